@@ -1,0 +1,33 @@
+"""A Kafka record as every room sees it, and the place it has in its log."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+Headers = tuple[tuple[str, bytes | None], ...]
+
+
+class Partition(NamedTuple):
+    """A topic's partition: where offsets mean something."""
+
+    topic: str
+    number: int
+
+    def __str__(self) -> str:
+        return f"{self.topic}-{self.number}"
+
+
+class Record(NamedTuple):
+    """One record, immutable. `timestamp_ms` is the broker's or producer's, in ms since the epoch, or None."""
+
+    partition: Partition
+    offset: int
+    timestamp_ms: int | None
+    key: bytes | None
+    value: bytes | None
+    headers: Headers = ()
+
+    @property
+    def size(self) -> int:
+        """Bytes of key and value: what a record weighs in our memory, near enough."""
+        return len(self.key or b"") + len(self.value or b"")

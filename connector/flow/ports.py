@@ -1,0 +1,157 @@
+"""What the flow asks of the world: Kafka to read and to write, a decoder, the vendor, and the time.
+
+Edges satisfy these by shape; mypy checks it where `cli/wiring.py` puts them together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, Protocol
+
+from connector.core.record import Headers, Partition, Record
+from connector.core.refusal import Refusal
+from connector.core.reply import Answer
+from connector.core.request import InvokeRequest
+
+
+class Taken(NamedTuple):
+    """Records that arrived, in offset order within each partition."""
+
+    records: Sequence[Record]
+
+
+class Assigned(NamedTuple):
+    """A partition is ours from `position` on. `metadata` is what its last commit carried ("" for none)."""
+
+    partition: Partition
+    position: int
+    metadata: str
+
+
+class Revoking(NamedTuple):
+    """These partitions are about to go: drain them, then `release` all of them within `budget` seconds."""
+
+    partitions: frozenset[Partition]
+    budget: float
+
+
+class Lost(NamedTuple):
+    """These partitions are gone already: commit nothing for them."""
+
+    partitions: frozenset[Partition]
+
+
+class Committed(NamedTuple):
+    """The answer to the one commit under way. `error` None: acknowledged; else the bounded name of the error."""
+
+    offsets: Mapping[Partition, int]
+    error: str | None
+
+
+class Asleep(NamedTuple):
+    """`sleep` was carried out: no record of this partition comes until `wake`."""
+
+    partition: Partition
+
+
+class Failed(NamedTuple):
+    """The source cannot go on; the process ends with exit code 1. `code` is bounded, `remedy` for a person."""
+
+    code: str
+    remedy: str
+
+
+SourceEvent = Taken | Assigned | Revoking | Lost | Committed | Asleep | Failed
+
+
+class Commit(NamedTuple):
+    """`offset` is the next one to read (Kafka's convention); `metadata` travels with it."""
+
+    offset: int
+    metadata: str
+
+
+class Source(Protocol):
+    """A member of the consumer group. Commands return at once and are carried out in order."""
+
+    def start(self) -> None:
+        """Join the group."""
+
+    async def next(self) -> SourceEvent:
+        """Wait for the next happening. After `close` no more come."""
+
+    def give_room(self, records: int, size: int) -> None:
+        """The flow can take so many more records and bytes: back-pressure as credit."""
+
+    def commit(self, offsets: Mapping[Partition, Commit]) -> None:
+        """Commit asynchronously; answered by one `Committed`. One at a time."""
+
+    def release(self, offsets: Mapping[Partition, Commit]) -> None:
+        """Answer to `Revoking`: a last commit (possibly of nothing), then let go."""
+
+    def sleep(self, partition: Partition, offset: int) -> None:
+        """Stop fetching a partition and go back to `offset`; answered by `Asleep`."""
+
+    def wake(self, partition: Partition) -> None:
+        """Fetch a sleeping partition again, from the offset given to `sleep`."""
+
+    async def close(self, offsets: Mapping[Partition, Commit]) -> None:
+        """Commit a last time within a bound, leave the group, and free everything."""
+
+
+class WriteFailed(NamedTuple):
+    """A copy that the broker did not acknowledge. `code` is bounded (metric label)."""
+
+    code: str
+    too_large: bool
+
+
+class Sink(Protocol):
+    """An idempotent producer, acks=all."""
+
+    async def write(
+        self, topic: str, key: bytes | None, value: bytes | None, headers: Headers
+    ) -> WriteFailed | None:
+        """Write one record; return None once the broker acknowledged it, else why it did not."""
+
+    async def close(self) -> None:
+        """Flush what is under way within a bound and free everything."""
+
+
+class SchemaNeeded(NamedTuple):
+    """A record's schema is not at hand: `fetch` this key, then decode again."""
+
+    key: str
+
+
+class Decoder(Protocol):
+    """Wire bytes to fields."""
+
+    def decode(self, record: Record) -> Mapping[str, object] | Refusal | SchemaNeeded:
+        """Decode now, without waiting."""
+
+    async def fetch(self, needed: SchemaNeeded) -> str | None:
+        """Try once to get a schema. None: decode again. Else the bounded reason why it could not be had now."""
+
+
+class Invoker(Protocol):
+    """The vendor's HTTP API. Never raises for what the network or the vendor does."""
+
+    async def invoke(self, request: InvokeRequest, traceparent: str | None = None) -> Answer:
+        """Post once, and say what came back."""
+
+    async def close(self) -> None:
+        """Close the connections."""
+
+
+class Clock(Protocol):
+    """Time, so that tests can move it."""
+
+    def now_ms(self) -> int:
+        """Wall clock, ms since the epoch."""
+
+    def monotonic(self) -> float:
+        """Seconds that never go back."""
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait."""
