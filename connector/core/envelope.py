@@ -1,0 +1,206 @@
+"""The headers that a copy in the retry or dead-letter topic carries: names, encoding, decoding.
+
+Ours are appended after the original headers and the last one counts them, so that the original ones come back
+byte for byte even when a producer uses the same names. Whatever is damaged is left out, never an error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from connector.core.record import Headers, Partition, Record
+from connector.core.refusal import Stage
+
+PREFIX = "invoke."
+ATTEMPTS = "invoke.attempts"
+FIRST_FAILURE = "invoke.first-failure"
+LAST_FAILURE = "invoke.last-failure"
+DUE = "invoke.due"
+ORIGIN = "invoke.origin"
+CLASS = "invoke.class"
+STAGE = "invoke.stage"
+REASON = "invoke.reason"
+HTTP_STATUS = "invoke.http-status"
+VENDOR_CODE = "invoke.vendor-code"
+REQUEST_ID = "invoke.request-id"
+POSSIBLE_DUPLICATE = "invoke.possible-duplicate"
+HEADERS_DROPPED = "invoke.headers-dropped"
+COUNT = "invoke.header-count"
+
+CONNECT_PREFIX = "__connect.errors."
+CONNECT_STAGES = {
+    Stage.DECODE: "VALUE_CONVERTER",
+    Stage.EVENT: "TRANSFORMATION",
+    Stage.REQUEST: "TRANSFORMATION",
+    Stage.INVOKE: "TASK_PUT",
+    Stage.ROUTE: "TASK_PUT",
+}
+"""Kafka Connect's name of each of our stages (its `runtime/errors/Stage`)."""
+
+CONNECT_CLASSES = {
+    Stage.DECODE: "connector.edge.avro",
+    Stage.EVENT: "connector.core.event",
+    Stage.REQUEST: "connector.core.request",
+    Stage.INVOKE: "connector.edge.openmarket",
+    Stage.ROUTE: "connector.core.destination",
+}
+"""What was executing: Kafka Connect writes a Java class here, we the module of the stage."""
+
+_TEXT_CAP = 1024
+_LARGEST_NUMBER = 2**63 - 1
+
+
+class Origin(NamedTuple):
+    """Where the producer's own record lies."""
+
+    partition: Partition
+    offset: int
+    timestamp_ms: int | None
+
+
+class History(NamedTuple):
+    """What a record has been through before this attempt: it travels in headers, so a restart forgets nothing."""
+
+    origin: Origin
+    attempts: int = 0
+    first_failure_ms: int | None = None
+    maybe_delivered: int = 0
+    due_ms: int | None = None
+
+
+class Cause(NamedTuple):
+    """Why a copy is written. `code` is the bounded class; `reason` carries no value of the event."""
+
+    stage: Stage
+    code: str
+    reason: str
+    status: int | None = None
+    vendor_code: str | None = None
+    request_id: str | None = None
+
+
+class Names(NamedTuple):
+    """Who we are in Kafka Connect's headers."""
+
+    connector: str
+    task: str = "0"
+
+
+def fresh(record: Record) -> History:
+    """Return the history of a record of the main topic: none. `invoke.*` headers there are somebody else's."""
+    return History(Origin(record.partition, record.offset, record.timestamp_ms))
+
+
+def opened(record: Record) -> tuple[History, Headers]:
+    """Return the history that a record of the retry topic carries, and its original headers."""
+    ours, theirs = _split(record.headers)
+    origin = _origin(ours.get(ORIGIN)) or Origin(record.partition, record.offset, record.timestamp_ms)
+    history = History(
+        origin=origin,
+        attempts=_number(ours.get(ATTEMPTS)) or 1,
+        first_failure_ms=_number(ours.get(FIRST_FAILURE)) or record.timestamp_ms,
+        maybe_delivered=_number(ours.get(POSSIBLE_DUPLICATE)) or 0,
+        due_ms=_number(ours.get(DUE)),
+    )
+    return history, theirs
+
+
+def retry_headers(original: Headers, history: History, cause: Cause, now_ms: int) -> Iterator[Headers]:
+    """Yield the headers of a retry copy, most telling first; each next one is smaller, for a full topic."""
+    ours = [
+        *_ours(history, cause, now_ms),
+        (DUE, _text(history.due_ms)),
+        (ORIGIN, _origin_text(history.origin)),
+    ]
+    yield from _ladder(original, ours)
+
+
+def dead_letter_headers(
+    original: Headers, history: History, cause: Cause, names: Names, now_ms: int
+) -> Iterator[Headers]:
+    """Yield the headers of a dead letter, most telling first; each next one is smaller, for a full topic."""
+    yield from _ladder(original, [*_connect(history.origin, cause, names), *_ours(history, cause, now_ms)])
+
+
+def _ours(history: History, cause: Cause, now_ms: int) -> list[tuple[str, bytes | None]]:
+    first = now_ms if history.first_failure_ms is None else history.first_failure_ms
+    fields: list[tuple[str, object]] = [
+        (CLASS, cause.code),
+        (STAGE, cause.stage.value),
+        (REASON, cause.reason),
+        (HTTP_STATUS, cause.status),
+        (VENDOR_CODE, cause.vendor_code),
+        (REQUEST_ID, cause.request_id),
+        (ATTEMPTS, history.attempts),
+        (FIRST_FAILURE, first),
+        (LAST_FAILURE, now_ms),
+        (POSSIBLE_DUPLICATE, history.maybe_delivered or None),
+    ]
+    return [(name, _text(value)) for name, value in fields if value is not None]
+
+
+def _connect(origin: Origin, cause: Cause, names: Names) -> list[tuple[str, bytes | None]]:
+    fields: list[tuple[str, object]] = [
+        ("topic", origin.partition.topic),
+        ("partition", origin.partition.number),
+        ("offset", origin.offset),
+        ("connector.name", names.connector),
+        ("task.id", names.task),
+        ("stage", CONNECT_STAGES[cause.stage]),
+        ("class.name", CONNECT_CLASSES[cause.stage]),
+        ("exception.class.name", PREFIX + cause.code),
+        ("exception.message", cause.reason),
+    ]
+    return [(CONNECT_PREFIX + name, _text(value)) for name, value in fields]
+
+
+_TEXTS = frozenset({REASON, CONNECT_PREFIX + "exception.message", CONNECT_PREFIX + "class.name"})
+
+
+def _ladder(original: Headers, ours: list[tuple[str, bytes | None]]) -> Iterator[Headers]:
+    yield _sealed(original, ours)
+    without_texts = [header for header in ours if header[0] not in _TEXTS]
+    yield _sealed(original, [*without_texts, (HEADERS_DROPPED, b"texts")])
+    if original:
+        yield _sealed((), [*without_texts, (HEADERS_DROPPED, b"texts, original")])
+
+
+def _sealed(original: Headers, ours: list[tuple[str, bytes | None]]) -> Headers:
+    return (*original, *ours, (COUNT, _text(len(ours) + 1)))
+
+
+def _split(headers: Headers) -> tuple[dict[str, bytes | None], Headers]:
+    if not headers or headers[-1][0] != COUNT:
+        return {}, headers
+    count = _number(headers[-1][1])
+    if count is None or not 1 <= count <= len(headers):
+        return {}, headers
+    cut = len(headers) - count
+    return dict(headers[cut:]), headers[:cut]
+
+
+def _text(value: object) -> bytes:
+    return str(value).encode("utf-8", "replace")[:_TEXT_CAP]
+
+
+def _number(value: bytes | None) -> int | None:
+    if value is None or not value.isdigit() or len(value) > 19:
+        return None
+    number = int(value)
+    return number if number <= _LARGEST_NUMBER else None
+
+
+def _origin_text(origin: Origin) -> bytes:
+    timestamp = "" if origin.timestamp_ms is None else origin.timestamp_ms
+    return f"{origin.partition.topic}/{origin.partition.number}/{origin.offset}/{timestamp}".encode()
+
+
+def _origin(value: bytes | None) -> Origin | None:
+    parts = (value or b"").split(b"/")
+    if len(parts) != 4:
+        return None
+    topic, number, offset = parts[0].decode("ascii", "replace"), _number(parts[1]), _number(parts[2])
+    if not topic or number is None or offset is None:
+        return None
+    return Origin(Partition(topic, number), offset, _number(parts[3]))
