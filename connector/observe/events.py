@@ -1,0 +1,343 @@
+"""Everything that happens, one method each: the log line and the metric together, so that neither comes alone.
+
+Levels follow the consequence: WARN, nothing is lost and the connector goes on; ERROR, somebody was not reached or a
+person is needed. Callers pass only values that may be shown: event ids by `core.redact.safe_event_id`, reasons
+without any value of the event.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Mapping
+from typing import Protocol
+
+from connector.core.outcome import Outcome
+from connector.core.record import Partition, Record
+from connector.core.refusal import Stage
+from connector.core.reply import Failure
+from connector.observe.metrics import Metrics
+from connector.observe.sampling import Sampler
+
+_LINES_A_SECOND = 10  # of one event and code: enough to see what happens, too few to fill a disk
+_STATUS_FAMILIES = ("1xx", "2xx", "3xx", "4xx", "5xx")
+
+
+class Logger(Protocol):
+    """The part of a structlog logger that is used here."""
+
+    def debug(self, event: str, **fields: object) -> object: ...
+    def info(self, event: str, **fields: object) -> object: ...
+    def warning(self, event: str, **fields: object) -> object: ...
+    def error(self, event: str, **fields: object) -> object: ...
+
+
+class AcceptedLine(Protocol):
+    """Writes the line of an accepted record: the only line that is written for every record."""
+
+    def __call__(
+        self, event_id: str, request_id: str | None, post_seconds: float, now_ms: int, trace_id: str | None
+    ) -> None: ...
+
+
+class Events:
+    """What the flow and the edges report to. Call each method from one thread only: its numbers take no lock."""
+
+    def __init__(
+        self,
+        metrics: Metrics,
+        logger: Logger,
+        log_accepted: bool,
+        *,
+        accepted_line: AcceptedLine | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`accepted_line` None: accepted records are logged through `logger` like everything else."""
+        self._metrics = metrics
+        self._log = logger
+        self._write_accepted = (accepted_line or self._plain_accepted_line) if log_accepted else None
+        self._monotonic = monotonic
+        self._sampler = Sampler(_LINES_A_SECOND)
+        self._held: dict[str, float] = {}
+        self._is_ready = False
+        self._is_cie = False
+        self._loop_turned = self._owner_turned = monotonic()
+        self._bind_hot_series(metrics)
+        metrics.provide("ready", lambda: float(self._is_ready))
+        metrics.provide("cie", lambda: float(self._is_cie))
+        metrics.provide("hold", lambda: {(kind,): 1.0 for kind in tuple(self._held)})
+        metrics.provide("loop_turn_age_seconds", self.loop_turn_age)
+        metrics.provide("owner_thread_turn_age_seconds", self.owner_turn_age)
+
+    def _bind_hot_series(self, metrics: Metrics) -> None:
+        self._taken = metrics.counter("records_taken").at()
+        self._accepted = metrics.counter("records_accepted").at()
+        self._answers = metrics.counter("answers")
+        statuses = metrics.counter("http_answers")
+        self._statuses = {number: statuses.at(name) for number, name in enumerate(_STATUS_FAMILIES, 1)}
+        self._no_status = statuses.at("none")
+        self._other_status = statuses.at("other")
+        self._post_seconds = metrics.histogram("post_seconds")
+        self._end_to_end_seconds = metrics.histogram("end_to_end_seconds")
+
+    # One record's road.
+
+    def taken(self, count: int) -> None:
+        """Records came from Kafka."""
+        self._taken.value += count
+
+    def skipped(self, count: int) -> None:
+        """Records had been settled before, as the commit's metadata says."""
+        self._count("records_skipped", by=count)
+
+    def answered(self, outcome: Outcome) -> None:
+        """A post was answered, or failed."""
+        self._answers.at(outcome.code).value += 1
+        status = outcome.status
+        if status is None:
+            self._no_status.value += 1
+        else:
+            self._statuses.get(status // 100, self._other_status).value += 1
+
+    def accepted(
+        self,
+        record: Record,
+        event_id: str,
+        request_id: str | None,
+        post_seconds: float,
+        end_to_end_seconds: float | None,
+        now_ms: int,
+        *,
+        trace_id: str | None = None,
+    ) -> None:
+        """The vendor accepted a record's request."""
+        self._accepted.value += 1
+        self._post_seconds.observe(post_seconds)
+        if end_to_end_seconds is not None:
+            self._end_to_end_seconds.observe(end_to_end_seconds)
+        if self._write_accepted is not None:
+            self._write_accepted(event_id, request_id, post_seconds, now_ms, trace_id)
+
+    def retried(
+        self,
+        record: Record,
+        event_id: str | None,
+        outcome: Outcome,
+        attempts: int,
+        due_ms: int,
+        *,
+        trace_id: str | None = None,
+    ) -> None:
+        """A record's copy waits in the retry topic until `due_ms` (since the epoch)."""
+        self._count("records_retried")
+        if self._admit("retried", outcome.code):
+            self._log.warning(
+                "retried",
+                **_place(record),
+                event_id=event_id,
+                code=outcome.code,
+                why=outcome.why,
+                status=outcome.status,
+                vendor_code=outcome.vendor_code,
+                request_id=outcome.request_id,
+                delivered=outcome.delivered.value,
+                attempts=attempts,
+                due_ms=due_ms,
+                trace_id=trace_id,
+            )
+
+    def dead_lettered(
+        self,
+        record: Record,
+        event_id: str | None,
+        stage: Stage,
+        code: str,
+        reason: str,
+        status: int | None,
+        vendor_code: str | None,
+        request_id: str | None,
+        attempts: int,
+        *,
+        trace_id: str | None = None,
+    ) -> None:
+        """A record's copy is in the dead-letter topic; its end user was not reached."""
+        self._count("records_dead_lettered", code)
+        if self._admit("dead_lettered", code):
+            self._log.error(
+                "dead_lettered",
+                **_place(record),
+                event_id=event_id,
+                stage=stage.value,
+                code=code,
+                reason=reason,
+                status=status,
+                vendor_code=vendor_code,
+                request_id=request_id,
+                attempts=attempts,
+                trace_id=trace_id,
+            )
+
+    def released(self, count: int) -> None:
+        """Records were given up unsettled with their partition; whoever gets it takes them again."""
+        self._count("records_released", by=count)
+
+    def kindness(self, kind: str) -> None:
+        """A harmless flaw of an event was put right."""
+        self._count("kindnesses", kind)
+
+    def never_sent(self, failure: Failure) -> None:
+        """A post failed before a byte was written; it is tried again in place."""
+        self._count("never_sent", failure.value)
+        if self._admit("never_sent", failure.value):
+            self._log.warning("never_sent", code=failure.value)
+
+    def maybe_delivered(self, code: str) -> None:
+        """A post was not accepted but may have been delivered; the line of what became of the record says so."""
+        self._count("maybe_delivered", code)
+
+    def late_answer(self) -> None:
+        """An answer came after its partition had gone; it settles nothing, so the record may be posted twice."""
+        self._count("late_answers")
+        if self._admit("late_answer", ""):
+            self._log.warning("late_answer")
+
+    def schema_unavailable(self, code: str) -> None:
+        """A schema could not be had; its partition waits."""
+        self._count("schemas_unavailable", code)
+        if self._admit("schema_unavailable", code):
+            self._log.warning("schema_unavailable", code=code)
+
+    # Copies and commits.
+
+    def write_failed(self, target: str, code: str) -> None:
+        """A copy was not acknowledged; it is tried again for ever. `target` is `retry` or `dead_letter`."""
+        self._count("writes_failed", target, code)
+        if self._admit("write_failed", f"{target} {code}"):
+            self._log.warning("write_failed", target=target, code=code)
+
+    def write_recovered(self, target: str) -> None:
+        """Copies are acknowledged again."""
+        self._count("writes_recovered", target)
+        self._log.info("write_recovered", target=target)
+
+    def commit_acknowledged(self, partitions: int, seconds: float) -> None:
+        """The broker acknowledged a commit of so many partitions after so many seconds."""
+        self._count("commits_acknowledged")
+        self._metrics.histogram("commit_seconds").observe(seconds)
+
+    def commit_failed(self, code: str) -> None:
+        """A commit failed; the next one carries the same offsets or later ones."""
+        self._count("commits_failed", code)
+        if self._admit("commit_failed", code):
+            self._log.warning("commit_failed", code=code)
+
+    # Partitions.
+
+    def assigned(self, partition: Partition, position: int) -> None:
+        """A partition is ours from this offset on."""
+        self._count("partitions_assigned")
+        self._log.info("assigned", topic=partition.topic, partition=partition.number, position=position)
+
+    def revoked(self, partitions: Collection[Partition], drained: bool) -> None:
+        """Partitions were handed over. Not `drained`: posts were under way, and may be repeated elsewhere."""
+        self._count("partitions_revoked", "true" if drained else "false", by=len(partitions))
+        level = self._log.info if drained else self._log.warning
+        level("revoked", partitions=_names(partitions), drained=drained)
+
+    def lost(self, partitions: Collection[Partition]) -> None:
+        """Partitions were taken away; what was in hand may be repeated elsewhere."""
+        self._count("partitions_lost", by=len(partitions))
+        self._log.warning("lost", partitions=_names(partitions))
+
+    # Holds.
+
+    def hold_entered(self, kind: str, code: str, why: str, remedy: str) -> None:
+        """Posting stopped for a reason that a person may have to remedy."""
+        self._held[kind] = self._monotonic()
+        self._count("holds", kind)
+        self._log.error("hold_entered", kind=kind, code=code, why=why, remedy=remedy)
+
+    def hold_left(self, kind: str, seconds: float) -> None:
+        """Posting goes on after so many seconds."""
+        self._held.pop(kind, None)
+        self._count("hold_seconds", kind, by=seconds)
+        self._log.info("hold_left", kind=kind, seconds=round(seconds, 3))
+
+    # The process.
+
+    def source_failed(self, code: str, remedy: str) -> None:
+        """Kafka refused for good; the process ends with exit code 1."""
+        self._count("source_failures", code)
+        self._log.error("source_failed", code=code, remedy=remedy)
+
+    def starting(self, settings: Mapping[str, object], cie: bool) -> None:
+        """The process starts with these settings (secrets left out). `cie`: the vendor's test environment."""
+        self._is_cie = cie
+        self._log.info("starting", settings=dict(settings), cie=cie)
+        if cie:
+            self._log.warning("test_environment", remedy="set openmarket.base_url to production: CIE reaches nobody")
+
+    def ready(self) -> None:
+        """The group was joined."""
+        self._is_ready = True
+        self._log.info("ready")
+
+    def stopping(self, reason: str) -> None:
+        """Nothing new is taken from here on."""
+        self._is_ready = False
+        self._log.info("stopping", reason=reason)
+
+    def stopped(self, clean: bool) -> None:
+        """The process ends. Not `clean`: the drain's budget ran out, and posts under way may be repeated."""
+        self._report_left_out(self._monotonic())
+        (self._log.info if clean else self._log.warning)("stopped", clean=clean)
+
+    # Liveness.
+
+    def loop_turn(self, monotonic: float) -> None:
+        """The delivery loop turned."""
+        self._loop_turned = monotonic
+        self._report_left_out(monotonic)
+
+    def owner_turn(self, monotonic: float) -> None:
+        """The consumer's owner thread turned."""
+        self._owner_turned = monotonic
+
+    def loop_turn_age(self) -> float:
+        """Seconds since the delivery loop last turned."""
+        return max(0.0, self._monotonic() - self._loop_turned)
+
+    def owner_turn_age(self) -> float:
+        """Seconds since the consumer's owner thread last turned."""
+        return max(0.0, self._monotonic() - self._owner_turned)
+
+    def _count(self, name: str, *labels: str, by: float = 1) -> None:
+        self._metrics.counter(name).at(*labels).value += by
+
+    def _admit(self, event: str, code: str) -> bool:
+        now = self._monotonic()
+        self._report_left_out(now)
+        return self._sampler.admit((event, code), now)
+
+    def _report_left_out(self, now: float) -> None:
+        for (event, code), count in self._sampler.over(now):
+            self._count("log_lines_left_out", by=count)
+            self._log.warning("lines_left_out", of=event, code=code, count=count)
+
+    def _plain_accepted_line(
+        self, event_id: str, request_id: str | None, post_seconds: float, now_ms: int, trace_id: str | None
+    ) -> None:
+        self._log.info(
+            "accepted",
+            event_id=event_id,
+            request_id=request_id,
+            post_ms=round(post_seconds * 1000, 1),
+            trace_id=trace_id,
+        )
+
+
+def _place(record: Record) -> dict[str, object]:
+    return {"topic": record.partition.topic, "partition": record.partition.number, "offset": record.offset}
+
+
+def _names(partitions: Collection[Partition]) -> list[str]:
+    return sorted(map(str, partitions))

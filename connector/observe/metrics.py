@@ -1,0 +1,170 @@
+"""The metrics: one typed table, plain numbers on the hot path, handed to Prometheus only when it asks.
+
+prometheus-client's own counters cost a lock and a label look-up per call; the road of one record moves about ten.
+So a series here is an object with an int, and a collector turns all of them into families at scrape.
+"""
+
+from __future__ import annotations
+
+import platform
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import product
+
+from prometheus_client import CollectorRegistry, ProcessCollector
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from connector import __version__
+from connector.observe.table import OTHER, PREFIX, TABLE, Definition, Kind
+
+LabelValues = tuple[str, ...]
+Reading = float | Mapping[LabelValues, float]
+Provider = Callable[[], Reading]
+
+
+class Series:
+    """One number. Counters only ever rise: `series.value += n`."""
+
+    __slots__ = ("value",)
+
+    def __init__(self) -> None:
+        self.value: float = 0
+
+    def __repr__(self) -> str:
+        return f"Series({self.value})"
+
+
+class Counter:
+    """All series of one counter, those of enumerated labels present from the start at 0."""
+
+    def __init__(self, definition: Definition, allowed: Mapping[str, tuple[str, ...]]) -> None:
+        self.definition = definition
+        self._allowed = [allowed.get(label.name, label.values) for label in definition.labels]
+        known = [values for values in self._allowed if values is not None]
+        enumerable = len(known) == len(self._allowed)
+        self.series: dict[LabelValues, Series] = {values: Series() for values in product(*known)} if enumerable else {}
+
+    def at(self, *values: str) -> Series:
+        """The series of these label values; a value outside an enumerated label's list becomes `other`."""
+        series = self.series.get(values)
+        return self._admit(values) if series is None else series
+
+    def _admit(self, values: LabelValues) -> Series:
+        bounded = tuple(
+            value if allowed is None or value in allowed else OTHER
+            for value, allowed in zip(values, self._allowed, strict=True)
+        )
+        return self.series.setdefault(bounded, Series())
+
+
+class Histogram:
+    """Counts of observations by upper edge, in seconds; an observation on an edge belongs below it."""
+
+    __slots__ = ("counts", "definition", "edges", "total")
+
+    def __init__(self, definition: Definition) -> None:
+        self.definition = definition
+        self.edges = definition.edges
+        self.counts = [0] * (len(definition.edges) + 1)
+        self.total = 0.0
+
+    def observe(self, seconds: float) -> None:
+        """Count one observation; a clock that went back (a negative value) counts as 0."""
+        value = seconds if seconds > 0 else 0.0
+        self.counts[bisect_left(self.edges, value)] += 1
+        self.total += value
+
+    def cumulative(self) -> list[tuple[str, float]]:
+        """Prometheus' buckets: (upper edge, observations at or below it)."""
+        rows, below = [], 0
+        for edge, count in zip((*map(str, self.edges), "+Inf"), self.counts, strict=True):
+            below += count
+            rows.append((edge, float(below)))
+        return rows
+
+
+class Metrics(Collector):
+    """Every metric of this process on a registry of its own: two of them can live in one process.
+
+    `dead_letter_codes` and `answer_codes` are the classes that the tables in force can give: their series start
+    at 0, and any other class is counted as `other`, so that no answer can make labels grow.
+    """
+
+    def __init__(self, dead_letter_codes: Iterable[str] = (), answer_codes: Iterable[str] = ()) -> None:
+        allowed = {
+            "records_dead_lettered": {"code": _with_other(dead_letter_codes)},
+            "answers": {"code": _with_other(answer_codes)},
+            "maybe_delivered": {"code": _with_other(answer_codes)},
+        }
+        self._counters = {
+            row.name: Counter(row, allowed.get(row.name, {})) for row in TABLE if row.kind is Kind.COUNTER
+        }
+        self._histograms = {row.name: Histogram(row) for row in TABLE if row.kind is Kind.HISTOGRAM}
+        self._gauges = {row.name: row for row in TABLE if row.kind is Kind.GAUGE}
+        self._providers: dict[str, Provider] = {}
+        self.provide("build_info", lambda: {(__version__, platform.python_version()): 1.0})
+        self.registry = CollectorRegistry()
+        self.registry.register(self)
+        ProcessCollector(registry=self.registry)
+
+    def counter(self, name: str) -> Counter:
+        """The counter of this name in the table, without prefix and `_total`. Raises KeyError."""
+        return self._counters[name]
+
+    def histogram(self, name: str) -> Histogram:
+        """The histogram of this name in the table, without prefix. Raises KeyError."""
+        return self._histograms[name]
+
+    def provide(self, name: str, read: Provider) -> None:
+        """Let a gauge be read at scrape: one number, or numbers by label values in the table's order.
+
+        `read` is called on the thread of the scrape and must not wait. The last provider of a name counts.
+        Raises KeyError for a name that is no gauge of the table.
+        """
+        self._providers[self._gauges[name].name] = read
+
+    def collect(self) -> Iterator[Metric]:
+        """What Prometheus sees now, in the table's order."""
+        for row in TABLE:
+            if row.kind is Kind.COUNTER:
+                yield _counter_family(self._counters[row.name])
+            elif row.kind is Kind.HISTOGRAM:
+                yield _histogram_family(self._histograms[row.name])
+            else:
+                yield self._gauge_family(row)
+
+    def _gauge_family(self, row: Definition) -> Metric:
+        family = GaugeMetricFamily(PREFIX + row.name, row.help, labels=[label.name for label in row.labels])
+        for values, number in self._read(row).items():
+            family.add_metric(values, number)
+        return family
+
+    def _read(self, row: Definition) -> Mapping[LabelValues, float]:
+        values = [label.values for label in row.labels if label.values is not None]
+        start = dict.fromkeys(product(*values), 0.0) if len(values) == len(row.labels) else {}
+        read = self._providers.get(row.name)
+        if read is None:
+            return start
+        reading = read()
+        return {**start, **reading} if isinstance(reading, Mapping) else {(): reading}
+
+
+def _with_other(values: Iterable[str]) -> tuple[str, ...]:
+    return (*dict.fromkeys(values), OTHER)
+
+
+def _counter_family(counter: Counter) -> Metric:
+    row = counter.definition
+    family = CounterMetricFamily(PREFIX + row.name, row.help, labels=[label.name for label in row.labels])
+    # list(): another thread may add a series while a scrape walks them.
+    for values, series in list(counter.series.items()):
+        family.add_metric(values, series.value)
+    return family
+
+
+def _histogram_family(histogram: Histogram) -> Metric:
+    row = histogram.definition
+    family = HistogramMetricFamily(PREFIX + row.name, row.help)
+    family.add_metric((), buckets=histogram.cumulative(), sum_value=histogram.total)
+    return family

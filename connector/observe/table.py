@@ -1,0 +1,161 @@
+"""The table of metrics: name, kind, labels with all values they can have, and what each one tells."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import NamedTuple
+
+from connector.core.reply import Failure
+
+PREFIX = "invoke_connector_"
+OTHER = "other"
+
+
+class Kind(StrEnum):
+    """How Prometheus treats a metric."""
+
+    COUNTER = "counter"
+    GAUGE = "gauge"
+    HISTOGRAM = "histogram"
+
+
+class Label(NamedTuple):
+    """A label. `values` None: bounded, but known only while running, as `bound` says."""
+
+    name: str
+    values: tuple[str, ...] | None
+    bound: str = ""
+
+
+class Definition(NamedTuple):
+    """One metric. `name` carries neither the prefix nor a counter's `_total`; `edges` are seconds."""
+
+    name: str
+    kind: Kind
+    help: str
+    labels: tuple[Label, ...] = ()
+    edges: tuple[float, ...] = ()
+
+    @property
+    def exported_name(self) -> str:
+        """The name as Prometheus shows it."""
+        return f"{PREFIX}{self.name}{'_total' if self.kind is Kind.COUNTER else ''}"
+
+
+_ANSWER_CODE = Label("code", (OTHER,), "the classes of `connector codes`, and `other`")
+_DEAD_LETTER_CODE = Label("code", (OTHER,), "the classes a dead letter can have, and `other`")
+_KAFKA_CODE = Label("code", None, "names of Kafka's errors")
+_TARGET = Label("target", ("retry", "dead_letter"))
+_HOLD_KIND = Label("kind", ("deployment", OTHER))
+_STATUS = Label("status", ("1xx", "2xx", "3xx", "4xx", "5xx", "none", OTHER))
+_TOPIC_PARTITION = (
+    Label("topic", None, "the configured topics"),
+    Label("partition", None, "the partitions assigned to this process"),
+)
+
+# 1 s is where a person notices, 5 s the default connect time-out, 30 s the default total time-out.
+_POST_EDGES = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+# 15 min is the retry delay, 24 h the retry window, 48 h the default bound on an event's age.
+_END_TO_END_EDGES = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0, 86400.0, 172800.0)
+_COMMIT_EDGES = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 45.0)
+
+C, G, H = Kind.COUNTER, Kind.GAUGE, Kind.HISTOGRAM
+
+TABLE: tuple[Definition, ...] = (
+    Definition("records_taken", C, "Records taken from Kafka."),
+    Definition("records_accepted", C, "Records whose request the vendor accepted."),
+    Definition("records_retried", C, "Records whose copy the retry topic acknowledged."),
+    Definition(
+        "records_dead_lettered",
+        C,
+        "Records whose copy the dead-letter topic acknowledged, by class.",
+        (_DEAD_LETTER_CODE,),
+    ),
+    Definition("records_skipped", C, "Records that had been settled before this process took them."),
+    Definition("records_released", C, "Records given up unsettled with their partition."),
+    Definition("records_in_hand", G, "Records taken and not settled, skipped or released yet."),
+    Definition("in_flight", G, "Posts under way."),
+    Definition("oldest_unsettled_seconds", G, "How long the oldest record in hand has been in hand; 0 without one."),
+    Definition("lag", G, "Records between the committed offset and the end of the partition.", _TOPIC_PARTITION),
+    Definition("assigned_partitions", G, "Partitions that this process reads."),
+    Definition("answers", C, "Answers to posts by class, a post without an answer among them.", (_ANSWER_CODE,)),
+    Definition("http_answers", C, "Answers to posts by HTTP status; none: no status line came.", (_STATUS,)),
+    Definition("post_seconds", H, "Time of an accepted post, from its start to its answer.", edges=_POST_EDGES),
+    Definition(
+        "end_to_end_seconds",
+        H,
+        "Time from an event's createdAt to its acceptance; events without createdAt are left out.",
+        edges=_END_TO_END_EDGES,
+    ),
+    Definition(
+        "never_sent",
+        C,
+        "Posts that failed before a byte was written, by failure.",
+        (Label("failure", tuple(failure.value for failure in Failure)),),
+    ),
+    Definition(
+        "maybe_delivered",
+        C,
+        "Posts that were not accepted but may have been delivered, by class.",
+        (_ANSWER_CODE,),
+    ),
+    Definition(
+        "kindnesses",
+        C,
+        "Harmless flaws of an event that were put right, by kind.",
+        (Label("kind", None, "the fixed kindnesses of the request builder"),),
+    ),
+    Definition("hold", G, "1 while a hold of this kind stops posting.", (_HOLD_KIND,)),
+    Definition("holds", C, "Holds entered, by kind.", (_HOLD_KIND,)),
+    Definition("hold_seconds", C, "Time spent in holds that have ended, by kind.", (_HOLD_KIND,)),
+    Definition(
+        "writes_failed",
+        C,
+        "Copies that Kafka did not acknowledge (each is tried again), by target and error.",
+        (_TARGET, _KAFKA_CODE),
+    ),
+    Definition("writes_recovered", C, "Times that copies were acknowledged again after failures.", (_TARGET,)),
+    Definition("commits_acknowledged", C, "Offset commits that the broker acknowledged."),
+    Definition("commits_failed", C, "Offset commits that failed (tried again), by error.", (_KAFKA_CODE,)),
+    Definition("commit_seconds", H, "Time from an offset commit to its acknowledgement.", edges=_COMMIT_EDGES),
+    Definition("last_commit_age_seconds", G, "Time since the last acknowledged offset commit."),
+    Definition("partitions_assigned", C, "Partitions assigned to this process."),
+    Definition(
+        "partitions_revoked",
+        C,
+        "Partitions handed over; drained: whether every post under way was answered in time.",
+        (Label("drained", ("true", "false")),),
+    ),
+    Definition("partitions_lost", C, "Partitions taken away without a hand-over."),
+    Definition("late_answers", C, "Answers that came after their partition had gone; they settle nothing."),
+    Definition(
+        "schemas_unavailable",
+        C,
+        "Schemas that could not be had for now (their partition waits), by reason.",
+        (Label("code", None, "the fixed reasons of the schema look-up"),),
+    ),
+    Definition("source_failures", C, "Failures of the Kafka source that end the process.", (_KAFKA_CODE,)),
+    Definition("log_lines_left_out", C, "Log lines left out by sampling."),
+    Definition("owner_thread_turn_age_seconds", G, "Time since the consumer's owner thread last turned."),
+    Definition("loop_turn_age_seconds", G, "Time since the delivery loop last turned."),
+    Definition(
+        "broker_round_trip_seconds",
+        G,
+        "Mean round trip to a broker, as librdkafka measures it.",
+        (Label("broker", None, "the brokers of the cluster"),),
+    ),
+    Definition(
+        "certificate_expiry_timestamp_seconds",
+        G,
+        "When a TLS certificate of ours expires, in seconds since the epoch.",
+        (Label("certificate", None, "the certificates configured"),),
+    ),
+    Definition("ready", G, "1 from ready to stopping."),
+    Definition("cie", G, "1 when posting to the vendor's test environment, which reaches nobody."),
+    Definition(
+        "build_info",
+        G,
+        "Always 1; the versions are its labels.",
+        (Label("version", None, "one"), Label("python", None, "one")),
+    ),
+)
