@@ -52,6 +52,11 @@ class OffsetTracker:
         """Records started and not finished."""
         return len(self._open) - len(self._ahead)
 
+    @property
+    def settled_in_prefix(self) -> int:
+        """Records settled since the assignment that a commit of `committable` covers."""
+        return self.settled - len(self._ahead)
+
     def start(self, offset: int) -> None:
         """A record is taken. Raises ValueError unless offsets rise: a record offered twice is a bug upstream."""
         if offset < self._next:

@@ -5,70 +5,14 @@ Edges satisfy these by shape; mypy checks it where `cli/wiring.py` puts them tog
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple, Protocol
+from collections.abc import Mapping
+from typing import Protocol
 
 from connector.core.record import Headers, Partition, Record
 from connector.core.refusal import Refusal
 from connector.core.reply import Answer
 from connector.core.request import InvokeRequest
-
-
-class Taken(NamedTuple):
-    """Records that arrived, in offset order within each partition."""
-
-    records: Sequence[Record]
-
-
-class Assigned(NamedTuple):
-    """A partition is ours from `position` on. `metadata` is what its last commit carried ("" for none)."""
-
-    partition: Partition
-    position: int
-    metadata: str
-
-
-class Revoking(NamedTuple):
-    """These partitions are about to go: drain them, then `release` all of them within `budget` seconds."""
-
-    partitions: frozenset[Partition]
-    budget: float
-
-
-class Lost(NamedTuple):
-    """These partitions are gone already: commit nothing for them."""
-
-    partitions: frozenset[Partition]
-
-
-class Committed(NamedTuple):
-    """The answer to the one commit under way. `error` None: acknowledged; else the bounded name of the error."""
-
-    offsets: Mapping[Partition, int]
-    error: str | None
-
-
-class Asleep(NamedTuple):
-    """`sleep` was carried out: no record of this partition comes until `wake`."""
-
-    partition: Partition
-
-
-class Failed(NamedTuple):
-    """The source cannot go on; the process ends with exit code 1. `code` is bounded, `remedy` for a person."""
-
-    code: str
-    remedy: str
-
-
-SourceEvent = Taken | Assigned | Revoking | Lost | Committed | Asleep | Failed
-
-
-class Commit(NamedTuple):
-    """`offset` is the next one to read (Kafka's convention); `metadata` travels with it."""
-
-    offset: int
-    metadata: str
+from connector.core.signals import Commit, SchemaNeeded, SourceEvent, WriteFailed
 
 
 class Source(Protocol):
@@ -99,29 +43,14 @@ class Source(Protocol):
         """Commit a last time within a bound, leave the group, and free everything."""
 
 
-class WriteFailed(NamedTuple):
-    """A copy that the broker did not acknowledge. `code` is bounded (metric label)."""
-
-    code: str
-    too_large: bool
-
-
 class Sink(Protocol):
     """An idempotent producer, acks=all."""
 
-    async def write(
-        self, topic: str, key: bytes | None, value: bytes | None, headers: Headers
-    ) -> WriteFailed | None:
+    async def write(self, topic: str, key: bytes | None, value: bytes | None, headers: Headers) -> WriteFailed | None:
         """Write one record; return None once the broker acknowledged it, else why it did not."""
 
     async def close(self) -> None:
         """Flush what is under way within a bound and free everything."""
-
-
-class SchemaNeeded(NamedTuple):
-    """A record's schema is not at hand: `fetch` this key, then decode again."""
-
-    key: str
 
 
 class Decoder(Protocol):

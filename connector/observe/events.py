@@ -248,6 +248,18 @@ class Events:
         self._count("partitions_lost", by=len(partitions))
         self._log.warning("lost", partitions=_names(partitions))
 
+    def partition_stopped(self, partition: Partition, error: Exception) -> None:
+        """A bug of ours: the partition takes nothing more until it is assigned anew, and nothing of it is lost."""
+        self._count("partitions_stopped")
+        self._log.error(
+            "partition_stopped",
+            topic=partition.topic,
+            partition=partition.number,
+            error=type(error).__name__,
+            where=_innermost(error),
+            remedy="report it with this line; a restart tries the record again",
+        )
+
     # Holds.
 
     def hold_entered(self, kind: str, code: str, why: str, remedy: str) -> None:
@@ -341,3 +353,13 @@ def _place(record: Record) -> dict[str, object]:
 
 def _names(partitions: Collection[Partition]) -> list[str]:
     return sorted(map(str, partitions))
+
+
+def _innermost(error: Exception) -> str:
+    """File and line where it was raised; never the exception's text, which may carry a value of the event."""
+    trace = error.__traceback__
+    if trace is None:
+        return ""
+    while trace.tb_next is not None:
+        trace = trace.tb_next
+    return f"{trace.tb_frame.f_code.co_filename.rpartition('connector/')[2]}:{trace.tb_lineno}"

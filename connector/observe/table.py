@@ -127,6 +127,7 @@ TABLE: tuple[Definition, ...] = (
         (Label("drained", ("true", "false")),),
     ),
     Definition("partitions_lost", C, "Partitions taken away without a hand-over."),
+    Definition("partitions_stopped", C, "Partitions stopped by a bug of ours; nothing of them is lost."),
     Definition("late_answers", C, "Answers that came after their partition had gone; they settle nothing."),
     Definition(
         "schemas_unavailable",

@@ -1,0 +1,111 @@
+"""One partition while it is ours: what waits, what is on the road, and what is settled.
+
+The object is the fence: a late answer finds its assignment `gone` and changes nothing, whoever owns the partition now.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+
+from connector.core.destination import ToDeadLetter
+from connector.core.envelope import History
+from connector.core.offsets import OffsetTracker
+from connector.core.outcome import Outcome
+from connector.core.record import Headers, Partition, Record
+from connector.core.request import InvokeRequest
+
+
+class Delivery:
+    """One record on its way through the process. Exactly one of `request` and `refused` is set."""
+
+    __slots__ = (
+        "assignment",
+        "created_ms",
+        "event_id",
+        "expires_ms",
+        "headers",
+        "history",
+        "lane",
+        "outcome",
+        "post_seconds",
+        "record",
+        "refused",
+        "request",
+        "traceparent",
+    )
+
+    def __init__(self, assignment: Assignment, record: Record, history: History, headers: Headers) -> None:
+        self.assignment = assignment
+        self.record = record
+        self.history = history
+        self.headers = headers
+        self.event_id: str | None = None
+        self.lane: str | None = None
+        self.request: InvokeRequest | None = None
+        self.refused: ToDeadLetter | None = None
+        self.expires_ms: int | None = None
+        self.created_ms: int | None = None
+        self.traceparent: str | None = None
+        self.outcome: Outcome | None = None
+        self.post_seconds = 0.0
+
+
+class Assignment:
+    """A partition from `position` on, until it is released or lost. `delayed`: of a retry topic."""
+
+    __slots__ = (
+        "asleep",
+        "covered",
+        "delayed",
+        "expected",
+        "gone",
+        "head_due",
+        "idle",
+        "lanes",
+        "leaving",
+        "open",
+        "partition",
+        "posting",
+        "queue",
+        "ready",
+        "stuck",
+        "tracker",
+    )
+
+    def __init__(self, partition: Partition, position: int, *, delayed: bool) -> None:
+        self.partition = partition
+        self.delayed = delayed
+        self.tracker = OffsetTracker(max(position, 0))
+        self.expected = position
+        self.queue: deque[Record] = deque()
+        self.open: dict[int, Record] = {}
+        self.lanes: dict[str, deque[Delivery]] = {}
+        self.covered = 0
+        self.posting = 0
+        self.ready = False
+        self.stuck: str | None = None
+        self.asleep = False
+        self.head_due: tuple[int, int] | None = None
+        self.gone = False
+        self.leaving = asyncio.Event()
+        self.idle = asyncio.Event()
+        self.idle.set()
+
+    def __repr__(self) -> str:
+        return f"Assignment({self.partition}, {self.tracker!r}, queued={len(self.queue)}, posting={self.posting})"
+
+    def begin(self) -> None:
+        """A worker takes one of this partition's records in hand."""
+        self.posting += 1
+        self.idle.clear()
+
+    def end(self) -> None:
+        """The worker is done with it, whatever came of it."""
+        self.posting -= 1
+        if not self.posting:
+            self.idle.set()
+
+    def oldest(self) -> Record | None:
+        """The record that holds the commit back, else the next one waiting."""
+        return self.open.get(self.tracker.committable) or (self.queue[0] if self.queue else None)

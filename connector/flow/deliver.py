@@ -1,0 +1,140 @@
+"""ONE record's road, top to bottom: decode, event, build, invoke, classify, route."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import NamedTuple
+
+from connector.core.destination import (
+    Again,
+    Destination,
+    Policy,
+    expired,
+    expiry_ms,
+    refused,
+    route,
+)
+from connector.core.envelope import History, fresh, opened
+from connector.core.event import event_from
+from connector.core.outcome import Delivered, Table
+from connector.core.record import Headers, Record
+from connector.core.redact import safe_event_id
+from connector.core.refusal import Refusal
+from connector.core.reply import Failure, NoReply
+from connector.core.request import RequestRules, build
+from connector.core.signals import SchemaNeeded
+from connector.core.trace import traceparent_of
+from connector.flow.assignment import Assignment, Delivery
+from connector.flow.ports import Clock, Decoder, Invoker
+from connector.observe.events import Events
+
+
+class Rules(NamedTuple):
+    """What the road decides by: the vendor's limits, the table of outcomes, and the policy for failures."""
+
+    request: RequestRules
+    outcomes: Table
+    policy: Policy
+
+
+class Road:
+    """Takes a record from bytes to a destination. Knows nothing of offsets, topics or other records."""
+
+    def __init__(
+        self,
+        rules: Rules,
+        decoder: Decoder,
+        invoker: Invoker,
+        clock: Clock,
+        events: Events,
+        chance: Callable[[], float],
+    ) -> None:
+        self._rules = rules
+        self._decoder = decoder
+        self._invoker = invoker
+        self._clock = clock
+        self._events = events
+        self._chance = chance
+
+    def prepare(self, record: Record, assignment: Assignment) -> Delivery | SchemaNeeded:
+        """Everything before the post, without waiting: a request to post, or a refusal, or a schema to fetch first."""
+        fields = self._decoder.decode(record)
+        if isinstance(fields, SchemaNeeded):
+            return fields
+        history, headers = _history(record, assignment)
+        delivery = Delivery(assignment, record, history, headers)
+        event = fields if isinstance(fields, Refusal) else event_from(fields)
+        if isinstance(event, Refusal):
+            delivery.refused = refused(event, history)
+            return delivery
+        delivery.event_id = safe_event_id(event.event_id, event.phone_number)
+        delivery.lane = event.phone_number
+        request = build(event, self._rules.request)
+        if isinstance(request, Refusal):
+            delivery.refused = refused(request, history)
+            return delivery
+        for kindness in request.kindnesses:
+            self._events.kindness(kindness)
+        delivery.request = request
+        delivery.created_ms = event.created_at_ms
+        delivery.expires_ms = expiry_ms(event, history, self._rules.policy)
+        delivery.traceparent = traceparent_of(headers) if headers else None
+        return delivery
+
+    async def deliver(self, delivery: Delivery) -> Destination | None:
+        """Post it, again in its place while it was never sent, and say where it goes.
+
+        None: its partition is leaving, and it was not posted since it was last known to be unsent.
+        """
+        if delivery.refused is not None:
+            return delivery.refused
+        assert delivery.request is not None
+        for tries in range(len(self._rules.policy.in_place) + 1):
+            now_ms = self._clock.now_ms()
+            if delivery.expires_ms is not None and now_ms >= delivery.expires_ms:
+                return expired(delivery.history, f"{(now_ms - delivery.expires_ms) // 1000} s past its time")
+            destination = await self._post(delivery, tries)
+            if not isinstance(destination, Again):
+                return destination
+            if await self._leaving_within(delivery.assignment, destination.wait):
+                return None
+        raise AssertionError("route asked for more tries in place than the policy has")
+
+    async def _post(self, delivery: Delivery, tries: int) -> Destination:
+        assert delivery.request is not None
+        started = self._clock.monotonic()
+        answer = await self._invoker.invoke(delivery.request, delivery.traceparent)
+        delivery.post_seconds = self._clock.monotonic() - started
+        outcome = self._rules.outcomes.classify(answer)
+        delivery.outcome = outcome
+        self._events.answered(outcome)
+        if outcome.delivered is not Delivered.NO:
+            self._unsure(outcome.delivered, outcome.code, answer.failure if isinstance(answer, NoReply) else None)
+        return route(
+            outcome,
+            delivery.history,
+            self._rules.policy,
+            expires_ms=delivery.expires_ms,
+            tries_in_place=tries,
+            now_ms=self._clock.now_ms(),
+            chance=self._chance(),
+        )
+
+    def _unsure(self, delivered: Delivered, code: str, failure: Failure | None) -> None:
+        if delivered is Delivered.MAYBE:
+            self._events.maybe_delivered(code)
+        elif failure is not None:
+            self._events.never_sent(failure)
+
+    async def _leaving_within(self, assignment: Assignment, seconds: float) -> bool:
+        try:
+            async with asyncio.timeout(seconds):
+                await assignment.leaving.wait()
+        except TimeoutError:
+            return False
+        return True
+
+
+def _history(record: Record, assignment: Assignment) -> tuple[History, Headers]:
+    return opened(record) if assignment.delayed else (fresh(record), record.headers)

@@ -1,0 +1,170 @@
+"""Which record is next: partitions take turns, and a lane's records go one after the other."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Literal
+
+from connector.core.record import Record
+from connector.core.signals import SchemaNeeded
+from connector.flow.assignment import Assignment, Delivery
+from connector.flow.deliver import Road
+from connector.flow.ports import Source
+from connector.observe.events import Events
+
+Ordering = Literal["end_user", "partition", "none"]
+
+_TAKES_A_TURN = 100
+"""Records that one look may decode and queue behind a busy lane before other work gets a turn."""
+
+_WHOLE_PARTITION = ""
+"""The one lane of a partition under `ordering: partition`."""
+
+
+class Dispatcher:
+    """Hands out deliveries to workers; a worker that finds nothing waits here until woken.
+
+    `may_post` is asked before each hand-out, `due` whether a retry partition's head may go; `fetch` is told of a
+    schema that is missing, `stop` of a partition whose head cannot be handled by a bug of ours.
+    """
+
+    def __init__(
+        self,
+        road: Road,
+        source: Source,
+        events: Events,
+        *,
+        ordering: Ordering,
+        may_post: Callable[[], bool],
+        due: Callable[[Assignment, Record], bool],
+        fetch: Callable[[Assignment, SchemaNeeded], None],
+        stop: Callable[[Assignment, Exception], None],
+    ) -> None:
+        self._road = road
+        self._source = source
+        self._events = events
+        self._ordering = ordering
+        self._may_post = may_post
+        self._due = due
+        self._fetch = fetch
+        self._stop = stop
+        self._ready: deque[Assignment] = deque()
+        self._runnable: deque[Delivery] = deque()
+        self._idle: deque[asyncio.Future[None]] = deque()
+
+    def offer(self, assignment: Assignment, records: Sequence[Record]) -> None:
+        """Queue records of one partition; what it has already, or does not want while asleep, is dropped."""
+        wanted = not (assignment.asleep or assignment.leaving.is_set())
+        for record in records:
+            if wanted and record.offset >= assignment.expected:
+                assignment.queue.append(record)
+                assignment.expected = record.offset + 1
+            else:
+                self._source.give_room(1, record.size)
+        self.ready(assignment)
+
+    def ready(self, assignment: Assignment) -> None:
+        """The partition may have something to hand out (again)."""
+        if assignment.queue and not assignment.ready:
+            assignment.ready = True
+            self._ready.append(assignment)
+        self.wake()
+
+    def forget(self, assignment: Assignment) -> None:
+        """The partition leaves: nothing more of it is handed out."""
+        for record in assignment.queue:
+            self._source.give_room(1, record.size)
+        assignment.queue.clear()
+
+    async def next(self) -> Delivery:
+        """Wait for a delivery that may start now. Its assignment counts it as in hand from here on."""
+        while (delivery := self._next()) is None:
+            woken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._idle.append(woken)
+            await woken
+        delivery.assignment.begin()
+        return delivery
+
+    def done(self, delivery: Delivery) -> None:
+        """The delivery left its lane: the next one behind it may go."""
+        if delivery.lane is None:
+            return
+        lanes = delivery.assignment.lanes
+        if waiting := lanes[delivery.lane]:
+            self._runnable.append(waiting.popleft())
+            self.wake(1)
+        else:
+            del lanes[delivery.lane]
+
+    def put_back(self, delivery: Delivery) -> None:
+        """The delivery keeps its place, at the head of its lane, until posting goes on."""
+        self._runnable.appendleft(delivery)
+
+    def wake(self, workers: int | None = None) -> None:
+        """Let waiting workers look again."""
+        idle = self._idle
+        for _ in range(len(idle) if workers is None else min(workers, len(idle))):
+            woken = idle.popleft()
+            if not woken.done():
+                woken.set_result(None)
+
+    def _next(self) -> Delivery | None:
+        if not self._may_post():
+            return None
+        while self._runnable:
+            delivery = self._runnable.popleft()
+            if not delivery.assignment.leaving.is_set():
+                return delivery
+        for _ in range(_TAKES_A_TURN):
+            if not self._ready:
+                return None
+            assignment = self._ready[0]
+            taken = self._take(assignment)
+            if taken is None:
+                self._ready.popleft()
+                assignment.ready = False
+                continue
+            self._ready.rotate(-1)
+            if self._enters_lane(taken):
+                return taken
+        asyncio.get_running_loop().call_soon(self.wake, 1)
+        return None
+
+    def _take(self, assignment: Assignment) -> Delivery | None:
+        queue = assignment.queue
+        if not queue or assignment.stuck or assignment.leaving.is_set():
+            return None
+        record = queue[0]
+        if assignment.delayed and not self._due(assignment, record):
+            return None
+        try:
+            prepared = self._road.prepare(record, assignment)
+        except Exception as error:  # a bug of ours: the partition stops with the record in its place
+            self._stop(assignment, error)
+            return None
+        if isinstance(prepared, SchemaNeeded):
+            self._fetch(assignment, prepared)
+            return None
+        queue.popleft()
+        assignment.tracker.start(record.offset)
+        assignment.open[record.offset] = record
+        self._events.taken(1)
+        return prepared
+
+    def _enters_lane(self, delivery: Delivery) -> bool:
+        """Whether it may go now; else it waits behind the one that is on the road."""
+        if self._ordering == "none":
+            delivery.lane = None
+        elif self._ordering == "partition":
+            delivery.lane = _WHOLE_PARTITION
+        lane = delivery.lane
+        if lane is None:
+            return True
+        lanes = delivery.assignment.lanes
+        if lane in lanes:
+            lanes[lane].append(delivery)
+            return False
+        lanes[lane] = deque()
+        return True

@@ -1,0 +1,242 @@
+"""MANY records: what the source says is carried out, workers deliver side by side, what is settled is committed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Iterable
+from itertools import groupby
+from operator import attrgetter
+from typing import NamedTuple
+
+from connector.core.record import Partition, Record
+from connector.core.schedule import RetryPlan
+from connector.core.signals import Asleep, Assigned, Committed, Failed, Lost, Revoking, SchemaNeeded, Taken
+from connector.flow.assignment import Assignment
+from connector.flow.commits import Committer
+from connector.flow.deliver import Road
+from connector.flow.dispatch import Dispatcher, Ordering
+from connector.flow.hold import Holds
+from connector.flow.ports import Clock, Decoder, Sink, Source
+from connector.flow.settle import Settler, Targets
+from connector.flow.sleep import Sleepers
+from connector.observe.events import Events
+
+_SCHEMA = "schema"
+_FAULT = "fault"
+_FIRST_BACKOFF, _LONGEST_BACKOFF = 0.5, 30.0
+"""Seconds between tries of a schema look-up; its partition waits meanwhile, since a registry that is down says
+nothing about the record."""
+
+
+class Limits(NamedTuple):
+    """How much at once. `in_flight` posts; `uncommitted` records answered and not in an acknowledged commit;
+    `records` and `size` (bytes of keys and values) bound what is in memory."""
+
+    in_flight: int
+    uncommitted: int
+    records: int
+    size: int
+
+
+class Topics(NamedTuple):
+    """Where records come from, and where copies go. `delayed` are the retry topics that are read."""
+
+    delayed: frozenset[str]
+    targets: Targets
+
+
+class World(NamedTuple):
+    """The neighbours of the flow, behind their ports."""
+
+    source: Source
+    sink: Sink
+    decoder: Decoder
+    clock: Clock
+    events: Events
+
+
+class Loop:
+    """Runs until the source fails or its task is cancelled; `drain` and `leave` end it well."""
+
+    def __init__(
+        self, world: World, road: Road, topics: Topics, limits: Limits, plan: RetryPlan, ordering: Ordering
+    ) -> None:
+        self._source = world.source
+        self._decoder = world.decoder
+        self._clock = world.clock
+        self._events = world.events
+        self._topics = topics
+        self._limits = limits
+        self._stopping = False
+        self._background: set[asyncio.Task[None]] = set()
+        self._workers: list[asyncio.Task[None]] = []
+        self.assignments: dict[Partition, Assignment] = {}
+        self.joined = False
+        self.turned_at = self._clock.monotonic()
+        self.holds = Holds(world.clock, world.events)
+        self.committer = Committer(
+            world.source, world.clock, world.events, bound=limits.uncommitted, on_room=self._wake_all
+        )
+        self._sleepers = Sleepers(world.source, world.clock, plan, self._look_again)
+        self._dispatcher = Dispatcher(
+            road,
+            world.source,
+            world.events,
+            ordering=ordering,
+            may_post=self._may_post,
+            due=self._sleepers.is_due,
+            fetch=self._fetch,
+            stop=self._stop_partition,
+        )
+        self._road = road
+        self._settler = Settler(
+            world.sink, world.source, topics.targets, world.clock, world.events, self.holds, self.committer
+        )
+
+    @property
+    def in_flight(self) -> int:
+        """Deliveries in the hands of workers."""
+        return sum(assignment.posting for assignment in self.assignments.values())
+
+    @property
+    def in_hand(self) -> int:
+        """Records taken and not settled."""
+        return sum(len(assignment.open) for assignment in self.assignments.values())
+
+    async def run(self) -> Failed:
+        """Take and deliver until the source cannot go on; return why. Cancel it to stop taking."""
+        self._source.start()
+        self._source.give_room(self._limits.records, self._limits.size)
+        self._workers = [asyncio.create_task(self._work()) for _ in range(self._limits.in_flight)]
+        while True:
+            event = await self._source.next()
+            self.turned_at = self._clock.monotonic()
+            if isinstance(event, Taken):
+                self._take(event.records)
+            elif isinstance(event, Committed):
+                self.committer.answered(event)
+            elif isinstance(event, Assigned):
+                self._assign(event)
+            elif isinstance(event, Revoking):
+                self._in_background(self._give_up(event))
+            elif isinstance(event, Lost):
+                self._lose(event.partitions)
+            elif isinstance(event, Asleep):
+                if assignment := self.assignments.get(event.partition):
+                    self._sleepers.asleep(assignment)
+            else:
+                self._events.source_failed(event.code, event.remedy)
+                return event
+
+    async def leave(self, budget: float) -> bool:
+        """Take nothing new, drain within `budget` seconds, commit, leave the group; whether all was drained."""
+        self._stopping = True
+        leaving = list(self.assignments.values())
+        drained = await self._drain(leaving, budget)
+        offsets = self.committer.final(leaving)
+        self.committer.stop()
+        self._retire(leaving)
+        for task in (*self._workers, *self._background):
+            task.cancel()
+        await asyncio.gather(*self._workers, *self._background, return_exceptions=True)
+        await self._source.close(offsets)
+        return drained
+
+    async def _work(self) -> None:
+        while True:
+            delivery = await self._dispatcher.next()
+            assignment = delivery.assignment
+            try:
+                destination = await self._road.deliver(delivery)
+                await self._settler.settle(delivery, destination, self._dispatcher)
+            except Exception as error:  # a bug of ours must stop one partition, not lose a record or all the others
+                self._stop_partition(assignment, error)
+            finally:
+                assignment.end()
+
+    def _may_post(self) -> bool:
+        return not (self._stopping or self.holds.active or self.committer.full)
+
+    def _take(self, records: Iterable[Record]) -> None:
+        for partition, run in groupby(records, key=attrgetter("partition")):
+            batch = list(run)
+            assignment = self.assignments.get(partition)
+            if assignment is not None:
+                self._dispatcher.offer(assignment, batch)
+            else:
+                self._source.give_room(len(batch), sum(record.size for record in batch))
+
+    def _assign(self, event: Assigned) -> None:
+        delayed = event.partition.topic in self._topics.delayed
+        self.assignments[event.partition] = Assignment(event.partition, event.position, delayed=delayed)
+        self._events.assigned(event.partition, event.position)
+
+    async def _give_up(self, event: Revoking) -> None:
+        leaving = [a for partition in event.partitions if (a := self.assignments.get(partition))]
+        drained = await self._drain(leaving, event.budget)
+        offsets = self.committer.final(leaving)
+        self._retire(leaving)
+        self._source.release(offsets)
+        self._events.revoked(event.partitions, drained)
+
+    def _lose(self, partitions: Iterable[Partition]) -> None:
+        lost = [a for partition in partitions if (a := self.assignments.get(partition))]
+        for assignment in lost:
+            assignment.leaving.set()
+            self.committer.forget(assignment)
+        self._retire(lost)
+        self._events.lost([assignment.partition for assignment in lost])
+
+    async def _drain(self, leaving: Iterable[Assignment], budget: float) -> bool:
+        """Hand out nothing more of these partitions and wait for what is in flight."""
+        leaving = list(leaving)
+        for assignment in leaving:
+            assignment.leaving.set()
+        try:
+            async with asyncio.timeout(budget):
+                for assignment in leaving:
+                    await assignment.idle.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    def _retire(self, leaving: Iterable[Assignment]) -> None:
+        """From here on a late answer changes nothing."""
+        for assignment in leaving:
+            assignment.gone = True
+            self.assignments.pop(assignment.partition, None)
+            self._sleepers.forget(assignment)
+            self._dispatcher.forget(assignment)
+            self._events.released(len(assignment.open))
+            for record in assignment.open.values():
+                self._source.give_room(1, record.size)
+
+    def _fetch(self, assignment: Assignment, needed: SchemaNeeded) -> None:
+        assignment.stuck = _SCHEMA
+        self._in_background(self._fetch_until_known(assignment, needed))
+
+    async def _fetch_until_known(self, assignment: Assignment, needed: SchemaNeeded) -> None:
+        backoff = _FIRST_BACKOFF
+        while not assignment.leaving.is_set() and (reason := await self._decoder.fetch(needed)) is not None:
+            self._events.schema_unavailable(reason)
+            await self._clock.sleep(backoff)
+            backoff = min(backoff * 2, _LONGEST_BACKOFF)
+        if assignment.stuck == _SCHEMA:
+            assignment.stuck = None
+        self._look_again(assignment)
+
+    def _stop_partition(self, assignment: Assignment, error: Exception) -> None:
+        """Nothing more of this partition is taken until it is assigned anew: what is open stays uncommitted."""
+        assignment.stuck = _FAULT
+        self._events.partition_stopped(assignment.partition, error)
+
+    def _look_again(self, assignment: Assignment) -> None:
+        self._dispatcher.ready(assignment)
+
+    def _wake_all(self) -> None:
+        self._dispatcher.wake()
+
+    def _in_background(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work)
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)

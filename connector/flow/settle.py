@@ -1,0 +1,160 @@
+"""What becomes of a delivery once its destination is known: copies are written and acknowledged, then it is settled."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from typing import Literal, NamedTuple
+
+from connector.core.destination import Destination, Keep, Settled, ToDeadLetter, ToRetry
+from connector.core.envelope import Names, dead_letter_headers, retry_headers
+from connector.core.record import Headers
+from connector.core.signals import WriteFailed
+from connector.flow.assignment import Assignment, Delivery
+from connector.flow.commits import Committer
+from connector.flow.dispatch import Dispatcher
+from connector.flow.hold import DEPLOYMENT, Holds
+from connector.flow.ports import Clock, Sink, Source
+from connector.observe.events import Events
+
+FIRST_BACKOFF, LONGEST_BACKOFF = 0.1, 30.0
+"""Seconds between tries of a copy that cannot be written: for ever, as the alternative is to lose the record."""
+
+WRITE = "write"
+"""Why a partition takes nothing new while a copy of one of its records cannot be written."""
+
+Target = Literal["retry", "dead_letter"]
+
+
+class Targets(NamedTuple):
+    """The topics that copies go to, and who we are in their headers."""
+
+    retry: str
+    dead_letter: str
+    names: Names
+
+
+class Settler:
+    """Carries destinations out."""
+
+    def __init__(
+        self,
+        sink: Sink,
+        source: Source,
+        targets: Targets,
+        clock: Clock,
+        events: Events,
+        holds: Holds,
+        committer: Committer,
+    ) -> None:
+        self._sink = sink
+        self._source = source
+        self._targets = targets
+        self._clock = clock
+        self._events = events
+        self._holds = holds
+        self._committer = committer
+
+    async def settle(self, delivery: Delivery, destination: Destination | None, dispatcher: Dispatcher) -> None:
+        """Do what was decided. Afterwards the record is settled, or it keeps its place, or its partition has left."""
+        if delivery.assignment.gone:
+            self._events.late_answer()
+            return
+        match destination:
+            case Settled():
+                written = True
+            case ToRetry() | ToDeadLetter():
+                written = await self._write_until_acknowledged(delivery, destination, dispatcher)
+            case Keep(outcome):
+                self._holds.enter(DEPLOYMENT, outcome)
+                dispatcher.put_back(delivery)
+                return
+            case _:
+                written = False
+        assignment = delivery.assignment
+        if written and not assignment.gone:
+            self._report(delivery, destination)
+            self._finish(delivery, assignment)
+            dispatcher.done(delivery)
+
+    def _finish(self, delivery: Delivery, assignment: Assignment) -> None:
+        record = delivery.record
+        assignment.tracker.finish(record.offset)
+        del assignment.open[record.offset]
+        self._committer.settled(assignment)
+        self._source.give_room(1, record.size)
+
+    def _report(self, delivery: Delivery, destination: Destination | None) -> None:
+        events, record, outcome = self._events, delivery.record, delivery.outcome
+        if isinstance(destination, ToRetry):
+            assert outcome is not None
+            history = destination.history
+            events.retried(record, delivery.event_id, outcome, history.attempts, history.due_ms or 0)
+        elif isinstance(destination, ToDeadLetter):
+            cause = destination.cause
+            events.dead_lettered(
+                record,
+                delivery.event_id,
+                cause.stage,
+                cause.code,
+                cause.reason,
+                cause.status,
+                cause.vendor_code,
+                cause.request_id,
+                destination.history.attempts,
+            )
+        else:
+            assert outcome is not None
+            now_ms = self._clock.now_ms()
+            created = delivery.created_ms
+            events.accepted(
+                record,
+                delivery.event_id,
+                outcome.request_id,
+                delivery.post_seconds,
+                None if created is None else (now_ms - created) / 1000,
+                now_ms,
+            )
+
+    async def _write_until_acknowledged(
+        self, delivery: Delivery, destination: ToRetry | ToDeadLetter, dispatcher: Dispatcher
+    ) -> bool:
+        """Write the copy, smaller when it is too large, for ever; False when the partition left meanwhile."""
+        assignment, record = delivery.assignment, delivery.record
+        target: Target = "retry" if isinstance(destination, ToRetry) else "dead_letter"
+        topic = self._targets.retry if target == "retry" else self._targets.dead_letter
+        ladder = self._headers(delivery, destination)
+        headers = next(ladder)
+        backoff = FIRST_BACKOFF
+        while (failed := await self._sink.write(topic, record.key, record.value, headers)) is not None:
+            smaller = next(ladder, None) if failed.too_large else None
+            if smaller is not None:
+                headers = smaller
+                continue
+            if await self._wait_to_write_again(assignment, target, failed, backoff):
+                return False
+            backoff = min(backoff * 2, LONGEST_BACKOFF)
+        if assignment.stuck == WRITE:
+            assignment.stuck = None
+            self._events.write_recovered(target)
+            dispatcher.ready(assignment)
+        return True
+
+    async def _wait_to_write_again(
+        self, assignment: Assignment, target: Target, failed: WriteFailed, backoff: float
+    ) -> bool:
+        assignment.stuck = assignment.stuck or WRITE
+        self._events.write_failed(target, failed.code)
+        try:
+            async with asyncio.timeout(backoff):
+                await assignment.leaving.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    def _headers(self, delivery: Delivery, destination: ToRetry | ToDeadLetter) -> Iterator[Headers]:
+        now_ms = self._clock.now_ms()
+        history, cause, original = destination.history, destination.cause, delivery.headers
+        if isinstance(destination, ToRetry):
+            return retry_headers(original, history, cause, now_ms)
+        return dead_letter_headers(original, history, cause, self._targets.names, now_ms)

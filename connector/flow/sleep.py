@@ -1,0 +1,76 @@
+"""A retry partition asleep until its head is due: paused in Kafka, and nothing of it in memory."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from connector.core.envelope import opened
+from connector.core.record import Record
+from connector.core.schedule import RetryPlan, due_on_reading
+from connector.flow.assignment import Assignment
+from connector.flow.ports import Clock, Source
+
+_SHORT_MS = 1000
+"""Waits below this are sat out in memory: pausing throws away what the client prefetched."""
+
+
+class Sleepers:
+    """Knows when heads of retry partitions are due. `on_due` is told when one may be looked at again."""
+
+    def __init__(self, source: Source, clock: Clock, plan: RetryPlan, on_due: Callable[[Assignment], None]) -> None:
+        self._source = source
+        self._clock = clock
+        self._plan = plan
+        self._on_due = on_due
+        self._timers: dict[Assignment, asyncio.TimerHandle] = {}
+
+    def is_due(self, assignment: Assignment, record: Record) -> bool:
+        """Whether the head of a retry partition may be posted; if not, the partition waits or goes to sleep."""
+        wait_ms = self._due_ms(assignment, record) - self._clock.now_ms()
+        if wait_ms <= 0:
+            return True
+        if wait_ms <= _SHORT_MS:
+            self._after(wait_ms, assignment, self._on_due)
+        else:
+            self._fall_asleep(assignment, record)
+        return False
+
+    def asleep(self, assignment: Assignment) -> None:
+        """The source stopped fetching it: nothing that was under way can arrive late, so the alarm may be set."""
+        if assignment.asleep and not assignment.leaving.is_set() and assignment.head_due is not None:
+            self._after(assignment.head_due[1] - self._clock.now_ms(), assignment, self._wake)
+
+    def forget(self, assignment: Assignment) -> None:
+        """The partition leaves."""
+        if timer := self._timers.pop(assignment, None):
+            timer.cancel()
+
+    def _due_ms(self, assignment: Assignment, record: Record) -> int:
+        """The same answer for the same head however often it is read, or a damaged header could put it off for ever."""
+        if assignment.head_due is None or assignment.head_due[0] != record.offset:
+            history, _ = opened(record)
+            due = due_on_reading(self._plan, history.due_ms, record.timestamp_ms, self._clock.now_ms())
+            assignment.head_due = (record.offset, due)
+        return assignment.head_due[1]
+
+    def _fall_asleep(self, assignment: Assignment, record: Record) -> None:
+        assignment.asleep = True
+        assignment.expected = record.offset
+        for queued in assignment.queue:
+            self._source.give_room(1, queued.size)
+        assignment.queue.clear()
+        self._source.sleep(assignment.partition, record.offset)
+
+    def _wake(self, assignment: Assignment) -> None:
+        assignment.asleep = False
+        self._source.wake(assignment.partition)
+
+    def _after(self, wait_ms: int, assignment: Assignment, then: Callable[[Assignment], None]) -> None:
+        self.forget(assignment)
+        loop = asyncio.get_running_loop()
+        self._timers[assignment] = loop.call_later(max(wait_ms, 0) / 1000, self._ring, assignment, then)
+
+    def _ring(self, assignment: Assignment, then: Callable[[Assignment], None]) -> None:
+        self._timers.pop(assignment, None)
+        then(assignment)
