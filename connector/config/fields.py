@@ -1,0 +1,49 @@
+"""The tree of settings, walked: every field by its dotted name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from types import UnionType
+from typing import NamedTuple, Union, get_args, get_origin
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from connector.config.settings import Settings
+from connector.config.units import Kind
+
+
+class Field(NamedTuple):
+    """One setting: its dotted name, what pydantic knows of it, and the section that it is, if it is one."""
+
+    name: str
+    info: FieldInfo
+    section: type[BaseModel] | None
+
+    @property
+    def kind(self) -> Kind | None:
+        """Duration or size, if it is one."""
+        return next((part for part in self.info.metadata if isinstance(part, Kind)), None)
+
+
+def every(model: type[BaseModel] = Settings, prefix: str = "") -> Iterator[Field]:
+    """Every setting, in the order of the file; a section comes before its fields."""
+    for name, info in model.model_fields.items():
+        field = Field(f"{prefix}{name}", info, _section(info.annotation))
+        yield field
+        if field.section is not None:
+            yield from every(field.section, f"{field.name}.")
+
+
+def _section(annotation: object) -> type[BaseModel] | None:
+    """The section that a field holds, also where it may be null."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    if get_origin(annotation) in (Union, UnionType):
+        members = [member for member in get_args(annotation) if member is not type(None)]
+        return _section(members[0]) if len(members) == 1 else None
+    return None
+
+
+BY_NAME = {field.name: field for field in every()}
+"""Every setting by its dotted name."""

@@ -1,0 +1,166 @@
+"""The settings of `kafka`: the group, its topics, how to reach the brokers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, PlainValidator, ValidationInfo, WithJsonSchema, field_validator, model_validator
+
+from connector.config.files import ReadableFile, Secret
+from connector.config.promised import refusal
+from connector.config.section import Section, together
+from connector.config.units import HOUR, MINUTE, SECOND, Duration
+
+
+def _scalar(value: object) -> object:
+    if not isinstance(value, str | int | float):
+        raise ValueError("must be a text, a number, true or false")  # noqa: TRY004 - pydantic collects ValueError only
+    return value
+
+
+Property = Annotated[
+    str | int | float | bool,
+    PlainValidator(_scalar),
+    WithJsonSchema({"type": ["string", "number", "boolean"]}),
+]
+GroupName = Annotated[str, Field(min_length=1, max_length=249)]
+TopicName = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,249}$")]
+
+
+class Topics(Section):
+    """All different: a copy written to the topic it came from would go round for ever."""
+
+    main: TopicName = "invocations"
+    """Topic with the invocation events. 1 to 249 of `A-Z a-z 0-9 . _ -`, Kafka's own rule."""
+
+    retry: TopicName = Field(default_factory=lambda data: f"{data.get('main', 'invocations')}.retry")
+    """Topic for records that wait for their next attempt. By default the main topic's name and `.retry`, so that
+    two connectors with two main topics never read each other's."""
+
+    dead_letter: TopicName = Field(default_factory=lambda data: f"{data.get('main', 'invocations')}.dlq")
+    """Topic for records that will never be posted as they are. By default the main topic's name and `.dlq`."""
+
+    retry_also: tuple[TopicName, ...] = ()
+    """Retry topics of an earlier configuration, read until they are empty and never written to."""
+
+    @model_validator(mode="after")
+    def _all_different(self) -> Self:
+        names = (self.main, self.retry, self.dead_letter, *self.retry_also)
+        if len(set(names)) < len(names):
+            raise ValueError("main, retry, dead_letter and retry_also must all be different topics")
+        return self
+
+
+class OAuth(Section):
+    """The client-credentials grant (OIDC), as librdkafka does it itself."""
+
+    client_id: str = Field(min_length=1)
+    """The client's public name at the token endpoint."""
+
+    client_secret_file: Secret
+    """File that holds the client's secret. One trailing newline is taken off."""
+
+    token_endpoint: str = Field(pattern=r"^https?://[^\s@]+$")
+    """URL that issues the tokens."""
+
+    scope: str | None = None
+    """Scope to ask for, if the token endpoint wants one."""
+
+
+class Security(Section):
+    """How the brokers are reached, and as whom."""
+
+    protocol: Literal["plaintext", "ssl", "sasl_plaintext", "sasl_ssl"] = "plaintext"
+    """Transport and authentication, in Kafka's words. The default is Kafka's own."""
+
+    mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"] | None = None
+    """How to authenticate; needed with the two `sasl` protocols, refused with the others."""
+
+    username: str | None = Field(default=None, min_length=1)
+    """User name for PLAIN and SCRAM."""
+
+    password_file: Secret | None = None
+    """File that holds the password for PLAIN and SCRAM. One trailing newline is taken off."""
+
+    oauth: OAuth | None = None
+    """Where OAUTHBEARER gets its tokens."""
+
+    ca_file: ReadableFile | None = None
+    """PEM file with the certificates that may sign a broker's. Default: those of the system."""
+
+    certificate_file: ReadableFile | None = None
+    """PEM file with our own certificate, for mutual TLS. Needs `key_file`."""
+
+    key_file: ReadableFile | None = None
+    """PEM file with the key to `certificate_file`."""
+
+    key_password_file: Secret | None = None
+    """File that holds the password of `key_file`, when it has one."""
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        together("certificate_file and key_file go together", self.certificate_file, self.key_file)
+        if self.key_password_file is not None and self.key_file is None:
+            raise ValueError("key_password_file needs key_file")
+        if not self.protocol.endswith("ssl") and (self.ca_file or self.certificate_file):
+            raise ValueError(f"protocol {self.protocol} has no TLS: ca_file and certificate_file are of no use")
+        self._check_sasl()
+        return self
+
+    def _check_sasl(self) -> None:
+        by_password = self.username is not None and self.password_file is not None
+        any_given = self.username or self.password_file or self.oauth
+        if not self.protocol.startswith("sasl"):
+            if self.mechanism or any_given:
+                raise ValueError(f"protocol {self.protocol} does not authenticate: choose sasl_ssl")
+        elif self.mechanism is None:
+            raise ValueError(f"protocol {self.protocol} needs a mechanism")
+        elif self.mechanism == "OAUTHBEARER" and (self.oauth is None or self.username or self.password_file):
+            raise ValueError("mechanism OAUTHBEARER needs oauth, and neither username nor password_file")
+        elif self.mechanism != "OAUTHBEARER" and (self.oauth or not by_password):
+            raise ValueError(f"mechanism {self.mechanism} needs username and password_file, and no oauth")
+
+
+class Kafka(Section):
+    """The consumer group that this process is a member of."""
+
+    bootstrap_servers: str = Field(default="localhost:9092", min_length=1)
+    """First brokers to ask, `host:port` separated by commas."""
+
+    group_id: GroupName = "invoke-connector"
+    """Consumer group. Every process of one deployment has the same; two deployments never share one."""
+
+    group_protocol: Literal["classic", "consumer"] = "classic"
+    """Who assigns partitions: `classic` (every broker; cooperative-sticky) or `consumer` (KIP-848, brokers 4.0 and
+    newer). Classic is the default because every broker knows it."""
+
+    group_instance_id: GroupName | None = None
+    """Static membership: a name of this one process that outlives its restarts, so that a restart within the session
+    time-out moves no partition. Must differ between processes; null is dynamic membership."""
+
+    start: Literal["earliest", "latest", "error"] = "earliest"
+    """Where a group without any commit starts. `earliest` loses nothing; `error` stops with exit code 1. Partitions
+    that are new to a known topic always start from their beginning."""
+
+    max_poll_interval: Duration = Field(default=5 * MINUTE, ge=10 * SECOND, le=24 * HOUR)
+    """Time after which Kafka takes the partitions of a process that no longer polls. Longer than the drain and than a
+    post, or a clean revoke would be cut short and its records posted again."""
+
+    topics: Topics = Topics()
+    """The topics of this connector."""
+
+    security: Security = Security()
+    """Encryption and authentication towards the brokers."""
+
+    client: Mapping[str, Property] = Field(default={})
+    """Any property of librdkafka, for consumer and producer alike, but those that the promises rest on (below)."""
+
+    @field_validator("client")
+    @classmethod
+    def _keeps_the_promises(cls, client: Mapping[str, Property], info: ValidationInfo) -> Mapping[str, Property]:
+        protocol = info.data.get("group_protocol")
+        refused = [f"{name} is refused: {why}" for name in client if (why := refusal(name, protocol))]
+        if refused:
+            raise ValueError("\n".join(refused))
+        return client

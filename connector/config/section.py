@@ -1,0 +1,24 @@
+"""What every section of the settings has in common."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Section(BaseModel):
+    """Frozen; unknown keys are refused; the docstring under a field is its documentation."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        use_attribute_docstrings=True,
+        # An error's text would show what was typed in, and that may be a secret in the wrong place.
+        hide_input_in_errors=True,
+        arbitrary_types_allowed=True,
+    )
+
+
+def together(problem: str, *values: object) -> None:
+    """Raise ValueError(problem) when some of the values are given and some are not."""
+    if len({value is None for value in values}) > 1:
+        raise ValueError(problem)

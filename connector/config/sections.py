@@ -1,0 +1,127 @@
+"""The small sections: `schemas`, `delivery`, `retry`, `admin`, `log`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, Field, model_validator
+
+from connector.config.files import ReadableFile, Secret, SecretFile
+from connector.config.section import Section
+from connector.config.units import DAY, GIB, HOUR, KIB, MIB, MINUTE, SECOND, Duration, Size
+
+
+def _user_and_password(file: SecretFile) -> SecretFile:
+    if ":" not in file.secret.get_secret_value():
+        raise ValueError("the file must hold user:password")
+    return file
+
+
+class Registry(Section):
+    """A Confluent-compatible schema registry."""
+
+    url: str = Field(pattern=r"^https?://[^\s@?#]+$")
+    """Address of the registry, without credentials."""
+
+    basic_auth_file: Annotated[Secret, AfterValidator(_user_and_password)] | None = None
+    """File that holds `user:password`. One trailing newline is taken off."""
+
+    ca_file: ReadableFile | None = None
+    """PEM file with the certificates that may sign the registry's. Default: those of the system."""
+
+
+class Schemas(Section):
+    """Where the schemas that events were written with come from."""
+
+    folder: Path = Path("schemas")
+    """Folder of schema files (`*.avsc`), relative to the working directory."""
+
+    framing: Literal["auto", "confluent", "single_object", "bare"] = "auto"
+    """What stands in front of the Avro bytes. `auto` tells Confluent's frame and single-object encoding apart; bare
+    bytes are never guessed, because they may begin like a frame."""
+
+    bare_schema: Path | None = None
+    """Schema file that bare events were written with. Needed with `framing: bare`, refused without."""
+
+    registry: Registry | None = None
+    """Registry to ask for ids that the folder does not map. Default: none."""
+
+    @model_validator(mode="after")
+    def _bare_has_its_schema(self) -> Self:
+        if (self.framing == "bare") != (self.bare_schema is not None):
+            raise ValueError("framing: bare and bare_schema go together")
+        return self
+
+
+class Delivery(Section):
+    """How records are posted."""
+
+    in_flight: int = Field(default=64, ge=1, le=1000)
+    """Posts under way at the same time, in records; as many connections are kept."""
+
+    uncommitted: int = Field(default=500, ge=1, le=100_000)
+    """Most records that are answered and not yet in an acknowledged commit. At the bound posting waits: it is how
+    many people a crash can text twice."""
+
+    ordering: Literal["end_user", "partition", "none"] = "end_user"
+    """Which events wait for each other: those of one end user in one partition, a whole partition, or none."""
+
+    maybe_delivered: Literal["retry", "dead_letter"] = "retry"
+    """What becomes of a record that may have been delivered (a time-out after the request was written, a gateway's
+    502): `retry` may text somebody twice, `dead_letter` may leave somebody without."""
+
+    maybe_delivered_repeats: int = Field(default=1, ge=0, le=100)
+    """How often a record may be repeated for that reason in its whole life."""
+
+    max_event_age: Duration = Field(default=48 * HOUR, ge=SECOND, le=365 * DAY)
+    """Age from which an event is stale and not posted, from `createdAt`, else from the original record's timestamp.
+    Longer than `retry.window`, so that a retry does not expire on its way."""
+
+    drain: Duration = Field(default=40 * SECOND, ge=0.1, le=HOUR)
+    """How long a revoke or a stop waits for answers under way. Longer than `openmarket.timeouts.total`, so that a
+    clean stop repeats nothing; the pod's grace period must be longer still."""
+
+    buffer_records: int = Field(default=10_000, ge=1, le=10_000_000)
+    """Most records taken and not yet settled. Memory does not grow with lag."""
+
+    buffer_bytes: Size = Field(default=64 * MIB, ge=64 * KIB, le=16 * GIB)
+    """Most bytes of keys and values taken and not yet settled, whichever bound comes first."""
+
+
+class Retry(Section):
+    """When a record that the vendor could not take for now is tried again."""
+
+    delay: Duration = Field(default=15 * MINUTE, ge=0.1, le=DAY)
+    """Wait between two attempts. 15 minutes is the vendor's advice for its code 1010."""
+
+    window: Duration = Field(default=24 * HOUR, ge=SECOND, le=30 * DAY)
+    """How long after its first failure a record is tried, then it is a dead letter. 24 hours is the vendor's advice.
+    The retry topic's retention must be longer."""
+
+
+class Admin(Section):
+    """The HTTP listener for probes, metrics and `/status`. It has no authentication and takes no commands."""
+
+    host: str = Field(default="0.0.0.0", min_length=1)  # noqa: S104 - a pod's probes come from outside of it
+    """Address to listen on. Every interface by default, because probes and scrapes come from outside the pod."""
+
+    port: int = Field(default=9464, ge=0, le=65535)
+    """Port to listen on; 0 takes any free one. 9464 is the usual port of a Prometheus exporter."""
+
+    ready_during_hold: bool = True
+    """Whether `/readyz` succeeds during a hold. A hold is not cured by taking pods out of service."""
+
+
+class Log(Section):
+    """What is written to standard error."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    """Least level that is written. Warning: nothing lost; error: a person is needed."""
+
+    format: Literal["auto", "json", "console"] = "auto"
+    """`json` writes one object a line, `console` is for people; `auto` is console on a terminal and JSON elsewhere."""
+
+    accepted: bool = True
+    """Whether every accepted event has a line, with its event id and the vendor's request id, which support asks
+    for."""

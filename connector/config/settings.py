@@ -1,0 +1,74 @@
+"""All settings together, and the rules between sections."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import reduce
+from typing import Self
+
+from pydantic import model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from connector.config.kafka import Kafka
+from connector.config.openmarket import OpenMarket
+from connector.config.sections import Admin, Delivery, Log, Retry, Schemas
+from connector.config.units import format_duration
+
+LONGER = (
+    ("openmarket.timeouts.total", "openmarket.timeouts.connect", "it contains the connect time-out"),
+    ("delivery.drain", "openmarket.timeouts.total", "or a clean stop gives up posts whose answers were coming"),
+    ("kafka.max_poll_interval", "delivery.drain", "or Kafka takes the partitions away during the drain"),
+    ("kafka.max_poll_interval", "openmarket.timeouts.total", "or Kafka takes the partitions away during a post"),
+    ("retry.window", "retry.delay", "or there is no second attempt"),
+    ("delivery.max_event_age", "retry.window", "or a retry expires before its last attempt"),
+)
+"""Durations that must be longer than others, and why."""
+
+
+def too_short(seconds: Callable[[str], float | None]) -> Iterator[str]:
+    """Every broken rule of `LONGER` among the durations that `seconds` knows by their dotted names."""
+    for longer, shorter, why in LONGER:
+        a, b = seconds(longer), seconds(shorter)
+        if a is not None and b is not None and a <= b:
+            yield f"{longer} ({format_duration(a)}) must be longer than {shorter} ({format_duration(b)}), {why}"
+
+
+class Settings(BaseSettings):
+    """The connector's settings. `load` reads them; made by hand, they read neither file nor environment."""
+
+    model_config = SettingsConfigDict(
+        frozen=True,
+        extra="forbid",
+        use_attribute_docstrings=True,
+        hide_input_in_errors=True,
+        env_prefix="CONNECTOR_",
+        env_nested_delimiter="__",
+        env_parse_none_str="null",
+    )
+
+    kafka: Kafka = Kafka()
+    schemas: Schemas = Schemas()
+    openmarket: OpenMarket
+    delivery: Delivery = Delivery()
+    retry: Retry = Retry()
+    admin: Admin = Admin()
+    log: Log = Log()
+
+    @model_validator(mode="after")
+    def _durations_fit(self) -> Self:
+        problems = list(too_short(lambda name: float(reduce(getattr, name.split("."), self))))  # type: ignore[arg-type]  # LONGER names durations only
+        if problems:
+            raise ValueError("\n".join(problems))
+        return self
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Only what is passed in: `load` puts file and environment together, and remembers which said what."""
+        return (init_settings,)
