@@ -26,6 +26,7 @@ VENDOR_CODE = "invoke.vendor-code"
 REQUEST_ID = "invoke.request-id"
 POSSIBLE_DUPLICATE = "invoke.possible-duplicate"
 HEADERS_DROPPED = "invoke.headers-dropped"
+UNREADABLE_HEADERS = "invoke.headers-unreadable"
 COUNT = "invoke.header-count"
 
 CONNECT_PREFIX = "__connect.errors."

@@ -1,0 +1,487 @@
+"""A member of the consumer group. One thread owns the Consumer and makes every call on it; the flow sends commands.
+
+Calls from a second thread would be serialised behind the poll under way and starve (pitfalls: over 6 s), and no
+callback may raise: the batch fetched meanwhile would be thrown away.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from queue import Empty, SimpleQueue
+from typing import Literal, NamedTuple
+
+from confluent_kafka import (
+    OFFSET_BEGINNING,
+    Consumer,
+    KafkaError,
+    KafkaException,
+    Message,
+    TopicPartition,
+)
+
+from connector.core.envelope import UNREADABLE_HEADERS
+from connector.core.record import Headers, Partition, Record
+from connector.core.signals import (
+    Asleep,
+    Assigned,
+    Commit,
+    Committed,
+    Failed,
+    Lost,
+    Revoking,
+    SourceEvent,
+    Taken,
+)
+from connector.edge.kafka_errors import ends_the_process, is_silent, name_of
+
+_BATCH = 500
+_BUSY_WAIT, _IDLE_WAIT = 0.005, 0.2
+"""Seconds that a poll may wait: nothing wakes it for a command, so short while answers are outstanding."""
+
+_FULL_BEFORE_PAUSE = 1.0
+"""Seconds to stay full before partitions are paused, which throws away what was prefetched for them."""
+
+_LOOK_UP = 10.0
+"""Seconds for a broker to answer what an assignment needs to know."""
+
+_LAST_COMMIT = 5.0
+"""Seconds for the last commit at shutdown: a synchronous one could block for the session time-out."""
+
+_RELEASE_GRACE = 5.0
+"""Seconds beyond the drain's budget that a revoke waits for the flow."""
+
+_PROMISED: dict[str, object] = {
+    "enable.auto.commit": False,
+    "enable.auto.offset.store": False,
+    "auto.offset.reset": "error",
+    "queued.max.messages.kbytes": 8192,
+    "queued.min.messages": 10000,
+    "fetch.queue.backoff.ms": 50,
+    "statistics.interval.ms": 15000,
+}
+"""What the promises rest on: only we commit, nothing is skipped silently, memory is bounded at full speed."""
+
+
+class Subscription(NamedTuple):
+    """What to read. `start` is for a group without any commit on a topic of `main`; retry topics start at their
+    beginning. `drain` is the seconds that partitions get before they are handed over."""
+
+    main: str
+    retry: frozenset[str]
+    start: Literal["earliest", "latest", "error"]
+    drain: float
+
+    @property
+    def topics(self) -> list[str]:
+        """All topics to subscribe to."""
+        return [self.main, *sorted(self.retry)]
+
+
+class _Release(NamedTuple):
+    offsets: Mapping[Partition, Commit]
+
+
+class _Close(NamedTuple):
+    offsets: Mapping[Partition, Commit]
+
+
+class _Sleep(NamedTuple):
+    partition: Partition
+    offset: int
+
+
+class _Wake(NamedTuple):
+    partition: Partition
+
+
+_Command = _Release | _Close | _Sleep | _Wake | Mapping[Partition, Commit]
+
+
+class KafkaSource:
+    """Satisfies `flow.ports.Source`. `properties` are librdkafka's, for the group and the connection.
+
+    `on_error` is called on the event loop's thread with the bounded name of an error that passes by itself.
+    """
+
+    def __init__(
+        self,
+        properties: Mapping[str, object],
+        subscription: Subscription,
+        on_error: Callable[[str], None],
+        on_statistics: Callable[[str], None],
+    ) -> None:
+        self._properties = {**properties, **_PROMISED}
+        self._subscription = subscription
+        self._on_error = on_error
+        self._on_statistics = on_statistics
+        self._loop = asyncio.get_running_loop()
+        self._commands: SimpleQueue[_Command] = SimpleQueue()
+        self._deferred: deque[_Command] = deque()
+        self._events: deque[SourceEvent] = deque()
+        self._woken = asyncio.Event()
+        self._ended = asyncio.Event()
+        self._thread = threading.Thread(target=self._own, name="kafka-consumer", daemon=True)
+        self._consumer: Consumer
+        # Each of these numbers has one writing thread, so no lock is needed: room is what is given less what is used.
+        self._given_records = self._given_size = 0
+        self._used_records = self._used_size = 0
+        self._capacity = 0
+        self._assigned: set[Partition] = set()
+        self._asleep: set[Partition] = set()
+        self._paused = False
+        self._full_since: float | None = None
+        self._commits_under_way: deque[bool] = deque()
+        self._closing = False
+        self.turned_at = time.monotonic()
+        self.joined = False
+
+    def start(self) -> None:
+        """Join the group."""
+        self._thread.start()
+
+    async def next(self) -> SourceEvent:
+        """Wait for the next happening."""
+        while not self._events:
+            self._woken.clear()
+            await self._woken.wait()
+        return self._events.popleft()
+
+    def give_room(self, records: int, size: int) -> None:
+        """Credit for so many more records and bytes; the first call sets the capacity."""
+        self._capacity = self._capacity or records
+        self._given_records += records
+        self._given_size += size
+
+    def commit(self, offsets: Mapping[Partition, Commit]) -> None:
+        """Commit asynchronously; answered by `Committed`."""
+        self._commands.put(dict(offsets))
+
+    def release(self, offsets: Mapping[Partition, Commit]) -> None:
+        """Answer to `Revoking`."""
+        self._commands.put(_Release(offsets))
+
+    def sleep(self, partition: Partition, offset: int) -> None:
+        """Stop fetching a partition and go back to `offset`; answered by `Asleep`."""
+        self._commands.put(_Sleep(partition, offset))
+
+    def wake(self, partition: Partition) -> None:
+        """Fetch a sleeping partition again."""
+        self._commands.put(_Wake(partition))
+
+    async def close(self, offsets: Mapping[Partition, Commit]) -> None:
+        """Commit a last time, leave the group. Bounded: a broker that does not answer cannot keep the process."""
+        self._commands.put(_Close(offsets))
+        if self._thread.ident is None:
+            return
+        try:
+            async with asyncio.timeout(_LAST_COMMIT * 3):
+                await self._ended.wait()
+        except TimeoutError:
+            self._on_error("close_timed_out")
+
+    # From here on everything runs on the owner thread.
+
+    def _own(self) -> None:
+        try:
+            self._consumer = Consumer(
+                {
+                    **self._properties,
+                    "on_commit": self._on_commit,
+                    "error_cb": self._on_client_error,
+                    "stats_cb": self._on_stats,
+                },
+                logger=logging.getLogger("librdkafka"),
+            )
+            self._consumer.subscribe(
+                self._subscription.topics,
+                on_assign=self._on_assign,
+                on_revoke=self._on_revoke,
+                on_lost=self._on_lost,
+            )
+            while not self._closing:
+                self._turn()
+            self._consumer.close()
+        except KafkaException as raised:
+            self._fail(raised.args[0])
+        except Exception as raised:  # whatever it is, the flow must learn that nothing more will come
+            self._tell(Failed("consumer_fault", f"a bug of ours ({type(raised).__name__}): report it"))
+        self._call_soon(self._ended.set)
+
+    def _turn(self) -> None:
+        self.turned_at = time.monotonic()
+        while self._deferred:
+            self._carry_out(self._deferred.popleft())
+        while not self._commands.empty():
+            self._carry_out(self._commands.get_nowait())
+        if self._closing or self._waits_for_room():
+            return
+        first = self._consumer.poll(_BUSY_WAIT if self._busy() else _IDLE_WAIT)
+        if first is not None:
+            # poll and then take the rest: consume(500, 0.2) would sit out its time-out unless 500 come (pitfalls).
+            self._take([first, *self._consumer.consume(_BATCH - 1, 0)])
+
+    def _busy(self) -> bool:
+        return bool(self._commits_under_way) or self._given_records - self._used_records < self._capacity
+
+    def _waits_for_room(self) -> bool:
+        """Whether this turn takes nothing since the flow is full; pauses what stays full, resumes what has room."""
+        room = self._given_records - self._used_records
+        if room > 0 and self._given_size > self._used_size:
+            if self._paused and room * 4 >= self._capacity:
+                self._paused = False
+                self._consumer.resume(self._native(self._assigned - self._asleep))
+            self._full_since = None
+            return False
+        now = time.monotonic()
+        self._full_since = self._full_since or now
+        if now - self._full_since < _FULL_BEFORE_PAUSE:
+            self._wait_for_command(_BUSY_WAIT)
+            return True
+        if not self._paused:
+            self._paused = True
+            self._consumer.pause(self._native(self._assigned - self._asleep))
+        return False
+
+    def _wait_for_command(self, seconds: float) -> None:
+        try:
+            self._carry_out(self._commands.get(timeout=seconds))
+        except Empty:
+            pass
+
+    def _take(self, messages: list[Message]) -> None:
+        records = []
+        size = 0
+        for message in messages:
+            if (error := message.error()) is not None:
+                self._trouble(error)
+                continue
+            record = _record(message)
+            size += record.size
+            records.append(record)
+        if records:
+            self._used_records += len(records)
+            self._used_size += size
+            self._tell(Taken(records))
+
+    def _carry_out(self, command: _Command) -> None:
+        if isinstance(command, _Sleep):
+            self._fall_asleep(command)
+        elif isinstance(command, _Wake):
+            if command.partition in self._asleep:
+                self._asleep.discard(command.partition)
+                if not self._paused:
+                    self._consumer.resume(self._native([command.partition]))
+        elif isinstance(command, _Close):
+            self._closing = True
+            self._commit_last(command.offsets)
+        elif isinstance(command, _Release):
+            # The revoke that it answers was given up meanwhile: these partitions are not ours to commit.
+            pass
+        else:
+            self._commit(command, ours=False)
+
+    def _fall_asleep(self, command: _Sleep) -> None:
+        if command.partition in self._assigned:
+            self._asleep.add(command.partition)
+            self._consumer.pause(self._native([command.partition]))
+            self._consumer.seek(TopicPartition(command.partition.topic, command.partition.number, command.offset))
+        self._tell(Asleep(command.partition))
+
+    def _commit(self, offsets: Mapping[Partition, Commit], *, ours: bool) -> None:
+        """Commit asynchronously. `ours`: the flow did not ask for it and gets no answer."""
+        native = [TopicPartition(p.topic, p.number, c.offset, c.metadata or None) for p, c in offsets.items()]
+        try:
+            self._consumer.commit(offsets=native, asynchronous=True)
+            self._commits_under_way.append(ours)
+        except KafkaException as raised:
+            if not ours:
+                self._tell(Committed({p: c.offset for p, c in offsets.items()}, name_of(raised.args[0])))
+
+    def _commit_last(self, offsets: Mapping[Partition, Commit]) -> None:
+        if offsets:
+            self._commit(offsets, ours=True)
+        deadline = time.monotonic() + _LAST_COMMIT
+        while self._commits_under_way and time.monotonic() < deadline:
+            self._consumer.poll(_BUSY_WAIT)
+
+    # Callbacks: none may raise.
+
+    def _on_assign(self, consumer: Consumer, native: list[TopicPartition]) -> None:
+        try:
+            starts = self._starts(native)
+            consumer.incremental_assign([tp for tp, _ in starts])
+            # A partition that was paused when it went comes back paused, and would deliver nothing (pitfalls).
+            consumer.resume([tp for tp, _ in starts])
+            self._paused = False
+            self.joined = True
+            for tp, metadata in starts:
+                partition = Partition(tp.topic, tp.partition)
+                self._assigned.add(partition)
+                self._asleep.discard(partition)
+                self._tell(Assigned(partition, max(tp.offset, 0), metadata))
+        except KafkaException as raised:
+            self._fail(raised.args[0])
+        except _NoStartError as refused:
+            self._tell(
+                Failed(
+                    "no_committed_offset",
+                    f"kafka.start is `error` and the group has no commit on topic {refused.topic}: "
+                    "set kafka.start to earliest or latest for the first start",
+                )
+            )
+
+    def _starts(self, native: list[TopicPartition]) -> list[tuple[TopicPartition, str]]:
+        """Where each partition starts, and the metadata of its commit. Raises KafkaException and _NoStartError."""
+        if not native:
+            return []
+        committed = self._consumer.committed(native, timeout=_LOOK_UP)
+        return [
+            (TopicPartition(tp.topic, tp.partition, tp.offset), tp.metadata or "")
+            if tp.offset >= 0
+            else (TopicPartition(tp.topic, tp.partition, self._first_start(tp)), "")
+            for tp in committed
+        ]
+
+    def _first_start(self, tp: TopicPartition) -> int:
+        """Where a partition without a commit starts: a new partition of a known topic at its beginning."""
+        policy = self._subscription.start if tp.topic == self._subscription.main else "earliest"
+        if policy == "earliest" or self._is_known(tp.topic):
+            return OFFSET_BEGINNING
+        if policy == "error":
+            raise _NoStartError(tp.topic)
+        _, end = self._consumer.get_watermark_offsets(tp, timeout=_LOOK_UP)
+        # Committed at once: a crash before the first commit must not move the start to a later end of the log.
+        self._commit({Partition(tp.topic, tp.partition): Commit(end, "")}, ours=True)
+        return int(end)
+
+    def _is_known(self, topic: str) -> bool:
+        metadata = self._consumer.list_topics(topic, timeout=_LOOK_UP)
+        partitions = [TopicPartition(topic, number) for number in metadata.topics[topic].partitions]
+        return any(tp.offset >= 0 for tp in self._consumer.committed(partitions, timeout=_LOOK_UP))
+
+    def _on_revoke(self, consumer: Consumer, native: list[TopicPartition]) -> None:
+        """The drain happens inside this callback: when it returns, the partitions are gone."""
+        partitions = _partitions(native)
+        self._assigned -= partitions
+        self._asleep -= partitions
+        if self._closing or not partitions:
+            return
+        budget = self._subscription.drain
+        self._tell(Revoking(partitions, budget))
+        deadline = time.monotonic() + budget + _RELEASE_GRACE
+        while (left := deadline - time.monotonic()) > 0:
+            self.turned_at = time.monotonic()
+            try:
+                command = self._commands.get(timeout=min(left, 1.0))
+            except Empty:
+                continue
+            if isinstance(command, _Release):
+                if command.offsets:
+                    # Asynchronous: librdkafka finishes it before it rejoins, and its answer is not served in here.
+                    self._commit(command.offsets, ours=True)
+                return
+            if isinstance(command, _Close):
+                self._deferred.append(command)
+                return
+            if isinstance(command, _Sleep | _Wake):
+                self._deferred.append(command)
+            else:
+                self._commit(command, ours=False)
+
+    def _on_lost(self, consumer: Consumer, native: list[TopicPartition]) -> None:
+        partitions = _partitions(native)
+        self._assigned -= partitions
+        self._asleep -= partitions
+        self._tell(Lost(partitions))
+
+    def _on_commit(self, error: KafkaError | None, native: list[TopicPartition]) -> None:
+        ours = self._commits_under_way.popleft() if self._commits_under_way else True
+        failed = error or next((tp.error for tp in native if tp.error is not None), None)
+        if ours:
+            if failed is not None:
+                self._call_soon(self._on_error, f"commit_{name_of(failed)}")
+            return
+        offsets = {Partition(tp.topic, tp.partition): tp.offset for tp in native}
+        self._tell(Committed(offsets, None if failed is None else name_of(failed)))
+
+    def _on_client_error(self, error: KafkaError) -> None:
+        self._trouble(error)
+
+    def _on_stats(self, statistics: str) -> None:
+        self._call_soon(self._on_statistics, statistics)
+
+    def _trouble(self, error: KafkaError) -> None:
+        if is_silent(error):
+            return
+        if ends_the_process(error):
+            self._fail(error)
+        else:
+            self._call_soon(self._on_error, name_of(error))
+
+    def _fail(self, error: KafkaError) -> None:
+        code, remedy = ends_the_process(error) or (
+            name_of(error),
+            "Kafka refused what the consumer needs; `connector check --live` looks at it from outside",
+        )
+        self._tell(Failed(code, remedy))
+
+    def _native(self, partitions: set[Partition] | list[Partition]) -> list[TopicPartition]:
+        return [TopicPartition(partition.topic, partition.number) for partition in partitions]
+
+    def _tell(self, event: SourceEvent) -> None:
+        self._call_soon(self._receive, event)
+
+    def _receive(self, event: SourceEvent) -> None:
+        self._events.append(event)
+        self._woken.set()
+
+    def _call_soon(self, call: Callable[..., None], *arguments: object) -> None:
+        try:
+            self._loop.call_soon_threadsafe(call, *arguments)
+        except RuntimeError:  # the event loop is closed: the process is at its end, and nobody listens
+            pass
+
+
+class _NoStartError(Exception):
+    """A group without a commit, and a policy that wants one."""
+
+    def __init__(self, topic: str) -> None:
+        super().__init__(topic)
+        self.topic = topic
+
+
+def _partitions(native: list[TopicPartition]) -> frozenset[Partition]:
+    return frozenset(Partition(tp.topic, tp.partition) for tp in native)
+
+
+_interned: dict[tuple[str | None, int | None], Partition] = {}
+
+
+def _record(message: Message) -> Record:
+    place = (message.topic(), message.partition())
+    partition = _interned.get(place)
+    if partition is None:
+        partition = _interned[place] = Partition(str(place[0]), int(place[1] or 0))
+    kind, timestamp = message.timestamp()
+    return Record(
+        partition,
+        message.offset() or 0,
+        timestamp if kind else None,
+        message.key(),
+        message.value(),
+        _headers(message),
+    )
+
+
+def _headers(message: Message) -> Headers:
+    try:
+        headers = message.headers()
+    except ValueError:  # a name that is not UTF-8: the record goes on without its headers, and says so
+        return ((UNREADABLE_HEADERS, None),)
+    # The stub allows a dict and text values, which only producers give.
+    return tuple(headers) if headers else ()  # type: ignore[arg-type]

@@ -1,0 +1,97 @@
+"""Copies to the retry and dead-letter topics: an idempotent producer, acks=all, its reports polled on a thread."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections.abc import Callable, Mapping
+
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
+
+from connector.core.record import Headers
+from connector.core.signals import WriteFailed
+from connector.edge.kafka_errors import name_of
+
+_PROMISED: dict[str, object] = {
+    "enable.idempotence": True,
+    "acks": "all",
+    # The broker's own default, with room for a batch's head: librdkafka's 1,000,000 would refuse records that fit.
+    "message.max.bytes": 1_048_588,
+    # A copy is tried for ever by the flow; a short bound here only makes its failures visible.
+    "message.timeout.ms": 30_000,
+    "linger.ms": 5,
+}
+
+_POLL = 0.1
+_FLUSH = 5.0
+_FATAL = "fatal"
+_TOO_LARGE = frozenset({KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_MSG_SIZE})
+
+
+class KafkaSink:
+    """Satisfies `flow.ports.Sink`. A fatal producer error makes a new producer: a copy may then exist twice."""
+
+    def __init__(self, properties: Mapping[str, object], on_error: Callable[[str], None]) -> None:
+        self._properties = {**_PROMISED, **properties, **{k: _PROMISED[k] for k in ("enable.idempotence", "acks")}}
+        self._on_error = on_error
+        self._loop = asyncio.get_running_loop()
+        self._producer = self._new_producer()
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._poll, name="kafka-producer", daemon=True)
+        self._thread.start()
+
+    async def write(self, topic: str, key: bytes | None, value: bytes | None, headers: Headers) -> WriteFailed | None:
+        """Write one record; return None once all in-sync replicas have it, else why it failed."""
+        answered: asyncio.Future[WriteFailed | None] = self._loop.create_future()
+
+        def report(error: KafkaError | None, message: Message) -> None:
+            self._call_soon(_answer, answered, None if error is None else _failed(error))
+
+        producer = self._producer
+        try:
+            producer.produce(topic, value, key, on_delivery=report, headers=list(headers))
+        except BufferError:
+            return WriteFailed("queue_full", too_large=False)
+        except KafkaException as raised:
+            failed: WriteFailed | None = _failed(raised.args[0])
+        else:
+            failed = await answered
+        if failed is not None and failed.code == _FATAL and producer is self._producer:
+            self._producer = self._new_producer()
+            # Whatever it still holds is reported as failed, so that no write waits for a report that never comes.
+            producer.purge()
+            producer.flush(0)
+        return failed
+
+    async def close(self) -> None:
+        """Flush what is under way, bounded, and stop the thread."""
+        self._closing.set()
+        await self._loop.run_in_executor(None, self._thread.join)
+
+    def _new_producer(self) -> Producer:
+        return Producer({**self._properties, "error_cb": self._on_client_error}, logger=logging.getLogger("librdkafka"))
+
+    def _on_client_error(self, error: KafkaError) -> None:
+        self._call_soon(self._on_error, name_of(error))
+
+    def _poll(self) -> None:
+        while not self._closing.is_set():
+            self._producer.poll(_POLL)
+        self._producer.flush(_FLUSH)
+
+    def _call_soon(self, call: Callable[..., None], *arguments: object) -> None:
+        try:
+            self._loop.call_soon_threadsafe(call, *arguments)
+        except RuntimeError:  # the event loop is closed: nobody waits for this report
+            pass
+
+
+def _answer(answered: asyncio.Future[WriteFailed | None], failed: WriteFailed | None) -> None:
+    if not answered.done():
+        answered.set_result(failed)
+
+
+def _failed(error: KafkaError) -> WriteFailed:
+    code = _FATAL if error.fatal() or error.code() == KafkaError._FATAL else name_of(error)
+    return WriteFailed(code, too_large=error.code() in _TOO_LARGE)

@@ -1,0 +1,295 @@
+"""Kafka in memory: topics, one consumer group with its members and offsets. For tests and simulated histories.
+
+It passes the conformance suite that the real client passes. What it leaves out: fetch sizes, transactions,
+compaction of its own accord (a test leaves offsets out), authorization, and any delay but the event loop's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Mapping
+
+from connector.core.record import Headers, Partition, Record
+from connector.core.signals import (
+    Asleep,
+    Assigned,
+    Commit,
+    Committed,
+    Failed,
+    Lost,
+    Revoking,
+    SourceEvent,
+    Taken,
+    WriteFailed,
+)
+
+_BATCH = 500
+
+
+class MemoryBroker:
+    """Topics and one group. `now_ms` stamps what is written; `drain` seconds are given to a member that must let go.
+
+    A test may refuse commits (`commit_error`), writes by topic (`write_errors`), and bound a topic's record size
+    (`max_bytes`).
+    """
+
+    def __init__(self, topics: Mapping[str, int], now_ms: Callable[[], int], drain: float = 40.0) -> None:
+        self._now_ms = now_ms
+        self.drain = drain
+        self.logs: dict[Partition, list[Record]] = {
+            Partition(topic, number): [] for topic, count in topics.items() for number in range(count)
+        }
+        self.committed: dict[Partition, Commit] = {}
+        self.commit_error: str | None = None
+        self.write_errors: dict[str, str] = {}
+        self.max_bytes: dict[str, int] = {}
+        self._next_offset: dict[Partition, int] = dict.fromkeys(self.logs, 0)
+        self._members: list[MemorySource] = []
+        self._owner: dict[Partition, MemorySource] = {}
+        self._round_robin = 0
+
+    def append(
+        self,
+        partition: Partition,
+        value: bytes | None,
+        key: bytes | None = None,
+        headers: Headers = (),
+        *,
+        skip: int = 0,
+        timestamp_ms: int | None = None,
+    ) -> Record:
+        """Write one record; `skip` offsets before it do not exist, as after compaction."""
+        offset = self._next_offset[partition] + skip
+        stamp = self._now_ms() if timestamp_ms is None else timestamp_ms
+        record = Record(partition, offset, stamp, key, value, headers)
+        self._next_offset[partition] = offset + 1
+        self.logs[partition].append(record)
+        if owner := self._owner.get(partition):
+            owner.feed()
+        return record
+
+    def write(self, topic: str, key: bytes | None, value: bytes | None, headers: Headers) -> WriteFailed | None:
+        """Append to one of the topic's partitions in turn, unless a test refuses it."""
+        if error := self.write_errors.get(topic):
+            return WriteFailed(error, too_large=False)
+        size = len(key or b"") + len(value or b"") + sum(len(n) + len(v or b"") for n, v in headers)
+        if size > self.max_bytes.get(topic, size):
+            return WriteFailed("MSG_SIZE_TOO_LARGE", too_large=True)
+        partitions = [partition for partition in self.logs if partition.topic == topic]
+        if not partitions:
+            return WriteFailed("UNKNOWN_TOPIC_OR_PART", too_large=False)
+        self._round_robin += 1
+        self.append(partitions[self._round_robin % len(partitions)], value, key, headers)
+        return None
+
+    def join(self, member: MemorySource) -> None:
+        """A member comes: partitions move to it once their owners let go."""
+        self._members.append(member)
+        self._rebalance()
+
+    def leave(self, member: MemorySource) -> None:
+        """A member goes, by its own will or by a crash: what it had is free at once."""
+        if member in self._members:
+            self._members.remove(member)
+        for partition in [p for p, owner in self._owner.items() if owner is member]:
+            del self._owner[partition]
+        self._rebalance()
+
+    def expel(self, member: MemorySource) -> None:
+        """The group gave up on a member that lives on (a session time-out): it learns that its partitions are lost."""
+        lost = frozenset(p for p, owner in self._owner.items() if owner is member)
+        self.leave(member)
+        member.lose(lost)
+
+    def released(self, member: MemorySource, offsets: Mapping[Partition, Commit]) -> None:
+        """A member let partitions go, with a last commit."""
+        self.store(member, offsets)
+        for partition in member.let_go():
+            self._owner.pop(partition, None)
+        self._rebalance()
+
+    def store(self, member: MemorySource, offsets: Mapping[Partition, Commit]) -> str | None:
+        """Take a commit, or name why not. Like the real broker it takes lower offsets too."""
+        if self.commit_error is not None:
+            return self.commit_error
+        if member not in self._members:
+            return "UNKNOWN_MEMBER_ID"
+        self.committed.update(offsets)
+        return None
+
+    def _rebalance(self) -> None:
+        if not self._members:
+            return
+        wanted = self._wanted()
+        for member in self._members:
+            going = frozenset(p for p, owner in self._owner.items() if owner is member and wanted[p] is not member)
+            if going:
+                member.revoke(going, self.drain)
+        for partition, member in wanted.items():
+            if partition not in self._owner:
+                self._owner[partition] = member
+                commit = self.committed.get(partition, Commit(0, ""))
+                member.gain(partition, commit)
+
+    def _wanted(self) -> dict[Partition, MemorySource]:
+        """Sticky and even: who has partitions keeps its share, the rest goes to whoever has least."""
+        topics = sorted({topic for member in self._members for topic in member.topics})
+        partitions = [partition for partition in self.logs if partition.topic in topics]
+        share = -(-len(partitions) // len(self._members))
+        load = dict.fromkeys(self._members, 0)
+        wanted: dict[Partition, MemorySource] = {}
+        for partition in partitions:
+            owner = self._owner.get(partition)
+            if owner in load and load[owner] < share:
+                wanted[partition] = owner
+                load[owner] += 1
+        for partition in partitions:
+            if partition not in wanted:
+                member = min(load, key=load.__getitem__)
+                wanted[partition] = member
+                load[member] += 1
+        return wanted
+
+
+class MemorySink:
+    """Writes to a MemoryBroker after one turn of the event loop, as no real broker answers at once."""
+
+    def __init__(self, broker: MemoryBroker) -> None:
+        self._broker = broker
+
+    async def write(self, topic: str, key: bytes | None, value: bytes | None, headers: Headers) -> WriteFailed | None:
+        """Write one record; None once it is in the log."""
+        await asyncio.sleep(0)
+        return self._broker.write(topic, key, value, headers)
+
+    async def close(self) -> None:
+        """Nothing is under way that was not awaited."""
+
+
+class MemorySource:
+    """A member of the MemoryBroker's group."""
+
+    def __init__(self, broker: MemoryBroker, topics: frozenset[str]) -> None:
+        self._broker = broker
+        self.topics = topics
+        self._events: deque[SourceEvent] = deque()
+        self._woken: asyncio.Event = asyncio.Event()
+        self._position: dict[Partition, int] = {}
+        self._asleep: set[Partition] = set()
+        self._revoking: frozenset[Partition] = frozenset()
+        self._records = 0
+        self._size = 0
+        self._closed = False
+
+    def start(self) -> None:
+        """Join the group."""
+        self._broker.join(self)
+
+    async def next(self) -> SourceEvent:
+        """Wait for the next happening."""
+        while not self._events:
+            self._woken.clear()
+            await self._woken.wait()
+        return self._events.popleft()
+
+    def give_room(self, records: int, size: int) -> None:
+        """Credit for so many more records and bytes."""
+        self._records += records
+        self._size += size
+        self.feed()
+
+    def commit(self, offsets: Mapping[Partition, Commit]) -> None:
+        """Commit; the answer comes as an event."""
+        error = self._broker.store(self, offsets)
+        self._tell(Committed({p: c.offset for p, c in offsets.items()}, error))
+
+    def release(self, offsets: Mapping[Partition, Commit]) -> None:
+        """Let the partitions of the last `Revoking` go."""
+        self._broker.released(self, offsets)
+
+    def sleep(self, partition: Partition, offset: int) -> None:
+        """Stop fetching and go back."""
+        if partition in self._position:
+            self._asleep.add(partition)
+            self._position[partition] = offset
+        self._tell(Asleep(partition))
+
+    def wake(self, partition: Partition) -> None:
+        """Fetch again."""
+        self._asleep.discard(partition)
+        self.feed()
+
+    async def close(self, offsets: Mapping[Partition, Commit]) -> None:
+        """Commit a last time and leave."""
+        self._broker.store(self, offsets)
+        self.crash()
+
+    def crash(self) -> None:
+        """Vanish without a commit."""
+        self._closed = True
+        self._position.clear()
+        self._broker.leave(self)
+
+    def fail(self, code: str, remedy: str) -> None:
+        """The source cannot go on."""
+        self._tell(Failed(code, remedy))
+
+    def gain(self, partition: Partition, commit: Commit) -> None:
+        """Called by the broker: the partition is this member's from its committed offset on."""
+        self._position[partition] = commit.offset
+        self._tell(Assigned(partition, commit.offset, commit.metadata))
+        self.feed()
+
+    def revoke(self, partitions: frozenset[Partition], budget: float) -> None:
+        """Called by the broker: these must be let go; one hand-over at a time."""
+        if not self._revoking:
+            self._revoking = partitions
+            self._tell(Revoking(partitions, budget))
+
+    def let_go(self) -> frozenset[Partition]:
+        """Called by the broker at a release: what went."""
+        gone, self._revoking = self._revoking, frozenset()
+        for partition in gone:
+            self._forget(partition)
+        return gone
+
+    def lose(self, partitions: frozenset[Partition]) -> None:
+        """Called by the broker: these are gone."""
+        self._revoking = frozenset()
+        for partition in partitions:
+            self._forget(partition)
+        self._tell(Lost(partitions))
+
+    def feed(self) -> None:
+        """Take what there is and what there is room for."""
+        for partition in list(self._position):
+            if partition in self._asleep or partition in self._revoking or self._closed:
+                continue
+            batch = self._batch(partition)
+            if batch:
+                self._tell(Taken(batch))
+
+    def _batch(self, partition: Partition) -> list[Record]:
+        batch: list[Record] = []
+        log = self._broker.logs[partition]
+        # Offsets rise with the index, so the record looked for is never further right than its offset.
+        start = min(self._position[partition], len(log))
+        while start and log[start - 1].offset >= self._position[partition]:
+            start -= 1
+        for record in log[start:]:
+            if self._records <= 0 or self._size <= 0 or len(batch) == _BATCH:
+                break
+            batch.append(record)
+            self._records -= 1
+            self._size -= record.size
+            self._position[partition] = record.offset + 1
+        return batch
+
+    def _forget(self, partition: Partition) -> None:
+        self._position.pop(partition, None)
+        self._asleep.discard(partition)
+
+    def _tell(self, event: SourceEvent) -> None:
+        self._events.append(event)
+        self._woken.set()
