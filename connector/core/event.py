@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import NamedTuple
+import itertools
+from collections.abc import Iterable, Iterator, Mapping
+from types import NoneType
+from typing import Any, NamedTuple
+
+from connector.core.redact import safe_name, shape
+from connector.core.refusal import Problem, Refusal, Stage
 
 Value = None | str | int | float | bool
 Variables = Mapping[str, Mapping[str, Value]]
@@ -19,3 +24,100 @@ class InvocationEvent(NamedTuple):
     variables: Variables
     created_at_ms: int | None
     expires_at_ms: int | None
+
+
+MISSING_FIELD = "missing_field"
+WRONG_TYPE = "wrong_type"
+EVENT_CODES = frozenset({MISSING_FIELD, WRONG_TYPE})
+"""Classes of refusals of this stage."""
+
+_FIELDS: dict[str, tuple[type, ...]] = {
+    "eventId": (str,),
+    "serviceId": (str,),
+    "phoneNumber": (str,),
+    "mobileOperatorId": (int, NoneType),
+    "variables": (dict, NoneType),
+    "createdAt": (int, NoneType),
+    "expiresAt": (int, NoneType),
+}
+_TYPE_NAMES: dict[type, str] = {
+    str: "a string",
+    int: "a long",
+    float: "a double",
+    bool: "a boolean",
+    dict: "a map",
+    NoneType: "null",
+}
+_WELL_TYPED = frozenset(itertools.product(*_FIELDS.values()))
+_VALUE_TYPES = (str, int, float, bool, NoneType)
+_VALUES = frozenset(_VALUE_TYPES)
+
+_MOST_PROBLEMS = 32  # enough to correct an event by, and few enough for a log line
+
+
+def event_from(fields: Mapping[str, object]) -> InvocationEvent | Refusal:
+    """Return the event, or a refusal that names what has a wrong type. Times are longs: ms since the epoch.
+
+    Fields that are not ours are ignored; absent optional ones are null, absent variables empty. Of more than 32
+    problems the first 32 are named.
+    """
+    get: Any = fields.get
+    event = InvocationEvent(
+        get("eventId"),
+        get("serviceId"),
+        get("phoneNumber"),
+        get("mobileOperatorId"),
+        get("variables"),
+        get("createdAt"),
+        get("expiresAt"),
+    )
+    if tuple(map(type, event)) in _WELL_TYPED:
+        if not event.variables:
+            return event._replace(variables={})
+        if _well_typed(event.variables):
+            return event
+    return Refusal(Stage.EVENT, tuple(itertools.islice(_problems(fields), _MOST_PROBLEMS)))
+
+
+def _well_typed(variables: Any) -> bool:
+    for scope, keys in variables.items():
+        if type(scope) is not str or type(keys) is not dict:
+            return False
+        for key, value in keys.items():
+            if type(key) is not str or type(value) not in _VALUES:
+                return False
+    return True
+
+
+def _problems(fields: Mapping[str, object]) -> Iterator[Problem]:
+    for name, types in _FIELDS.items():
+        value = fields.get(name)
+        if value is None and NoneType not in types:
+            yield Problem(MISSING_FIELD, name, "absent or null", f"write {_names(types)}")
+        elif type(value) not in types:
+            yield _wrong(name, value, types)
+        elif type(value) is dict:
+            yield from _problems_in_scopes(value)
+
+
+def _problems_in_scopes(variables: dict[object, object]) -> Iterator[Problem]:
+    for place, (scope, keys) in enumerate(variables.items(), 1):
+        path = f"variables.{safe_name(scope, place)}"
+        if type(scope) is not str:
+            yield _wrong(path, scope, (str,))
+        if type(keys) is not dict:
+            yield _wrong(path, keys, (dict,))
+            continue
+        for number, (key, value) in enumerate(keys.items(), 1):
+            if type(key) is not str:
+                yield _wrong(f"{path}.{safe_name(key, number)}", key, (str,))
+            if type(value) not in _VALUES:
+                yield _wrong(f"{path}.{safe_name(key, number)}", value, _VALUE_TYPES)
+
+
+def _wrong(field: str, value: object, types: Iterable[type]) -> Problem:
+    return Problem(WRONG_TYPE, field, shape(value), f"write {_names(types)}")
+
+
+def _names(types: Iterable[type]) -> str:
+    return " or ".join(_TYPE_NAMES[kind] for kind in types)

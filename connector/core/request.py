@@ -1,0 +1,289 @@
+"""Invocation event → invoke request, under every limit of the vendor's page; or a refusal with all its problems."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import NamedTuple
+
+import orjson
+
+from connector.core.event import InvocationEvent, Value, Variables
+from connector.core.redact import safe_name, shape
+from connector.core.refusal import Problem, Refusal, Stage
+
+MAX_BODY = 8000
+"""Bytes (vendor page: 8000, not 8192)."""
+MAX_VALUE = 4096
+"""Characters of a value. One sentence of the vendor page says "up to", another "less than": we let 4096 pass."""
+MAX_LISTED = 32
+"""Problems listed one by one: enough to correct an event by, and few enough for a log line and a header."""
+
+SCOPES = frozenset({"request", "session", "user", "userservice", "userservicecoll"})
+RESERVED_WORDS = frozenset(
+    {"div", "mod", "eq", "ne", "lt", "gt", "le", "ge", "and", "or", "not", "empty", "true", "false", "null"}
+)
+"""The likely ones, from the vendor's expression language: its own list is not at hand."""
+BUILT_IN_VARIABLES = frozenset(
+    {
+        "user.adddate",
+        "user.id",
+        "user.identifiers.email",
+        "user.identifiers.msisdn",
+        "user.identifiers.msisdn.network",
+        "session.circle",
+        "session.initialkeyword.description",
+        "session.initialkeyword.keyword",
+        "session.initialkeyword.name",
+        "request.mt.smsid",
+        "request.mt.ismultipart",
+        "request.mt.part[n].smsid",
+    }
+)
+"""Those seen in the vendor's pages, in lower case: incomplete."""
+
+REMEDIES: Mapping[str, str] = {
+    "bad_event_id": "use 1 to 64 of A-Z a-z 0-9 . _ : -",
+    "bad_service_id": "use the hexadecimal id in the properties pop-up of the service, 64 digits at most",
+    "service_id_not_allowed": "correct it, or add it to openmarket.service_ids after seeing it triggered once",
+    "bad_phone_number": "write 6 to 16 digits, country code first, with nothing but one + before them",
+    "national_phone_number": "write the country code first, without leading 0 or 00",
+    "bad_time": "write ms since the epoch (not seconds or microseconds), of the years 2000 to 2100",
+    "unknown_scope": "use request, session, user, userservice or userservicecoll",
+    "duplicate_scope": "write each scope once: upper and lower case are the same",
+    "bad_key": "use 1 to 255 of A-Z a-z _ - . (digits only with openmarket.key_characters: digits)",
+    "duplicate_key": "write each key once in its scope: upper and lower case are the same",
+    "reserved_key": "choose another key: this one is a word of the vendor's expression language",
+    "built_in_key": "choose another key: this one is a variable that the vendor sets",
+    "value_too_long": "write at most 4096 characters",
+    "value_not_bmp": "leave out characters beyond the Basic Multilingual Plane, such as most emoji",
+    "value_not_finite": "write a number, not NaN or infinity, or leave the variable out",
+    "number_out_of_range": "write a 64-bit integer, or a string",
+    "body_too_large": "send fewer or shorter variables: the request body is 8000 bytes of UTF-8 JSON at most",
+    "more_problems": "correct those that are listed first",
+}
+"""Every class of refusal of this stage, and what the producer should do."""
+
+KINDNESSES = ("phone_number_plus", "operator_id_not_positive", "null_value", "empty_scope")
+"""What is put right without a refusal, because it harms nobody. Null operators and empty variables are defaults."""
+
+_EVENT_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}").fullmatch
+_SERVICE_ID = re.compile(r"[0-9A-Fa-f]{1,64}").fullmatch
+_PHONE_NUMBER = re.compile(r"[1-9][0-9]{5,15}").fullmatch
+_NATIONAL_NUMBER = re.compile(r"0[0-9]{5,17}").fullmatch
+_KEY = re.compile(r"[A-Za-z_\-.]{1,255}").fullmatch
+_KEY_WITH_DIGITS = re.compile(r"[A-Za-z0-9_\-.]{1,255}").fullmatch
+_NOT_BMP = re.compile("[\ud800-\udfff\U00010000-\U0010ffff]").search
+_YEAR_2000_MS = 946_684_800_000
+_YEAR_2101_MS = 4_133_980_800_000
+_LONG = 2**63
+
+Scope = dict[str, str | int | float]
+Named = tuple[str, int]  # a producer's name and its place, from 1, for when the name cannot be shown
+
+
+class InvokeRequest(NamedTuple):
+    """What is posted: `service_id` goes into the path, `body` is JSON. `kindnesses` names what was put right."""
+
+    service_id: str
+    body: bytes
+    kindnesses: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RequestRules:
+    """What the settings leave open. `service_ids`: upper case → as listed, None for any.
+
+    Reserved words and built-in variables are compared without case; a built-in one is refused with its scope in
+    the key (`USER.Id` in any scope) and without it (`id` in scope `user`).
+    """
+
+    service_ids: Mapping[str, str] | None
+    digits_in_keys: bool = False
+    native_values: bool = False
+    reserved_words: frozenset[str] = RESERVED_WORDS
+    built_in_variables: frozenset[str] = BUILT_IN_VARIABLES
+    forbidden: Mapping[str, frozenset[str]] = field(init=False, repr=False)
+    """Scope → keys that may not be written in it, in lower case."""
+
+    def __post_init__(self) -> None:
+        reserved = frozenset(map(str.lower, self.reserved_words))
+        built_in = frozenset(map(str.lower, self.built_in_variables))
+        forbidden = {
+            scope: reserved | built_in | {name.removeprefix(f"{scope}.") for name in built_in} for scope in SCOPES
+        }
+        object.__setattr__(self, "reserved_words", reserved)
+        object.__setattr__(self, "built_in_variables", built_in)
+        object.__setattr__(self, "forbidden", forbidden)
+
+
+class _Findings:
+    """What is wrong with an event, and what was put right, as it is gathered."""
+
+    __slots__ = ("kindnesses", "problems", "unlisted")
+
+    def __init__(self) -> None:
+        self.problems: list[Problem] = []
+        self.unlisted = 0
+        self.kindnesses: list[str] = []
+
+    def problem(self, code: str, name: str, seen: str) -> None:
+        if len(self.problems) < MAX_LISTED:
+            self.problems.append(Problem(code, name, seen, REMEDIES[code]))
+        else:
+            self.unlisted += 1
+
+    def kindness(self, name: str) -> None:
+        if name not in self.kindnesses:
+            self.kindnesses.append(name)
+
+    def refusal(self) -> Refusal:
+        if self.unlisted:
+            code = "more_problems"
+            self.problems.append(Problem(code, "event", f"{self.unlisted} further", REMEDIES[code]))
+        return Refusal(Stage.REQUEST, tuple(self.problems))
+
+
+def build(event: InvocationEvent, rules: RequestRules) -> InvokeRequest | Refusal:
+    """Return the request that asks for what the event says, or a refusal with every problem of it.
+
+    Scopes are sent in lower case, the only spelling in the vendor's examples; keys and service id as written
+    (a listed service id as listed). What would not be sent, a null value or an empty scope, is not judged either.
+    """
+    found = _Findings()
+    if not _EVENT_ID(event.event_id):
+        found.problem("bad_event_id", "eventId", shape(event.event_id))
+    service_id = _service_id(event.service_id, rules, found)
+    content: dict[str, object] = {"endUser": _end_user(event, found)}
+    _check_time("createdAt", event.created_at_ms, found)
+    _check_time("expiresAt", event.expires_at_ms, found)
+    variables = _variables(event.variables, rules, found)
+    if variables:
+        content["variables"] = variables
+    body = orjson.dumps(content)
+    if len(body) > MAX_BODY:
+        found.problem("body_too_large", "variables", f"body of {len(body)} bytes")
+    if found.problems:
+        return found.refusal()
+    return InvokeRequest(service_id, body, tuple(found.kindnesses))
+
+
+def _service_id(service_id: str, rules: RequestRules, found: _Findings) -> str:
+    if not _SERVICE_ID(service_id):
+        found.problem("bad_service_id", "serviceId", shape(service_id))
+    elif rules.service_ids is not None:
+        listed = rules.service_ids.get(service_id.upper())
+        if listed is not None:
+            return listed
+        found.problem("service_id_not_allowed", "serviceId", shape(service_id))
+    return service_id
+
+
+def _end_user(event: InvocationEvent, found: _Findings) -> dict[str, object]:
+    number = event.phone_number
+    if number.startswith("+"):
+        number = number[1:]
+        found.kindness("phone_number_plus")
+    if not _PHONE_NUMBER(number):
+        code = "national_phone_number" if _NATIONAL_NUMBER(number) else "bad_phone_number"
+        found.problem(code, "phoneNumber", shape(event.phone_number))
+        return {}
+    operator = event.mobile_operator_id
+    if operator is None:
+        return {"phoneNumber": number}
+    if operator <= 0:
+        found.kindness("operator_id_not_positive")
+        return {"phoneNumber": number}
+    if operator >= _LONG:
+        found.problem("number_out_of_range", "mobileOperatorId", shape(operator))
+        return {}
+    return {"phoneNumber": number, "mobileOperatorId": operator}
+
+
+def _check_time(name: str, time_ms: int | None, found: _Findings) -> None:
+    if time_ms is not None and not _YEAR_2000_MS <= time_ms < _YEAR_2101_MS:
+        found.problem("bad_time", name, shape(time_ms))
+
+
+def _variables(variables: Variables, rules: RequestRules, found: _Findings) -> dict[str, Scope]:
+    sent: dict[str, Scope] = {}
+    for place, (name, keys) in enumerate(variables.items(), 1):
+        nulls = list(keys.values()).count(None)
+        if nulls:
+            found.kindness("null_value")
+        if nulls == len(keys):
+            found.kindness("empty_scope")
+            continue
+        scope, named = name.lower(), (name, place)
+        forbidden = rules.forbidden.get(scope, rules.reserved_words)
+        values = _scope(named, keys, forbidden, rules, found)
+        if scope not in SCOPES:
+            found.problem("unknown_scope", _path(named), shape(name))
+        elif scope in sent:
+            found.problem("duplicate_scope", _path(named), shape(name))
+        else:
+            sent[scope] = values
+    return sent
+
+
+def _scope(
+    scope: Named, keys: Mapping[str, Value], forbidden: frozenset[str], rules: RequestRules, found: _Findings
+) -> Scope:
+    values: Scope = {}
+    taken: set[str] = set()
+    well_formed = _KEY_WITH_DIGITS if rules.digits_in_keys else _KEY
+    for place, (key, value) in enumerate(keys.items(), 1):
+        if value is None:
+            continue
+        folded = key.lower()
+        wrong_key = None
+        if not well_formed(key):
+            wrong_key = "bad_key"
+        elif folded in taken:
+            wrong_key = "duplicate_key"
+        elif folded in forbidden:
+            wrong_key = "reserved_key" if folded in rules.reserved_words else "built_in_key"
+        taken.add(folded)
+        wrong_value = _value_problem(value)
+        if wrong_key is not None:
+            found.problem(wrong_key, _path(scope, (key, place)), shape(key))
+        if wrong_value is not None:
+            found.problem(wrong_value, _path(scope, (key, place)), shape(value))
+        elif wrong_key is None:
+            values[key] = value if isinstance(value, str) else _written(value, rules.native_values)
+    return values
+
+
+def _path(*names: Named) -> str:
+    return ".".join(["variables", *(safe_name(name, place) for name, place in names)])
+
+
+def _value_problem(value: str | int | float) -> str | None:
+    if isinstance(value, str):
+        if len(value) > MAX_VALUE:
+            return "value_too_long"
+        return None if value.isascii() or not _NOT_BMP(value) else "value_not_bmp"
+    if isinstance(value, float):
+        return None if math.isfinite(value) else "value_not_finite"
+    return None if -_LONG <= value < _LONG else "number_out_of_range"
+
+
+def _written(value: float, native: bool) -> str | float:
+    return value if native and type(value) is not bool else value_text(value)
+
+
+def value_text(value: float) -> str:
+    """Return the text form of a finite number or a boolean: "true" or "false", digits, never an exponent.
+
+    A double becomes the shortest decimal that reads back as the same double, a whole one without a fraction (49.0
+    is "49"), since a person may read it in a message.
+    """
+    if type(value) is bool:
+        return "true" if value else "false"
+    text = repr(value)
+    if "e" in text:
+        text = format(Decimal(text), "f")
+    return text.removesuffix(".0")
