@@ -1,0 +1,197 @@
+"""The vendor's HTTP API by aiohttp: a request in, what came back out. Every exception of the network ends here.
+
+What may go wrong is a value, because what becomes of the record hangs on it: was the request written (then it may
+have been delivered, and a repeat is a person texted twice), or not? aiohttp repeats a request on a connection that
+turned out to be closed only for idempotent methods; a POST it never repeats, and neither do we here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import ssl
+from base64 import b64encode
+from pathlib import Path
+from typing import NamedTuple
+
+import aiohttp
+from aiohttp.abc import AbstractStreamWriter
+from yarl import URL
+
+from connector import __version__
+from connector.core.reply import Answer, Failure, NoReply, Reply
+from connector.core.request import InvokeRequest
+
+# Shorter than the server's, or a post meets a connection that is just being closed and may have been delivered.
+# The shortest default in common use is 5 s (Apache, Node.js); under load a connection is never idle that long.
+_KEEP_ALIVE_SECONDS = 4.0
+# Long enough to cost nothing, short enough to follow the vendor to another address.
+_DNS_CACHE_SECONDS = 30
+_ANSWER_LIMIT = 64 * 1024  # bytes; the vendor's answers have a few hundred
+_URL_CACHE_SIZE = 1024  # service ids; an account has tens
+_SERVICE_ID = re.compile(r"[0-9A-Fa-f]{1,64}")  # vendor page: hexadecimal; anything else could leave the base path
+
+# OpenSSL's names for alerts by which a server refuses our certificate, rather than the handshake.
+_CERTIFICATE_ALERTS = ("CERTIFICATE", "UNKNOWN_CA", "ACCESS_DENIED")
+
+
+class Tls(NamedTuple):
+    """PEM files. No `ca_file`: the system's certificates. A certificate with its key makes TLS mutual."""
+
+    ca_file: Path | None = None
+    certificate_file: Path | None = None
+    key_file: Path | None = None
+    key_password: str = ""
+
+    def context(self) -> ssl.SSLContext:
+        """TLS 1.2 or newer. Raises OSError (ssl.SSLError is one) for a file that cannot be read or used."""
+        context = ssl.create_default_context(cafile=self.ca_file)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        if self.certificate_file is not None:
+            # A password, even an empty one, keeps OpenSSL from asking for it on the terminal.
+            context.load_cert_chain(self.certificate_file, self.key_file, password=self.key_password)
+        return context
+
+
+class _Body(aiohttp.BytesPayload):
+    """A request's body that knows whether it was written.
+
+    aiohttp holds the head back until the body comes, so before `write_with_length` not a byte has left. This is
+    exact where exceptions are not: a total time-out looks the same while connecting and while waiting.
+    """
+
+    written = False
+
+    async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:
+        self.written = True
+        await super().write_with_length(writer, content_length)
+
+
+class OpenMarket:
+    """`flow.ports.Invoker` over one aiohttp session. Make it on a running event loop."""
+
+    def __init__(
+        self,
+        base_url: str,
+        account_id: str,
+        password: str,
+        *,
+        in_flight: int,
+        connect_timeout: float = 5.0,
+        total_timeout: float = 30.0,
+        tls: Tls = Tls(),  # noqa: B008 - an immutable value
+        name: tuple[str, str] | None = None,
+    ) -> None:
+        """Time-outs in seconds; `connect_timeout` covers DNS, TCP and TLS together.
+
+        `in_flight` bounds the connections. `name` is the header that mutual TLS asks for, and its value.
+        Raises OSError when a TLS file cannot be used.
+        """
+        self._base = f"{base_url.rstrip('/')}/service/v1/invokeService/"
+        self._urls: dict[str, URL] = {}
+        self._mutual_tls = tls.certificate_file is not None
+        self._certificate_was_accepted = False
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(
+                limit=in_flight,
+                ssl=tls.context(),
+                keepalive_timeout=_KEEP_ALIVE_SECONDS,
+                ttl_dns_cache=_DNS_CACHE_SECONDS,
+            ),
+            headers={
+                "Authorization": _basic(account_id, password),
+                "Content-Type": "application/json",
+                "Accept-Encoding": "identity",
+                "User-Agent": f"invoke-connector/{__version__}",
+                **(dict([name]) if name else {}),
+            },
+            skip_auto_headers=("Accept",),
+            timeout=aiohttp.ClientTimeout(total=total_timeout, connect=connect_timeout),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            # A compressed answer stays as it is: 1 MB of gzip can be gigabytes, and the status says enough.
+            auto_decompress=False,
+        )
+
+    async def invoke(self, request: InvokeRequest, traceparent: str | None = None) -> Answer:
+        """Post once. Raises ValueError for a service id that is not 1 to 64 hexadecimal digits."""
+        url = self._urls.get(request.service_id) or self._url(request.service_id)
+        body = _Body(request.body)
+        headers = {"traceparent": traceparent} if traceparent is not None else None
+        try:
+            # Never a redirect: credentials would travel to other origins.
+            response = await self._session.post(url, data=body, headers=headers, allow_redirects=False)
+        except (aiohttp.ClientError, OSError) as error:  # TimeoutError and ssl.SSLError are OSErrors
+            return NoReply(self._failure(error, body.written), body.written)
+        self._certificate_was_accepted = True
+        content, complete = await _read(response)
+        return Reply(
+            response.status,
+            response.headers.get("X-Request-Id"),
+            content,
+            response.headers.get("Retry-After"),
+            complete,
+        )
+
+    async def close(self) -> None:
+        """Close the connections; posts under way fail."""
+        await self._session.close()
+
+    def _url(self, service_id: str) -> URL:
+        if not _SERVICE_ID.fullmatch(service_id):
+            raise ValueError("a service id must be 1 to 64 hexadecimal digits")
+        if len(self._urls) >= _URL_CACHE_SIZE:
+            self._urls.clear()
+        url = self._urls[service_id] = URL(self._base + service_id)
+        return url
+
+    def _failure(self, error: Exception, written: bool) -> Failure:
+        match error:
+            case TimeoutError():
+                return Failure.TIMEOUT
+            case aiohttp.ClientConnectorDNSError():
+                return Failure.DNS
+            case aiohttp.ClientConnectorCertificateError():
+                return Failure.SERVER_CERTIFICATE
+            case aiohttp.ClientConnectorSSLError():
+                return Failure.CLIENT_CERTIFICATE if _refuses_certificate(error) else Failure.TLS
+            case aiohttp.ClientConnectorError():
+                # After a TCP connection was made, a reset is the handshake's.
+                return Failure.TLS if isinstance(error.os_error, ConnectionResetError) else Failure.CONNECT
+            case aiohttp.ClientConnectionError():
+                return self._failure_of_connection(error, written)
+            case OSError():
+                return Failure.RESET if written else Failure.CONNECT
+        return Failure.PROTOCOL
+
+    def _failure_of_connection(self, error: Exception, written: bool) -> Failure:
+        # With TLS 1.3 our certificate is judged after the handshake, and a refusal shows as a reset (with luck, as
+        # an alert) of the first request. Before any answer under this certificate every connection is a fresh one.
+        untried = self._mutual_tls and not self._certificate_was_accepted
+        if _refuses_certificate(error) or (written and untried):
+            return Failure.CLIENT_CERTIFICATE
+        return Failure.RESET
+
+
+def _basic(account_id: str, password: str) -> str:
+    return "Basic " + b64encode(f"{account_id}:{password}".encode()).decode("ascii")
+
+
+def _refuses_certificate(error: Exception) -> bool:
+    text = str(error)
+    return "ALERT" in text and any(name in text for name in _CERTIFICATE_ALERTS)
+
+
+async def _read(response: aiohttp.ClientResponse) -> tuple[bytes, bool]:
+    """Read at most 64 KiB; whatever goes wrong here, the status line has decided already."""
+    stream = response.content
+    content = b""
+    complete = False
+    try:
+        while len(content) <= _ANSWER_LIMIT and not stream.at_eof():
+            content += await stream.readany()
+        complete = len(content) <= _ANSWER_LIMIT
+    except (aiohttp.ClientError, OSError, asyncio.IncompleteReadError):
+        pass  # cut, reset or timed out: what came until then is kept
+    finally:
+        response.close()  # a connection that was read to its end is back in the pool by now and stays there
+    return content[:_ANSWER_LIMIT], complete
