@@ -50,6 +50,11 @@ class Delivery:
         self.outcome: Outcome | None = None
         self.post_seconds = 0.0
 
+    @property
+    def trace_id(self) -> str | None:
+        """The trace that the producer's `traceparent` names."""
+        return None if self.traceparent is None else self.traceparent.split("-")[1]
+
 
 class Assignment:
     """A partition from `position` on, until it is released or lost. `delayed`: of a retry topic."""

@@ -69,7 +69,7 @@ class Road:
             delivery.refused = refused(event, history)
             return delivery
         delivery.event_id = safe_event_id(event.event_id, event.phone_number)
-        delivery.lane = event.phone_number
+        delivery.lane = event.phone_number.removeprefix("+")
         request = build(event, self._rules.request)
         if isinstance(request, Refusal):
             delivery.refused = refused(request, history)

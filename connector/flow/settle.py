@@ -89,7 +89,8 @@ class Settler:
         if isinstance(destination, ToRetry):
             assert outcome is not None
             history = destination.history
-            events.retried(record, delivery.event_id, outcome, history.attempts, history.due_ms or 0)
+            due_ms = history.due_ms or 0
+            events.retried(record, delivery.event_id, outcome, history.attempts, due_ms, trace_id=delivery.trace_id)
         elif isinstance(destination, ToDeadLetter):
             cause = destination.cause
             events.dead_lettered(
@@ -102,6 +103,7 @@ class Settler:
                 cause.vendor_code,
                 cause.request_id,
                 destination.history.attempts,
+                trace_id=delivery.trace_id,
             )
         else:
             assert outcome is not None
@@ -109,11 +111,12 @@ class Settler:
             created = delivery.created_ms
             events.accepted(
                 record,
-                delivery.event_id,
+                delivery.event_id or "",
                 outcome.request_id,
                 delivery.post_seconds,
                 None if created is None else (now_ms - created) / 1000,
                 now_ms,
+                trace_id=delivery.trace_id,
             )
 
     async def _write_until_acknowledged(

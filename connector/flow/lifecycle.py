@@ -1,0 +1,37 @@
+"""Start, run, drain, stop: one deadline for the whole goodbye."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import NamedTuple
+
+from connector.core.signals import Failed
+from connector.flow.loop import Loop
+from connector.flow.ports import Invoker, Sink
+from connector.observe.events import Events
+
+
+class Ending(NamedTuple):
+    """How it ended. `drained`: every answer came in time, so that nothing was posted twice for this stop."""
+
+    drained: bool
+    failed: Failed | None
+
+
+async def run_until(
+    stop: asyncio.Event, loop: Loop, sink: Sink, invoker: Invoker, events: Events, drain: float
+) -> Ending:
+    """Run the loop until `stop` is set or the source fails, then drain within `drain` seconds and let go of all."""
+    running = asyncio.create_task(loop.run())
+    asked = asyncio.create_task(stop.wait())
+    await asyncio.wait({running, asked}, return_when=asyncio.FIRST_COMPLETED)
+    failed = running.result() if running.done() else None
+    events.stopping("asked to" if failed is None else failed.code)
+    drained = await loop.leave(drain)
+    for task in (running, asked):
+        task.cancel()
+    await asyncio.gather(running, asked, return_exceptions=True)
+    await sink.close()
+    await invoker.close()
+    events.stopped(drained)
+    return Ending(drained, failed)
