@@ -17,6 +17,26 @@ def kafka_properties(kafka: Kafka) -> dict[str, Property]:
     return shared | {"bootstrap.servers": kafka.bootstrap_servers} | _security(kafka.security)
 
 
+def consumer_properties(kafka: Kafka) -> dict[str, Property]:
+    """The shared properties and those of the group's member, secrets in clear."""
+    member: dict[str, Property] = {
+        "group.id": kafka.group_id,
+        "group.protocol": kafka.group_protocol,
+        "max.poll.interval.ms": round(kafka.max_poll_interval * 1000),
+        "isolation.level": "read_committed",
+    }
+    if kafka.group_protocol == "classic":
+        member["partition.assignment.strategy"] = "cooperative-sticky"
+    if kafka.group_instance_id is not None:
+        member["group.instance.id"] = kafka.group_instance_id
+    return kafka_properties(kafka) | member
+
+
+def producer_properties(kafka: Kafka) -> dict[str, Property]:
+    """The shared properties and the partitioner of Java's clients, secrets in clear."""
+    return kafka_properties(kafka) | {"partitioner": "murmur2_random"}
+
+
 def _spelt(value: Property) -> Property:
     return str(value).lower() if isinstance(value, bool) else value
 

@@ -2,28 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, PlainValidator, ValidationInfo, WithJsonSchema, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from connector.config.files import ReadableFile, Secret
 from connector.config.promised import refusal
 from connector.config.section import Section, together
 from connector.config.units import HOUR, MINUTE, SECOND, Duration
 
-
-def _scalar(value: object) -> object:
-    if not isinstance(value, str | int | float):
-        raise ValueError("must be a text, a number, true or false")  # noqa: TRY004 - pydantic collects ValueError only
-    return value
-
-
-Property = Annotated[
-    str | int | float | bool,
-    PlainValidator(_scalar),
-    WithJsonSchema({"type": ["string", "number", "boolean"]}),
-]
+Property = str | int | float | bool
 GroupName = Annotated[str, Field(min_length=1, max_length=249)]
 TopicName = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,249}$")]
 
@@ -156,11 +145,20 @@ class Kafka(Section):
     client: Mapping[str, Property] = Field(default={})
     """Any property of librdkafka, for consumer and producer alike, but those that the promises rest on (below)."""
 
-    @field_validator("client")
+    @field_validator("client", mode="before")
     @classmethod
-    def _keeps_the_promises(cls, client: Mapping[str, Property], info: ValidationInfo) -> Mapping[str, Property]:
-        protocol = info.data.get("group_protocol")
-        refused = [f"{name} is refused: {why}" for name in client if (why := refusal(name, protocol))]
-        if refused:
-            raise ValueError("\n".join(refused))
+    def _keeps_the_promises(cls, client: object, info: ValidationInfo) -> object:
+        if isinstance(client, dict):
+            problems = list(_property_problems(client, info.data.get("group_protocol")))
+            if problems:
+                raise ValueError("\n".join(problems))
         return client
+
+
+def _property_problems(client: Mapping[object, object], group_protocol: str | None) -> Iterator[str]:
+    for name, value in client.items():
+        why = refusal(str(name), group_protocol)
+        if why is not None:
+            yield f"{name} is refused: {why}"
+        elif not isinstance(value, str | int | float):
+            yield f"{name} must be a text, a number, true or false"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from ipaddress import ip_address
 from typing import Annotated, Literal, Self
@@ -22,27 +23,10 @@ from pydantic import (
 from connector.config.files import ReadableFile, Secret
 from connector.config.section import Section, together
 from connector.config.units import MINUTE, SECOND, Duration
+from connector.core.request import BUILT_IN_VARIABLES, RESERVED_WORDS
 
 CIE_HOST = "servicemanager-cie.openmarket.com"
 """The vendor's test environment, which triggers nothing (vendor's pages on testing)."""
-
-RESERVED_WORDS = (
-    "div", "mod", "eq", "ne", "lt", "gt", "le", "ge", "and", "or", "not", "empty", "true", "false", "null",
-)  # fmt: skip
-BUILT_IN_VARIABLES = (
-    "user.addDate",
-    "user.id",
-    "user.identifiers.email",
-    "user.identifiers.msisdn",
-    "user.identifiers.msisdn.network",
-    "session.circle",
-    "session.initialKeyword.description",
-    "session.initialKeyword.keyword",
-    "session.initialKeyword.name",
-    "request.mt.smsId",
-    "request.mt.isMultipart",
-    "request.mt.part[n].smsId",
-)
 
 _HEADERS_OF_OURS = frozenset({"authorization", "content-type", "content-length", "host", "traceparent"})
 
@@ -76,13 +60,17 @@ def _no_colon(account: str) -> str:
     return account
 
 
-def _hexadecimal(service_id: object) -> object:
-    if isinstance(service_id, int):
+def _service_id(value: object) -> str:
+    if isinstance(value, int):
         raise ValueError("reads as a number in YAML: put it in quotes, so that it is sent as written")  # noqa: TRY004 - pydantic collects ValueError only
-    return service_id
+    if not isinstance(value, str) or not re.fullmatch("[0-9A-Fa-f]{1,64}", value):
+        raise ValueError("must be 1 to 64 hexadecimal digits")
+    return value
 
 
 def _different(ids: tuple[str, ...]) -> tuple[str, ...]:
+    if not ids:
+        raise ValueError("must list at least one service id")
     if len({one.upper() for one in ids}) < len(ids):
         raise ValueError("names a service id twice; ids are compared without case")
     return ids
@@ -95,10 +83,9 @@ class AnyService(Section):
     """Post whatever service id an event names. The vendor accepts an id that does not exist and triggers nothing."""
 
 
-ServiceId = Annotated[str, BeforeValidator(_hexadecimal), Field(pattern=r"^[0-9A-Fa-f]{1,64}$")]
+ServiceId = Annotated[str, BeforeValidator(_service_id)]
 ServiceIds = Annotated[
-    Annotated[tuple[ServiceId, ...], Field(min_length=1), AfterValidator(_different), Tag("list")]
-    | Annotated[AnyService, Tag("any")],
+    Annotated[tuple[ServiceId, ...], AfterValidator(_different), Tag("list")] | Annotated[AnyService, Tag("any")],
     Discriminator(lambda value: "any" if isinstance(value, dict | AnyService) else "list"),
 ]
 
@@ -210,11 +197,11 @@ class OpenMarket(Section):
     values: Literal["string", "native"] = "string"
     """How numbers and booleans are sent: as text, the page's type, or bare, as the page's example does."""
 
-    reserved_words: tuple[str, ...] = RESERVED_WORDS
+    reserved_words: tuple[str, ...] = tuple(sorted(RESERVED_WORDS))
     """Keys that the vendor refuses, compared without case. Its list is not published: this is its expression
     language's."""
 
-    built_in_variables: tuple[str, ...] = BUILT_IN_VARIABLES
+    built_in_variables: tuple[str, ...] = tuple(sorted(BUILT_IN_VARIABLES))
     """Variables (`scope.key`) of the vendor's own, which cannot be set, compared without case. Known to be
     incomplete."""
 

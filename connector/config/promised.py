@@ -29,7 +29,7 @@ PROMISED: Mapping[str, str] = {
     "message.timeout.ms": _COPIES,
     "transactional.id": _COPIES,
     "transaction.timeout.ms": _COPIES,
-    "message.max.bytes": "a copy with its headers must fit wherever the record itself did",
+    "statistics.interval.ms": "the broker's round trip in our metrics is read from the statistics",
     "partitioner": "one end user's copies belong in one partition, whichever client wrote them (murmur2_random)",
     "partition.assignment.strategy": "the drain of a revoke is written for cooperative-sticky",
     "fetch.queue.backoff.ms": _MEMORY,

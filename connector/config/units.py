@@ -13,13 +13,13 @@ KIB, MIB, GIB = 1024, 1024**2, 1024**3
 
 _DURATIONS = {"ms": 0.001, "s": SECOND, "m": MINUTE, "h": HOUR, "d": DAY}
 _SIZES = {"B": 1, "KiB": KIB, "MiB": MIB, "GiB": GIB}
-_DURATION = r"^\d{1,9}(\.\d{1,3})?(ms|s|m|h|d)$"
-_SIZE = r"^\d{1,12}(B|KiB|MiB|GiB)$"
+DURATION = r"^\d{1,9}(\.\d{1,3})?(ms|s|m|h|d)$"
+SIZE = r"^\d{1,12}(B|KiB|MiB|GiB)$"
 
 
 def parse_duration(text: object) -> float:
     """Seconds in `500ms`, `5s`, `15m`, `48h` or `1d`. A number without a unit is refused: nobody can tell which."""
-    found = re.fullmatch(_DURATION, text) if isinstance(text, str) else None
+    found = re.fullmatch(DURATION, text) if isinstance(text, str) else None
     if found is None:
         raise ValueError("must be a duration with its unit, such as 500ms, 5s, 15m, 48h or 1d")
     unit = found.group(2)
@@ -28,7 +28,7 @@ def parse_duration(text: object) -> float:
 
 def parse_size(text: object) -> int:
     """Bytes in `512B`, `8KiB`, `64MiB` or `1GiB`."""
-    found = re.fullmatch(_SIZE, text) if isinstance(text, str) else None
+    found = re.fullmatch(SIZE, text) if isinstance(text, str) else None
     if found is None:
         raise ValueError("must be a size with its unit, such as 512B, 8KiB, 64MiB or 1GiB")
     unit = found.group(1)
@@ -36,10 +36,10 @@ def parse_size(text: object) -> int:
 
 
 def format_duration(seconds: float) -> str:
-    """The shortest text that `parse_duration` reads as `seconds` (whole milliseconds)."""
+    """A text that `parse_duration` reads as `seconds` (whole milliseconds); hours up to two days, as people say."""
     milliseconds = round(seconds * 1000)
     for unit, size in (("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000)):
-        if milliseconds and milliseconds % size == 0:
+        if milliseconds and milliseconds % size == 0 and (unit != "d" or milliseconds > 2 * size):
             return f"{milliseconds // size}{unit}"
     return f"{milliseconds}ms"
 
@@ -68,12 +68,12 @@ Duration = Annotated[
     BeforeValidator(parse_duration),
     PlainSerializer(format_duration, when_used="json"),
     Kind("duration"),
-    WithJsonSchema({"type": "string", "pattern": _DURATION}),
+    WithJsonSchema({"type": "string", "pattern": DURATION}),
 ]
 Size = Annotated[
     int,
     BeforeValidator(parse_size),
     PlainSerializer(format_size, when_used="json"),
     Kind("size"),
-    WithJsonSchema({"type": "string", "pattern": _SIZE}),
+    WithJsonSchema({"type": "string", "pattern": SIZE}),
 ]
