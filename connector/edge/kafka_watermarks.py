@@ -1,4 +1,4 @@
-"""Ends of the partitions' logs, asked for off the hot path: librdkafka's own lag freezes while a partition is paused."""
+"""Ends of the partitions' logs, asked for off the hot path: librdkafka's own lag freezes during a pause."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import logging
 from collections.abc import Callable, Collection, Mapping
 
 from confluent_kafka import KafkaException, TopicPartition
-from confluent_kafka.admin import AdminClient, OffsetSpec
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin._listoffsets import OffsetSpec
 
 from connector.core.record import Partition
 from connector.edge.kafka_errors import name_of
@@ -23,7 +24,7 @@ class Watermarks:
 
     def __init__(
         self,
-        properties: Mapping[str, object],
+        properties: Mapping[str, str | int | float],
         partitions: Callable[[], Collection[Partition]],
         on_error: Callable[[str], None],
     ) -> None:
@@ -43,7 +44,7 @@ class Watermarks:
         if not partitions:
             self.ends = {}
             return
-        wanted = {TopicPartition(p.topic, p.number): OffsetSpec.latest() for p in partitions}
+        wanted = {TopicPartition(p.topic, p.number): OffsetSpec.latest() for p in partitions}  # type: ignore[no-untyped-call]  # its stub lacks the return type
         try:
             answers = self._admin.list_offsets(wanted, request_timeout=_ANSWER)
         except KafkaException as raised:
