@@ -39,6 +39,8 @@ from connector.core.signals import (
 )
 from connector.edge.kafka_errors import ends_the_process, is_silent, name_of
 
+_log = logging.getLogger(__name__)
+
 _BATCH = 500
 _BUSY_WAIT, _IDLE_WAIT = 0.005, 0.2
 """Seconds that a poll may wait: nothing wakes it for a command, so short while answers are outstanding."""
@@ -65,6 +67,28 @@ _PROMISED: dict[str, object] = {
     "statistics.interval.ms": 15000,
 }
 """What the promises rest on: only we commit, nothing is skipped silently, memory is bounded at full speed."""
+
+
+class Group(NamedTuple):
+    """Which consumer group, by which protocol. `max_poll_interval` seconds without a turn of ours end membership."""
+
+    id: str
+    protocol: Literal["classic", "consumer"] = "classic"
+    instance_id: str | None = None
+    max_poll_interval: float = 300.0
+
+    def properties(self) -> dict[str, object]:
+        """librdkafka's names for it. KIP-848 refuses a strategy of the client's: its broker assigns."""
+        found: dict[str, object] = {
+            "group.id": self.id,
+            "group.protocol": self.protocol,
+            "max.poll.interval.ms": round(self.max_poll_interval * 1000),
+        }
+        if self.protocol == "classic":
+            found["partition.assignment.strategy"] = "cooperative-sticky"
+        if self.instance_id is not None:
+            found["group.instance.id"] = self.instance_id
+        return found
 
 
 class Subscription(NamedTuple):
@@ -103,7 +127,7 @@ _Command = _Release | _Close | _Sleep | _Wake | Mapping[Partition, Commit]
 
 
 class KafkaSource:
-    """Satisfies `flow.ports.Source`. `properties` are librdkafka's, for the group and the connection.
+    """Satisfies `flow.ports.Source`. `properties` are librdkafka's, for the connection.
 
     `on_error` is called on the event loop's thread with the bounded name of an error that passes by itself.
     """
@@ -111,11 +135,12 @@ class KafkaSource:
     def __init__(
         self,
         properties: Mapping[str, object],
+        group: Group,
         subscription: Subscription,
         on_error: Callable[[str], None],
         on_statistics: Callable[[str], None],
     ) -> None:
-        self._properties = {**properties, **_PROMISED}
+        self._properties = {**properties, **group.properties(), **_PROMISED}
         self._subscription = subscription
         self._on_error = on_error
         self._on_statistics = on_statistics
@@ -209,6 +234,7 @@ class KafkaSource:
         except KafkaException as raised:
             self._fail(raised.args[0])
         except Exception as raised:  # whatever it is, the flow must learn that nothing more will come
+            _log.exception("consumer_fault")
             self._tell(Failed("consumer_fault", f"a bug of ours ({type(raised).__name__}): report it"))
         self._call_soon(self._ended.set)
 
@@ -294,7 +320,7 @@ class KafkaSource:
 
     def _commit(self, offsets: Mapping[Partition, Commit], *, ours: bool) -> None:
         """Commit asynchronously. `ours`: the flow did not ask for it and gets no answer."""
-        native = [TopicPartition(p.topic, p.number, c.offset, c.metadata or None) for p, c in offsets.items()]
+        native = [TopicPartition(p.topic, p.number, c.offset, metadata=c.metadata) for p, c in offsets.items()]
         try:
             self._consumer.commit(offsets=native, asynchronous=True)
             self._commits_under_way.append(ours)
