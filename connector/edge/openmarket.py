@@ -154,22 +154,23 @@ class OpenMarket:
                 return Failure.SERVER_CERTIFICATE
             case aiohttp.ClientConnectorSSLError():
                 return Failure.CLIENT_CERTIFICATE if _refuses_certificate(error) else Failure.TLS
+            case aiohttp.ClientConnectorError(os_error=ConnectionResetError()):
+                # A port that refuses does not reset: the TCP connection was there, and the handshake broke off.
+                return Failure.CLIENT_CERTIFICATE if self._certificate_is_untried() else Failure.TLS
             case aiohttp.ClientConnectorError():
-                # After a TCP connection was made, a reset is the handshake's.
-                return Failure.TLS if isinstance(error.os_error, ConnectionResetError) else Failure.CONNECT
-            case aiohttp.ClientConnectionError():
-                return self._failure_of_connection(error, written)
-            case OSError():
-                return Failure.RESET if written else Failure.CONNECT
+                return Failure.CONNECT
+            case aiohttp.ClientConnectionError() | OSError():
+                refused = _refuses_certificate(error) or (written and self._certificate_is_untried())
+                return Failure.CLIENT_CERTIFICATE if refused else Failure.RESET
         return Failure.PROTOCOL
 
-    def _failure_of_connection(self, error: Exception, written: bool) -> Failure:
-        # With TLS 1.3 our certificate is judged after the handshake, and a refusal shows as a reset (with luck, as
-        # an alert) of the first request. Before any answer under this certificate every connection is a fresh one.
-        untried = self._mutual_tls and not self._certificate_was_accepted
-        if _refuses_certificate(error) or (written and untried):
-            return Failure.CLIENT_CERTIFICATE
-        return Failure.RESET
+    def _certificate_is_untried(self) -> bool:
+        """Whether a reset may be the refusal of our certificate.
+
+        With TLS 1.3 it is judged after the handshake, and its refusal shows as a reset of a request already
+        written; with TLS 1.2, of the handshake. Once any answer came under it, a reset is just a reset.
+        """
+        return self._mutual_tls and not self._certificate_was_accepted
 
 
 def _basic(account_id: str, password: str) -> str:

@@ -1,0 +1,451 @@
+"""The vendor's HTTP API: one suite that every transport behind the Invoker port must pass."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import socket
+import ssl
+from base64 import b64encode
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+import trustme
+
+from connector.core.reply import Failure, NoReply, Reply
+from connector.core.request import InvokeRequest
+from connector.edge.openmarket import OpenMarket, Tls
+from connector.flow.ports import Invoker
+from tests.support.raw_http import Peer, raw_server
+
+REQUEST = InvokeRequest("0A1B2C3D4E5F", b'{"endUser":{"phoneNumber":"12515550123"}}', ())
+TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+SHORT = 0.2  # seconds; waited out in full by the tests of time-outs
+VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
+
+
+async def accept(peer: Peer) -> None:
+    """Accept whatever comes, until the client closes."""
+    while True:
+        await peer.request()
+        await peer.answer(X_Request_Id="id-1")
+
+
+class Certificates:
+    """A certificate authority, a server's context, and clients' files, in a folder of the test's own."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._ca = trustme.CA()
+        self.ca_file = folder / "ca.pem"
+        self._ca.cert_pem.write_to_path(self.ca_file)
+
+    def server(self, host: str = "127.0.0.1", version: str = "1.3", mutual: bool = False) -> ssl.SSLContext:
+        """A server's side, which with `mutual` wants a client certificate of this authority."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.minimum_version = context.maximum_version = VERSIONS[version]
+        self._ca.issue_cert(host).configure_cert(context)
+        if mutual:
+            context.verify_mode = ssl.CERT_REQUIRED
+            self._ca.configure_trust(context)
+        return context
+
+    def client(self, issuer: trustme.CA | None = None) -> Tls:
+        """A client's side with a certificate of `issuer`, by default this authority."""
+        issued = (issuer or self._ca).issue_cert("client.example")
+        certificate, key = self._folder / "client.pem", self._folder / "client.key"
+        issued.cert_chain_pems[0].write_to_path(certificate)
+        issued.private_key_pem.write_to_path(key)
+        return Tls(self.ca_file, certificate, key)
+
+
+@pytest.fixture
+def certificates(tmp_path: Path) -> Certificates:
+    return Certificates(tmp_path)
+
+
+class Options(NamedTuple):
+    """How a transport is made. Seconds."""
+
+    in_flight: int = 4
+    connect_timeout: float = 5.0
+    total_timeout: float = 10.0
+    tls: Tls = Tls()
+    name: tuple[str, str] | None = None
+
+
+class InvokerSuite:
+    """What holds for every transport: a subclass says how one is made."""
+
+    both_loops = True
+
+    def make(self, url: str, options: Options) -> Invoker:
+        """Make the transport under test for account `123-456` and password `s3cret`."""
+        raise NotImplementedError
+
+    @asynccontextmanager
+    async def open(self, url: str, options: Options = Options()) -> AsyncIterator[Invoker]:  # noqa: B008 - immutable
+        invoker = self.make(url, options)
+        try:
+            yield invoker
+        finally:
+            await invoker.close()
+
+    # What is sent.
+
+    async def test_posts_the_body_once_to_the_path_of_the_service(self) -> None:
+        async with raw_server(accept) as server, self.open(server.url + "/") as invoker:
+            await invoker.invoke(REQUEST)
+        assert [(seen.start, seen.body) for seen in server.requests] == [
+            ("POST /service/v1/invokeService/0A1B2C3D4E5F HTTP/1.1", REQUEST.body)
+        ]
+
+    async def test_the_headers_are_those_of_the_vendors_page_and_no_compressed_answer_is_asked_for(self) -> None:
+        async with raw_server(accept) as server, self.open(server.url) as invoker:
+            await invoker.invoke(REQUEST)
+        (seen,) = server.requests
+        assert seen.headers["authorization"] == "Basic " + b64encode(b"123-456:s3cret").decode()
+        assert seen.headers["content-type"] == "application/json"
+        assert seen.headers["accept-encoding"] == "identity"
+        assert seen.headers["content-length"] == str(len(REQUEST.body))
+        assert "transfer-encoding" not in seen.headers
+        assert "cookie" not in seen.headers
+
+    async def test_a_traceparent_is_passed_on_and_only_for_its_own_request(self) -> None:
+        async with raw_server(accept) as server, self.open(server.url) as invoker:
+            await invoker.invoke(REQUEST, TRACE)
+            await invoker.invoke(REQUEST)
+        assert [seen.headers.get("traceparent") for seen in server.requests] == [TRACE, None]
+
+    async def test_the_name_that_mutual_tls_asks_for_goes_into_its_header(self) -> None:
+        async with raw_server(accept) as server, self.open(server.url, Options(name=("X-Name", "gate 7"))) as invoker:
+            await invoker.invoke(REQUEST)
+        assert server.requests[0].headers["x-name"] == "gate 7"
+
+    @pytest.mark.parametrize("service_id", ["", "../../admin", "0A1B?x=1", "0A/1B", "0A1G", "A" * 65, "0A\n"])
+    async def test_a_service_id_that_could_leave_the_path_is_a_bug_and_nothing_is_sent(self, service_id: str) -> None:
+        async with raw_server(accept) as server, self.open(server.url) as invoker:
+            with pytest.raises(ValueError, match="hexadecimal"):
+                await invoker.invoke(InvokeRequest(service_id, b"{}", ()))
+        assert server.connections == 0
+
+    async def test_more_service_ids_than_the_cache_holds_are_all_posted_to(self) -> None:
+        async with raw_server(accept) as server, self.open(server.url) as invoker:
+            for number in range(1030):
+                await invoker.invoke(InvokeRequest(f"{number:X}", b"{}", ()))
+        assert [seen.start.split()[1].rpartition("/")[2] for seen in server.requests] == [
+            f"{number:X}" for number in range(1030)
+        ]
+
+    # What comes back.
+
+    async def test_an_acceptance_without_a_body(self) -> None:
+        async with raw_server(accept) as server, self.open(server.url) as invoker:
+            assert await invoker.invoke(REQUEST) == Reply(202, "id-1", b"")
+
+    async def test_a_chunked_body_is_drained_and_the_connection_kept(self) -> None:
+        async def chunked(peer: Peer) -> None:
+            while True:
+                await peer.request()
+                await peer.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nX-Request-Id: a\r\n\r\n")
+                await peer.send(b"2\r\nOK\r\n0\r\n\r\n")
+
+        async with raw_server(chunked) as server, self.open(server.url) as invoker:
+            answers = [await invoker.invoke(REQUEST) for _ in range(3)]
+        assert answers == [Reply(200, "a", b"OK")] * 3
+        assert server.connections == 1
+
+    async def test_a_rejection_with_its_body_and_retry_after_as_sent(self) -> None:
+        body = b'{"error":{"code":1010,"description":"try again"}}'
+
+        async def reject(peer: Peer) -> None:
+            await peer.request()
+            await peer.answer("500 Oops", body, X_Request_Id="r", Retry_After="Wed, soon", Connection="close")
+
+        async with raw_server(reject) as server, self.open(server.url) as invoker:
+            assert await invoker.invoke(REQUEST) == Reply(500, "r", body, "Wed, soon")
+
+    @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+    async def test_a_redirect_is_an_answer_and_never_followed(self, status: int) -> None:
+        async def redirect(peer: Peer) -> None:
+            while True:
+                await peer.request()
+                await peer.answer(f"{status} Elsewhere", Location="/other")
+
+        async with raw_server(redirect) as server, self.open(server.url) as invoker:
+            assert await invoker.invoke(REQUEST) == Reply(status, None, b"")
+        assert len(server.requests) == 1
+
+    async def test_a_huge_answer_is_cut_at_64_kib_and_its_connection_dropped(self) -> None:
+        dropped = asyncio.Event()
+
+        async def huge(peer: Peer) -> None:
+            await peer.request()
+            await peer.send(b"HTTP/1.1 400 No\r\nContent-Length: 10000000\r\n\r\n")
+            try:
+                await peer.send(b"x" * 10_000_000)
+                await peer.gone()
+            finally:
+                dropped.set()
+
+        async with raw_server(huge) as server, self.open(server.url) as invoker:
+            assert await invoker.invoke(REQUEST) == Reply(400, None, b"x" * 65536, None, False)
+            await asyncio.wait_for(dropped.wait(), 10)
+
+    async def test_a_compressed_answer_is_never_inflated(self) -> None:
+        bomb = gzip.compress(b"\0" * 1_000_000)
+
+        async def bombs(peer: Peer) -> None:
+            await peer.request()
+            await peer.answer("502 Bad", bomb, Content_Encoding="gzip")
+
+        async with raw_server(bombs) as server, self.open(server.url) as invoker:
+            assert await invoker.invoke(REQUEST) == Reply(502, None, bomb)
+
+    @pytest.mark.parametrize("end", ["close", "reset", "drip"])
+    async def test_once_the_status_line_came_a_body_that_breaks_off_changes_nothing(self, end: str) -> None:
+        async def cut(peer: Peer) -> None:
+            await peer.request()
+            await peer.send(b"HTTP/1.1 202 Accepted\r\nX-Request-Id: r\r\nContent-Length: 100\r\n\r\n")
+            while end == "drip":
+                await peer.send(b".")
+                await asyncio.sleep(SHORT / 10)
+            if end == "reset":
+                peer.reset()
+
+        total = SHORT if end == "drip" else 10.0
+        async with raw_server(cut) as server, self.open(server.url, Options(total_timeout=total)) as invoker:
+            answer = await invoker.invoke(REQUEST)
+        assert isinstance(answer, Reply)
+        assert (answer.status, answer.request_id, answer.body_complete) == (202, "r", False)
+
+    # No answer: maybe delivered.
+
+    async def test_silence_after_the_request_is_a_timeout_that_may_have_been_delivered(self) -> None:
+        async def silent(peer: Peer) -> None:
+            await peer.request()
+            await peer.forever()
+
+        async with raw_server(silent) as server, self.open(server.url, Options(total_timeout=SHORT)) as invoker:
+            assert await invoker.invoke(REQUEST) == NoReply(Failure.TIMEOUT, sent=True)
+
+    async def test_a_status_line_that_drips_for_ever_is_a_timeout(self) -> None:
+        async def drip(peer: Peer) -> None:
+            await peer.request()
+            await peer.send(b"HTTP/1.1 202 ")
+            while True:
+                await peer.send(b"A")
+                await asyncio.sleep(SHORT / 10)
+
+        async with raw_server(drip) as server, self.open(server.url, Options(total_timeout=SHORT)) as invoker:
+            assert await invoker.invoke(REQUEST) == NoReply(Failure.TIMEOUT, sent=True)
+
+    @pytest.mark.parametrize("reset", [True, False])
+    async def test_a_connection_cut_instead_of_an_answer_may_have_been_delivered(self, reset: bool) -> None:
+        async def cut(peer: Peer) -> None:
+            await peer.request()
+            if reset:
+                peer.reset()
+
+        async with raw_server(cut) as server, self.open(server.url) as invoker:
+            assert await invoker.invoke(REQUEST) == NoReply(Failure.RESET, sent=True)
+
+    @pytest.mark.parametrize("reset", [True, False])
+    async def test_a_kept_connection_that_is_cut_while_we_write_is_not_written_to_twice(self, reset: bool) -> None:
+        async def once(peer: Peer) -> None:
+            await peer.request()
+            await peer.answer()
+            await peer.request()
+            if reset:
+                peer.reset()
+
+        async with raw_server(once) as server, self.open(server.url) as invoker:
+            assert await invoker.invoke(REQUEST) == Reply(202, None, b"")
+            assert await invoker.invoke(REQUEST) == NoReply(Failure.RESET, sent=True)
+        assert (server.connections, len(server.requests)) == (1, 2)
+
+    @pytest.mark.parametrize(
+        "noise",
+        [b"SSH-2.0-OpenSSH_9.9\r\n", b"HTTP/1.1 abc\r\n\r\n", b"HTTP/1.1 202 OK\r\nX: " + b"x" * 100_000 + b"\r\n\r\n"],
+        ids=["ssh", "no status", "endless header"],
+    )
+    async def test_bytes_that_are_not_http_may_have_been_delivered(self, noise: bytes) -> None:
+        async def speak(peer: Peer) -> None:
+            await peer.request()
+            await peer.send(noise)
+            await peer.gone()
+
+        async with raw_server(speak) as server, self.open(server.url) as invoker:
+            assert await invoker.invoke(REQUEST) == NoReply(Failure.PROTOCOL, sent=True)
+
+    async def test_a_post_given_up_by_the_caller_is_cancelled_and_its_connection_dropped(self) -> None:
+        read, dropped = asyncio.Event(), asyncio.Event()
+
+        async def silent(peer: Peer) -> None:
+            await peer.request()
+            read.set()
+            await peer.gone()
+            dropped.set()
+
+        async with raw_server(silent) as server, self.open(server.url) as invoker:
+            post = asyncio.create_task(_invoke(invoker))
+            await asyncio.wait_for(read.wait(), 10)
+            post.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await post
+            await asyncio.wait_for(dropped.wait(), 10)
+
+    # No answer: never sent.
+
+    async def test_a_refused_connection_was_never_sent(self) -> None:
+        with socket.socket() as bound:  # bound and not listening: nobody else can take the port meanwhile
+            bound.bind(("127.0.0.1", 0))
+            async with self.open(f"http://127.0.0.1:{bound.getsockname()[1]}") as invoker:
+                assert await invoker.invoke(REQUEST) == NoReply(Failure.CONNECT, sent=False)
+
+    async def test_a_host_without_an_address_was_never_sent(self) -> None:
+        async with self.open("http://nobody.invalid") as invoker:  # RFC 6761: never resolves
+            assert await invoker.invoke(REQUEST) == NoReply(Failure.DNS, sent=False)
+
+    @pytest.mark.parametrize(("connect", "total"), [(SHORT, 10.0), (10.0, SHORT)])
+    async def test_a_timeout_while_connecting_was_never_sent(self, connect: float, total: float) -> None:
+        async with raw_server(Peer.forever) as server:
+            url = server.url.replace("http:", "https:")  # the handshake never ends
+            async with self.open(url, Options(connect_timeout=connect, total_timeout=total)) as invoker:
+                assert await invoker.invoke(REQUEST) == NoReply(Failure.TIMEOUT, sent=False)
+
+    @pytest.mark.parametrize(("connect", "total"), [(SHORT, 10.0), (10.0, SHORT)])
+    async def test_a_timeout_while_waiting_for_a_connection_was_never_sent(self, connect: float, total: float) -> None:
+        read = asyncio.Event()
+
+        async def silent(peer: Peer) -> None:
+            await peer.request()
+            read.set()
+            await peer.forever()
+
+        async with (
+            raw_server(silent) as server,
+            self.open(server.url, Options(in_flight=1, connect_timeout=connect, total_timeout=total)) as invoker,
+        ):
+            first = asyncio.create_task(_invoke(invoker))
+            await asyncio.wait_for(read.wait(), 10)
+            assert await invoker.invoke(REQUEST) == NoReply(Failure.TIMEOUT, sent=False)
+            first.cancel()
+            await asyncio.gather(first, return_exceptions=True)
+        assert len(server.requests) == 1
+
+    async def test_a_kept_connection_that_was_closed_while_idle_is_not_used(self) -> None:
+        closed = asyncio.Event()
+
+        async def once(peer: Peer) -> None:
+            await peer.request()
+            await peer.answer()
+            peer.finish()
+            await peer.gone()
+            closed.set()
+
+        async with raw_server(once) as server, self.open(server.url) as invoker:
+            assert await invoker.invoke(REQUEST) == Reply(202, None, b"")
+            await asyncio.wait_for(closed.wait(), 10)
+            assert await invoker.invoke(REQUEST) == Reply(202, None, b"")
+        assert (server.connections, len(server.requests)) == (2, 2)
+
+    # TLS.
+
+    @pytest.mark.parametrize("version", VERSIONS)
+    async def test_posts_over_tls_with_a_certificate_that_can_be_verified(
+        self, certificates: Certificates, version: str
+    ) -> None:
+        async with (
+            raw_server(accept, tls=certificates.server(version=version)) as server,
+            self.open(server.url, Options(tls=Tls(certificates.ca_file))) as invoker,
+        ):
+            assert await invoker.invoke(REQUEST) == Reply(202, "id-1", b"")
+
+    async def test_a_server_certificate_of_an_unknown_authority_was_never_sent(
+        self, certificates: Certificates
+    ) -> None:
+        async with raw_server(accept, tls=certificates.server()) as server, self.open(server.url) as invoker:
+            assert await invoker.invoke(REQUEST) == NoReply(Failure.SERVER_CERTIFICATE, sent=False)
+
+    async def test_a_server_certificate_for_another_host_was_never_sent(self, certificates: Certificates) -> None:
+        async with (
+            raw_server(accept, tls=certificates.server("other.example")) as server,
+            self.open(server.url, Options(tls=Tls(certificates.ca_file))) as invoker,
+        ):
+            assert await invoker.invoke(REQUEST) == NoReply(Failure.SERVER_CERTIFICATE, sent=False)
+
+    async def test_a_port_that_does_not_speak_tls_was_never_sent(self) -> None:
+        async def plain(peer: Peer) -> None:
+            await peer.send(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+            await peer.gone()
+
+        async with raw_server(plain) as server, self.open(server.url.replace("http:", "https:")) as invoker:
+            assert await invoker.invoke(REQUEST) == NoReply(Failure.TLS, sent=False)
+
+    @pytest.mark.parametrize("version", VERSIONS)
+    async def test_mutual_tls_shows_our_certificate(self, certificates: Certificates, version: str) -> None:
+        async with (
+            raw_server(accept, tls=certificates.server(version=version, mutual=True)) as server,
+            self.open(server.url, Options(tls=certificates.client())) as invoker,
+        ):
+            assert await invoker.invoke(REQUEST) == Reply(202, "id-1", b"")
+
+    @pytest.mark.parametrize(("version", "sent"), [("1.2", False), ("1.3", True)])
+    async def test_a_refused_client_certificate_is_told_from_a_reset(
+        self, certificates: Certificates, version: str, sent: bool
+    ) -> None:
+        """With TLS 1.3 the certificate is judged after the handshake, when the request is already written."""
+        async with (
+            raw_server(accept, tls=certificates.server(version=version, mutual=True)) as server,
+            self.open(server.url, Options(tls=certificates.client(trustme.CA()))) as invoker,
+        ):
+            answers = [await invoker.invoke(REQUEST) for _ in range(8)]
+        assert answers == [NoReply(Failure.CLIENT_CERTIFICATE, sent)] * 8
+
+    async def test_a_reset_before_any_answer_under_a_client_certificate_is_taken_for_its_refusal(
+        self, certificates: Certificates
+    ) -> None:
+        async def cut(peer: Peer) -> None:
+            await peer.request()
+            peer.reset()
+
+        async with (
+            raw_server(cut, tls=certificates.server(mutual=True)) as server,
+            self.open(server.url, Options(tls=certificates.client())) as invoker,
+        ):
+            assert await invoker.invoke(REQUEST) == NoReply(Failure.CLIENT_CERTIFICATE, sent=True)
+
+    async def test_a_reset_after_an_answer_under_a_client_certificate_is_a_reset(
+        self, certificates: Certificates
+    ) -> None:
+        async def once(peer: Peer) -> None:
+            await peer.request()
+            await peer.answer(Connection="close") if not server.requests[1:] else peer.reset()
+
+        async with (
+            raw_server(once, tls=certificates.server(mutual=True)) as server,
+            self.open(server.url, Options(tls=certificates.client())) as invoker,
+        ):
+            assert await invoker.invoke(REQUEST) == Reply(202, None, b"")
+            assert await invoker.invoke(REQUEST) == NoReply(Failure.RESET, sent=True)
+
+
+class TestOpenMarket(InvokerSuite):
+    """The transport by aiohttp."""
+
+    def make(self, url: str, options: Options) -> Invoker:
+        return OpenMarket(url, "123-456", "s3cret", **options._asdict())
+
+
+async def test_a_certificate_file_that_is_none_is_an_oserror_at_once(tmp_path: Path) -> None:
+    (tmp_path / "broken.pem").write_text("no certificate")
+    with pytest.raises(OSError):
+        OpenMarket("https://localhost", "a", "b", in_flight=1, tls=Tls(tmp_path / "broken.pem"))
+
+
+async def _invoke(invoker: Invoker) -> object:
+    return await invoker.invoke(REQUEST)
