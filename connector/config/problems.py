@@ -25,6 +25,8 @@ _TEXTS = {
 def explain(error: ValidationError) -> Iterator[str]:
     """One line a problem."""
     for found in error.errors(include_url=False, include_input=False):
+        if found["type"] == "default_factory_not_called":
+            continue  # a default that follows a setting which is wrong itself
         name = dotted(found["loc"])
         for line in _text(found, name).split("\n"):
             yield f"{name}: {line}" if name else line

@@ -13,8 +13,8 @@ KIB, MIB, GIB = 1024, 1024**2, 1024**3
 
 _DURATIONS = {"ms": 0.001, "s": SECOND, "m": MINUTE, "h": HOUR, "d": DAY}
 _SIZES = {"B": 1, "KiB": KIB, "MiB": MIB, "GiB": GIB}
-DURATION = r"^\d{1,9}(\.\d{1,3})?(ms|s|m|h|d)$"
-SIZE = r"^\d{1,12}(B|KiB|MiB|GiB)$"
+DURATION = r"^[0-9]{1,9}(\.[0-9]{1,3})?(ms|s|m|h|d)$"
+SIZE = r"^[0-9]{1,12}(B|KiB|MiB|GiB)$"
 
 
 def parse_duration(text: object) -> float:

@@ -1,0 +1,155 @@
+"""Where settings come from, and what is said when they cannot be used."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from connector.config import ConfigError, Settings, load
+from tests.config.conftest import SMALLEST, Write
+
+
+def problems(path: Path | None, environ: Mapping[str, str] | None = None) -> tuple[str, ...]:
+    with pytest.raises(ConfigError) as raised:
+        load(path, environ or {})
+    return raised.value.problems
+
+
+def test_a_file_of_the_required_settings_is_enough(write: Write) -> None:
+    """Everything but the account and its address has a default."""
+    settings = load(write(SMALLEST), {})
+    assert (settings.retry.delay, settings.delivery.buffer_bytes) == (900.0, 64 * 1024 * 1024)
+
+
+def test_the_environment_alone_is_enough(password: Path) -> None:
+    """A deployment may have no file at all; lists are JSON."""
+    environ = {
+        "CONNECTOR_OPENMARKET__BASE_URL": "https://servicemanager.openmarket.com",
+        "CONNECTOR_OPENMARKET__ACCOUNT_ID": "123456",
+        "CONNECTOR_OPENMARKET__PASSWORD_FILE": str(password),
+        "CONNECTOR_OPENMARKET__SERVICE_IDS": '["0A"]',
+        "CONNECTOR_RETRY__DELAY": "3s",
+        "HOME": "/root",
+    }
+    settings = load(None, environ)
+    assert (settings.openmarket.service_ids, settings.retry.delay) == (("0A",), 3.0)
+
+
+def test_the_environment_wins_over_the_file(write: Write) -> None:
+    """One variable changes one setting and leaves its neighbours as the file has them."""
+    file = write(SMALLEST + "kafka: {group_id: of-file, topics: {main: of-file}}")
+    settings = load(file, {"CONNECTOR_KAFKA__TOPICS__MAIN": "of-environment"})
+    assert (settings.kafka.group_id, settings.kafka.topics.main) == ("of-file", "of-environment")
+
+
+def test_null_in_the_environment_is_null(write: Write) -> None:
+    """A variable can take a file's value away."""
+    file = write(SMALLEST + "kafka: {group_instance_id: one}")
+    assert load(file, {"CONNECTOR_KAFKA__GROUP_INSTANCE_ID": "null"}).kafka.group_instance_id is None
+
+
+def test_every_problem_is_told_at_once(write: Write) -> None:
+    """Problems of sections, of fields, of the environment and between settings do not hide each other."""
+    file = write("kafka: {gruop_id: x}\nretry: {delay: 48h}\ndelivery: {in_flight: 0}\nlog: {level: loud}\n")
+    assert problems(file, {"CONNECTOR_KAFKAA__START": "error"}) == (
+        "CONNECTOR_KAFKAA__START: unknown setting; did you mean kafka?",
+        "kafka.gruop_id: unknown setting; did you mean group_id?",
+        "openmarket: is missing, and has no default",
+        "delivery.in_flight: must be at least 1",
+        "retry.delay: must be at most 24h",
+        "log.level: must be 'debug', 'info', 'warning' or 'error'",
+        "retry.window (24h) must be longer than retry.delay (48h), or there is no second attempt",
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("kafak: {}", "kafak: unknown setting; did you mean kafka?"),
+        ("kafka: {topics: {mian: x}}", "kafka.topics.mian: unknown setting; did you mean main?"),
+        ("openmarket: {password: x}", "openmarket.password: unknown setting; did you mean password_file?"),
+        ("admin: {zzz: 1}", "admin.zzz: unknown setting; known here: host, port, ready_during_hold"),
+        ("schemas: {registry: {ulr: x}}", "schemas.registry.ulr: unknown setting; did you mean url?"),
+    ],
+)
+def test_an_unknown_key_is_refused_with_the_nearest_known_one(write: Write, text: str, problem: str) -> None:
+    """At every level."""
+    assert problem in problems(write(text))
+
+
+def test_an_unknown_nested_variable_is_refused(write: Write) -> None:
+    """A typo in the environment is as bad as one in the file."""
+    assert problems(write(SMALLEST), {"CONNECTOR_KAFKA__STRAT": "error"}) == (
+        "kafka.strat: unknown setting; did you mean start?",
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("a: [", "is not YAML: line 1, column 5"),
+        ("log: {level: info}\nlog: {level: debug}", "log is given twice: line 2, column 1"),
+        ("- a", "must be a mapping of sections (kafka, openmarket, …)"),
+        ("\x00", "is not YAML"),
+    ],
+)
+def test_a_file_that_is_no_mapping_is_refused(write: Write, text: str, problem: str) -> None:
+    """With the place, and without the file's own words, which may be a secret."""
+    file = write(text)
+    assert problems(file) == (f"{file}: {problem}",)
+
+
+def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    """The file was asked for by name, so defaults are no substitute."""
+    assert problems(tmp_path / "none.yaml") == (
+        f"{tmp_path / 'none.yaml'}: cannot be read (No such file or directory)",
+    )
+
+
+def test_no_error_shows_a_value() -> None:
+    """Whatever is written wherever, the error names the setting and not the value."""
+    plant = "pl4nted-s3cret"
+    names = (
+        "OPENMARKET__BASE_URL",
+        "OPENMARKET__PASSWORD_FILE",
+        "OPENMARKET__SERVICE_IDS",
+        "OPENMARKET__TLS__CA_FILE",
+        "OPENMARKET__TIMEOUTS__TOTAL",
+        "KAFKA__SECURITY",
+        "KAFKA__CLIENT",
+        "KAFKA__TOPICS__MAIN",
+        "DELIVERY__IN_FLIGHT",
+        "DELIVERY__BUFFER_BYTES",
+        "LOG__LEVEL",
+        "RETRY",
+        "ADMIN__READY_DURING_HOLD",
+        "SCHEMAS__REGISTRY__BASIC_AUTH_FILE",
+    )
+    environ = {f"CONNECTOR_{name}": f"{plant}: {{" for name in names}
+    environ["CONNECTOR_OPENMARKET__ACCOUNT_ID"] = f"{plant}:colon"
+    with pytest.raises(ConfigError) as raised:
+        load(None, environ)
+    complained = {problem.split(":")[0].split("[")[0] for problem in raised.value.problems}
+    assert {name.removeprefix("CONNECTOR_").replace("__", ".").lower() for name in environ} <= complained
+    assert plant not in str(raised.value) + repr(raised.value)
+    assert raised.value.__cause__ is None
+
+
+def test_settings_cannot_be_changed(write: Write) -> None:
+    """They are values that travel."""
+    settings = load(write(SMALLEST), {})
+    with pytest.raises(ValueError, match="frozen"):
+        settings.retry.delay = 1.0
+
+
+def test_settings_made_by_hand_read_no_environment(write: Write, password: Path) -> None:
+    """Only `load` reads the world."""
+    loaded = load(write(SMALLEST), {})
+    assert Settings(openmarket=loaded.openmarket).kafka.group_id == "invoke-connector"
+
+
+def test_the_reprs_of_settings_hide_secrets(write: Write) -> None:
+    """A settings object that ends in a log line shows no password."""
+    assert "s3cret-plant" not in repr(load(write(SMALLEST), {}))
