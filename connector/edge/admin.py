@@ -1,0 +1,79 @@
+"""The listener for probes, metrics and `/status`, by aiohttp. It takes no commands and decides nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import orjson
+from aiohttp import web
+from prometheus_client import CollectorRegistry
+from prometheus_client.aiohttp import make_aiohttp_handler
+
+
+class AdminServer:
+    """GET `/livez`, `/readyz`, `/metrics` and `/status`, each as the callable behind it says.
+
+    The callables run on the event loop and must not wait.
+    """
+
+    def __init__(
+        self,
+        registry: CollectorRegistry,
+        *,
+        turn_age: Callable[[], float],
+        turn_age_bound: float,
+        is_ready: Callable[[], bool],
+        status: Callable[[], Mapping[str, object]],
+    ) -> None:
+        """`turn_age`: seconds since the slowest of our own loops turned; above the bound `/livez` fails.
+
+        The bound must be longer than a drain, during which nothing turns. The broker's reachability is no part of
+        it: a restart cures our own loops only.
+        """
+        self._registry = registry
+        self._turn_age = turn_age
+        self._turn_age_bound = turn_age_bound
+        self._is_ready = is_ready
+        self._status = status
+        self._runner: web.AppRunner | None = None
+
+    async def start(self, host: str, port: int) -> int:
+        """Listen, and return the port: the one asked for, or a free one for 0. Raises OSError when it is taken."""
+        app = web.Application()
+        app.add_routes(
+            [
+                web.get("/livez", self._livez),
+                web.get("/readyz", self._readyz),
+                web.get("/metrics", make_aiohttp_handler(self._registry)),
+                web.get("/status", self._status_page),
+            ]
+        )
+        runner = self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
+        await runner.setup()
+        try:
+            await web.TCPSite(runner, host, port).start()
+        except OSError:
+            await self.stop()
+            raise
+        address: tuple[str, int] = runner.addresses[0]
+        return address[1]
+
+    async def stop(self) -> None:
+        """Stop listening; requests under way have a second to end."""
+        runner, self._runner = self._runner, None
+        if runner is not None:
+            await runner.cleanup()
+
+    async def _livez(self, request: web.Request) -> web.Response:
+        age = self._turn_age()
+        alive = age <= self._turn_age_bound
+        text = f"{'ok' if alive else 'stuck'}: last turn {age:.1f} s ago, bound {self._turn_age_bound:g} s\n"
+        return web.Response(text=text, status=200 if alive else 503)
+
+    async def _readyz(self, request: web.Request) -> web.Response:
+        ready = self._is_ready()
+        return web.Response(text="ok\n" if ready else "not ready\n", status=200 if ready else 503)
+
+    async def _status_page(self, request: web.Request) -> web.Response:
+        body = orjson.dumps(self._status(), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+        return web.Response(body=body, content_type="application/json")

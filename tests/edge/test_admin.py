@@ -1,0 +1,119 @@
+"""The admin listener, over real sockets."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+
+import aiohttp
+import pytest
+
+from connector.edge.admin import AdminServer
+from connector.observe.metrics import Metrics
+
+
+class State:
+    """What the callables behind the listener say."""
+
+    def __init__(self) -> None:
+        self.turn_age = 0.0
+        self.ready = True
+        self.status: Mapping[str, object] = {}
+
+
+@asynccontextmanager
+async def listening(state: State, metrics: Metrics | None = None) -> AsyncIterator[str]:
+    admin = AdminServer(
+        (metrics or Metrics()).registry,
+        turn_age=lambda: state.turn_age,
+        turn_age_bound=60.0,
+        is_ready=lambda: state.ready,
+        status=lambda: state.status,
+    )
+    port = await admin.start("127.0.0.1", 0)
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        await admin.stop()
+
+
+async def get(url: str) -> tuple[int, str, str]:
+    async with aiohttp.ClientSession() as session, session.get(url) as response:
+        return response.status, response.content_type, await response.text()
+
+
+@pytest.mark.parametrize(("age", "status"), [(0.0, 200), (60.0, 200), (60.1, 503)])
+async def test_livez_fails_when_our_loops_last_turned_longer_ago_than_the_bound(age: float, status: int) -> None:
+    state = State()
+    state.turn_age = age
+    async with listening(state) as url:
+        assert (await get(url + "/livez"))[0] == status
+
+
+async def test_livez_says_how_long_ago_the_last_turn_was() -> None:
+    state = State()
+    state.turn_age = 61.25
+    async with listening(state) as url:
+        assert (await get(url + "/livez"))[2] == "stuck: last turn 61.2 s ago, bound 60 s\n"
+
+
+@pytest.mark.parametrize(("ready", "status"), [(True, 200), (False, 503)])
+async def test_readyz_follows_the_flow(ready: bool, status: int) -> None:
+    state = State()
+    state.ready = ready
+    async with listening(state) as url:
+        assert (await get(url + "/readyz"))[0] == status
+
+
+async def test_metrics_are_those_of_our_registry_as_they_are_now() -> None:
+    metrics = Metrics()
+    async with listening(State(), metrics) as url:
+        metrics.counter("records_taken").at().value += 3
+        status, content_type, text = await get(url + "/metrics")
+    assert (status, content_type) == (200, "text/plain")
+    assert "\ninvoke_connector_records_taken_total 3.0\n" in text
+
+
+async def test_status_is_json_for_people() -> None:
+    state = State()
+    state.status = {"hold": None, "partitions": [{"topic": "invocations", "lag": 7}]}
+    async with listening(state) as url:
+        status, content_type, text = await get(url + "/status")
+    assert (status, content_type) == (200, "application/json")
+    assert text == (
+        '{\n  "hold": null,\n  "partitions": [\n    {\n      "topic": "invocations",\n      "lag": 7\n    }\n  ]\n}\n'
+    )
+
+
+async def test_it_takes_no_commands() -> None:
+    async with listening(State()) as url, aiohttp.ClientSession() as session:
+        for path in ("/livez", "/readyz", "/metrics", "/status"):
+            async with session.post(url + path) as response:
+                assert response.status == 405
+
+
+async def test_a_port_that_is_taken_is_an_oserror_and_leaves_nothing_behind() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        state = State()
+        admin = AdminServer(
+            Metrics().registry,
+            turn_age=lambda: 0.0,
+            turn_age_bound=1.0,
+            is_ready=lambda: True,
+            status=lambda: state.status,
+        )
+        with pytest.raises(OSError, match="address already in use"):
+            await admin.start("127.0.0.1", taken.getsockname()[1])
+        await admin.stop()
+
+
+async def test_it_can_be_stopped_twice() -> None:
+    admin = AdminServer(
+        Metrics().registry, turn_age=lambda: 0.0, turn_age_bound=1.0, is_ready=lambda: True, status=dict
+    )
+    await admin.start("127.0.0.1", 0)
+    await admin.stop()
+    await admin.stop()
