@@ -2,32 +2,21 @@
 
 from __future__ import annotations
 
-from connector.config.openmarket import OutcomeRule
+from connector.config import rules
 from connector.config.settings import Settings
-from connector.core.outcome import DEFAULT_TABLE, Delivered, Fate, Row, Table
-from connector.core.reply import Reply
+from connector.core.outcome import Table
 from connector.core.request import RequestRules
 from connector.edge.openmarket import OpenMarket, Tls
-
-CONFIGURED = "configured"
-"""The class of an answer whose fate a row of `openmarket.outcomes` decides."""
 
 
 def request_rules(settings: Settings) -> RequestRules:
     """What the settings say about requests that the vendor's page leaves open."""
-    openmarket = settings.openmarket
-    return RequestRules(
-        service_ids=openmarket.allowed_services,
-        digits_in_keys=openmarket.key_characters == "digits",
-        native_values=openmarket.values == "native",
-        reserved_words=frozenset(openmarket.reserved_words),
-        built_in_variables=frozenset(openmarket.built_in_variables),
-    )
+    return rules.request_rules(settings.openmarket)
 
 
 def outcome_table(settings: Settings) -> Table:
     """The vendor's table behind the rows of `openmarket.outcomes`."""
-    return DEFAULT_TABLE.with_overrides(_row(rule) for rule in settings.openmarket.outcomes)
+    return rules.outcome_table(settings.openmarket)
 
 
 def invoker(settings: Settings) -> OpenMarket:
@@ -64,21 +53,3 @@ def name_header(settings: Settings) -> tuple[str, str] | None:
     """The header that mutual TLS asks for, and its value."""
     files = settings.openmarket.tls
     return (files.name_header, files.name) if files.name_header is not None and files.name is not None else None
-
-
-def _row(rule: OutcomeRule) -> Row:
-    return Row(
-        CONFIGURED,
-        Fate(rule.fate),
-        rule.why,
-        "nothing, or another fate in openmarket.outcomes",
-        vendor_codes=(rule.vendor_code,) if rule.vendor_code is not None else (),
-        descriptions=(rule.description,) if rule.description is not None else (),
-        statuses=(str(rule.status),) if rule.status is not None else (),
-        delivered=_delivered(rule.status),
-    )
-
-
-def _delivered(status: int | None) -> Delivered:
-    """Whether a request was acted on is no matter of choice: a gateway's 504 stays a maybe whatever its fate."""
-    return Delivered.NO if status is None else DEFAULT_TABLE.classify(Reply(status, None, b"")).delivered

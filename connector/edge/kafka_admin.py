@@ -1,0 +1,151 @@
+"""What the brokers say of themselves, of topics and of our rights; and new topics. Calls block, bounded by a time-out."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping
+from concurrent.futures import Future
+from typing import Any, NamedTuple
+
+from confluent_kafka import KafkaError, KafkaException, TopicCollection
+from confluent_kafka.admin import AclOperation, AdminClient, ConfigResource, NewTopic, ResourceType
+
+from connector.edge.kafka_errors import name_of
+
+_SILENT = logging.getLogger("librdkafka.admin")
+_SILENT.addHandler(logging.NullHandler())
+_SILENT.propagate = False  # its errors come back as values, with the client's own words in `detail`
+
+_ABSENT = frozenset({KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError.GROUP_ID_NOT_FOUND})
+_REBALANCE_PROTOCOLS = "group.coordinator.rebalance.protocols"
+
+
+class AdminError(Exception):
+    """The brokers could not be asked, or refused. `code` is the error's bounded name, `detail` the client's words."""
+
+    def __init__(self, code: str, detail: str) -> None:
+        super().__init__(f"{code}: {detail}")
+        self.code = code
+        self.detail = detail
+
+
+class Cluster(NamedTuple):
+    """The brokers, as one of them sees them."""
+
+    cluster_id: str | None
+    brokers: tuple[int, ...]
+
+
+class Topic(NamedTuple):
+    """A topic as it is. `configs` and `operations` (READ, WRITE …) are None where we may not see them."""
+
+    name: str
+    partitions: int
+    replication_factor: int
+    configs: Mapping[str, str] | None
+    operations: frozenset[str] | None
+
+
+class TopicPlan(NamedTuple):
+    """A topic as it shall be."""
+
+    name: str
+    partitions: int
+    replication_factor: int
+    configs: Mapping[str, str]
+
+
+class KafkaAdmin:
+    """Questions to the brokers. `properties` are librdkafka's for the connection; `timeout` in seconds, for each."""
+
+    def __init__(self, properties: Mapping[str, object], timeout: float = 10.0) -> None:
+        """Raises AdminError when librdkafka refuses the properties."""
+        self._timeout = timeout
+        self._last_words = ""
+        try:
+            self._client = AdminClient({**properties, "error_cb": self._hear}, logger=_SILENT)
+        except KafkaException as raised:
+            raise _error(raised) from None
+
+    def cluster(self) -> Cluster:
+        """Who answers. Raises AdminError."""
+        found = self._answer(self._client.describe_cluster(request_timeout=self._timeout))
+        return Cluster(found.cluster_id, tuple(sorted(node.id for node in found.nodes)))
+
+    def topic(self, name: str) -> Topic | None:
+        """The topic, or None when there is none of that name (or none that we may know of). Raises AdminError."""
+        asked = self._client.describe_topics(
+            TopicCollection([name]), include_authorized_operations=True, request_timeout=self._timeout
+        )
+        try:
+            found = self._answer(asked[name])
+        except _AbsentError:
+            return None
+        return Topic(
+            name,
+            len(found.partitions),
+            min((len(partition.replicas) for partition in found.partitions), default=0),
+            self._configs(ResourceType.TOPIC, name),
+            _operations(found.authorized_operations),
+        )
+
+    def create(self, plan: TopicPlan) -> None:
+        """Create a topic; -1 partitions or replicas are the broker's default. Raises AdminError."""
+        new = NewTopic(plan.name, plan.partitions, plan.replication_factor, config=dict(plan.configs))
+        self._answer(self._client.create_topics([new], request_timeout=self._timeout)[plan.name])
+
+    def group_operations(self, group_id: str) -> frozenset[str] | None:
+        """What we may do with the group; None when the brokers do not know it yet or do not say. Raises AdminError."""
+        asked = self._client.describe_consumer_groups(
+            [group_id], include_authorized_operations=True, request_timeout=self._timeout
+        )
+        try:
+            return _operations(self._answer(asked[group_id]).authorized_operations)
+        except _AbsentError:
+            return None
+
+    def rebalance_protocols(self, broker: int) -> frozenset[str] | None:
+        """The group protocols that a broker offers; empty before 3.7, None when we may not see its settings."""
+        configs = self._configs(ResourceType.BROKER, str(broker))
+        if configs is None:
+            return None
+        return frozenset(name.strip() for name in configs.get(_REBALANCE_PROTOCOLS, "").split(",") if name.strip())
+
+    def _configs(self, kind: ResourceType, name: str) -> Mapping[str, str] | None:
+        resource = ConfigResource(kind, name)
+        try:
+            found = self._answer(self._client.describe_configs([resource], request_timeout=self._timeout)[resource])
+        except AdminError:
+            return None
+        return {key: entry.value for key, entry in found.items() if entry.value is not None}
+
+    def _answer(self, future: Future[Any]) -> Any:
+        try:
+            # The request has its own time-out; this one is for a future that nobody would ever resolve.
+            return future.result(self._timeout * 2)
+        except KafkaException as raised:
+            error = raised.args[0]
+            if error.code() in _ABSENT:
+                raise _AbsentError(name_of(error), error.str()) from None
+            self._client.poll(0)  # serves _hear
+            raise AdminError(name_of(error), self._last_words or error.str()) from None
+        except TimeoutError:
+            raise AdminError("timed_out", self._last_words or "no answer") from None
+
+    def _hear(self, error: KafkaError) -> None:
+        """Keep why no broker was reached: the answer itself only says that time ran out."""
+        if error.code() != KafkaError._ALL_BROKERS_DOWN:
+            self._last_words = error.str()
+
+
+class _AbsentError(AdminError):
+    """There is nothing of that name."""
+
+
+def _error(raised: KafkaException) -> AdminError:
+    error = raised.args[0]
+    return AdminError(name_of(error), error.str())
+
+
+def _operations(found: Iterable[AclOperation] | None) -> frozenset[str] | None:
+    return None if found is None else frozenset(operation.name for operation in found)
