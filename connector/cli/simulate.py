@@ -36,17 +36,19 @@ def simulate(
     \b
       latency: {kind: lognormal, p50: 0.05, p99: 0.4}
       rules:
-        - when: {first: 2, phone_numbers: ["12025550123"]}   # its first two posts
-          do: {kind: reject, cause: temporary}               # 1010, then accepted
+        # 1010 for this number's first two posts, then accepted
+        - when: {first: 2, phone_numbers: ["12025550123"]}
+          do: {kind: reject, cause: temporary}
+        # an outage of a minute
         - when: {after: 10, until: 70}
-          do: {kind: reset, when: before_body}               # an outage of a minute
+          do: {kind: reset, when: before_body}
 
     \b
     While it runs:
       GET, PUT     /_simulator/scenario
       GET, DELETE  /_simulator/ledger
-      GET          /_simulator/ledger/counts?by=identity|marker|service_id|phone_number
-      GET          /_simulator/ledger/repeats?by=…
+      GET          /_simulator/ledger/counts?by=marker   (identity,
+      GET          /_simulator/ledger/repeats?by=marker   service_id, phone_number)
       GET          /_simulator/ledger/order?phone_number=…
       POST         /_simulator/port   {"closed_for": seconds}
 

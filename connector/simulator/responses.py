@@ -75,11 +75,11 @@ class Responder:
             case Truncate(status=status):
                 return await _truncated(request, web.StreamResponse(status=status, headers=headers))
             case Drip() as fault:
-                response_ = web.StreamResponse(status=fault.status, headers=headers)
-                return await _long(request, response_, fault.size, 1, fault.seconds)
+                dripping = web.StreamResponse(status=fault.status, headers=headers)
+                return await _in_steps(request, dripping, fault.size, 1, fault.seconds)
             case Huge() as fault:
-                response_ = web.StreamResponse(status=fault.status, headers=headers)
-                return await _long(request, response_, fault.size, 1 << 16, 0.0)
+                huge = web.StreamResponse(status=fault.status, headers=headers)
+                return await _in_steps(request, huge, fault.size, 1 << 16, 0.0)
 
     def _verdict(self, plan: Plan) -> web.Response:
         if isinstance(plan.verdict, Cause):
@@ -133,7 +133,7 @@ async def _truncated(request: web.BaseRequest, response: web.StreamResponse) -> 
     return response
 
 
-async def _long(
+async def _in_steps(
     request: web.BaseRequest, response: web.StreamResponse, size: int, step: int, pause: float
 ) -> web.StreamResponse:
     response.content_length = size

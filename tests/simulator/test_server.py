@@ -14,8 +14,10 @@ import orjson
 import pytest
 import trustme
 
+from connector.simulator.rules import Page
 from connector.simulator.scenario import parse
 from connector.simulator.server import SimulatorServer
+from connector.simulator.vendor import Vendor
 from tests.simulator.test_rules import EXAMPLE, authorization
 
 PATH = "/service/v1/invokeService/F9E8D7C6B5A4"
@@ -72,6 +74,17 @@ async def test_rejected(client: Client) -> None:
             "description": "Invalid JSON in the payload. The phoneNumber property is missing or malformed.",
         }
     }
+
+
+@pytest.mark.parametrize(("numeric", "code"), [(True, 1010), (False, "1010")])
+async def test_codes_as_numbers_or_strings(numeric: bool, code: int | str) -> None:
+    """Whether a code is a number or a string is open: a setting of the page."""
+    server = SimulatorServer(Vendor(Page(numeric_codes=numeric)))
+    async with aiohttp.ClientSession() as session:
+        client = Client(server, await server.start(), session)
+        _, _, body = await client.post("{kind: reject}")
+    await server.stop()
+    assert orjson.loads(body)["error"]["code"] == code
 
 
 async def test_a_body_beyond_all_bounds(client: Client) -> None:

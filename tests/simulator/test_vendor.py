@@ -49,6 +49,12 @@ def test_first_of_an_invocation() -> None:
     assert kinds == ["reject", "reject", "Invocation", "Invocation"]
 
 
+def test_first_of_all() -> None:
+    """`of: all` counts every request, also before the body was read."""
+    vendor = Vendor(scenario=parse("rules: [{when: {first: 1, of: all}, do: {kind: reset, when: before_body}}]"))
+    assert [vendor.before_body(PATH, 0.0) is not None for _ in range(2)] == [True, False]
+
+
 def test_given_numbers_markers_and_services() -> None:
     """A rule strikes the phone numbers, markers and service ids that it names, and no others."""
     vendor = Vendor(
