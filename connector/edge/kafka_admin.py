@@ -1,4 +1,4 @@
-"""What the brokers say of themselves, of topics and of our rights; and new topics. Calls block, bounded by a time-out."""
+"""What the brokers say of themselves, of topics and of our rights; and new topics. Calls block, with a time-out."""
 
 from __future__ import annotations
 
@@ -8,7 +8,13 @@ from concurrent.futures import Future
 from typing import Any, NamedTuple
 
 from confluent_kafka import KafkaError, KafkaException, TopicCollection
-from confluent_kafka.admin import AclOperation, AdminClient, ConfigResource, NewTopic, ResourceType
+from confluent_kafka.admin import (  # type: ignore[attr-defined]  # the library does not say that it exports these
+    AclOperation,
+    AdminClient,
+    ConfigResource,
+    NewTopic,
+    ResourceType,
+)
 
 from connector.edge.kafka_errors import name_of
 
@@ -58,12 +64,12 @@ class TopicPlan(NamedTuple):
 class KafkaAdmin:
     """Questions to the brokers. `properties` are librdkafka's for the connection; `timeout` in seconds, for each."""
 
-    def __init__(self, properties: Mapping[str, object], timeout: float = 10.0) -> None:
+    def __init__(self, properties: Mapping[str, Any], timeout: float = 10.0) -> None:
         """Raises AdminError when librdkafka refuses the properties."""
         self._timeout = timeout
         self._last_words = ""
         try:
-            self._client = AdminClient({**properties, "error_cb": self._hear}, logger=_SILENT)
+            self._client = AdminClient(dict(properties) | {"error_cb": self._hear}, logger=_SILENT)
         except KafkaException as raised:
             raise _error(raised) from None
 
