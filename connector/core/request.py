@@ -187,20 +187,22 @@ def _end_user(event: InvocationEvent, found: _Findings) -> dict[str, object]:
     if number.startswith("+"):
         number = number[1:]
         found.kindness("phone_number_plus")
-    if not _PHONE_NUMBER(number):
+    end_user: dict[str, object] = {}
+    if _PHONE_NUMBER(number):
+        end_user["phoneNumber"] = number
+    else:
         code = "national_phone_number" if _NATIONAL_NUMBER(number) else "bad_phone_number"
         found.problem(code, "phoneNumber", shape(event.phone_number))
-        return {}
     operator = event.mobile_operator_id
     if operator is None:
-        return {"phoneNumber": number}
+        return end_user
     if operator <= 0:
         found.kindness("operator_id_not_positive")
-        return {"phoneNumber": number}
-    if operator >= _LONG:
+    elif operator < _LONG:
+        end_user["mobileOperatorId"] = operator
+    else:
         found.problem("number_out_of_range", "mobileOperatorId", shape(operator))
-        return {}
-    return {"phoneNumber": number, "mobileOperatorId": operator}
+    return end_user
 
 
 def _check_time(name: str, time_ms: int | None, found: _Findings) -> None:
@@ -211,10 +213,10 @@ def _check_time(name: str, time_ms: int | None, found: _Findings) -> None:
 def _variables(variables: Variables, rules: RequestRules, found: _Findings) -> dict[str, Scope]:
     sent: dict[str, Scope] = {}
     for place, (name, keys) in enumerate(variables.items(), 1):
-        nulls = list(keys.values()).count(None)
-        if nulls:
+        has_null = None in keys.values()
+        if has_null:
             found.kindness("null_value")
-        if nulls == len(keys):
+        if not keys or (has_null and set(keys.values()) == {None}):
             found.kindness("empty_scope")
             continue
         scope, named = name.lower(), (name, place)
