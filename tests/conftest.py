@@ -1,0 +1,78 @@
+"""Fixtures that more than one room needs."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+
+from connector.cli.jars import UnavailableError
+from tests.support.kafka_broker import Kafka, KafkaBroker
+
+_MARKED = {"kafka": "kafka", "private_kafka": "kafka", "registry": "registry"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whoever uses a fixture that starts a server carries its mark."""
+    for item in items:
+        for fixture in getattr(item, "fixturenames", ()):
+            if fixture in _MARKED:
+                item.add_marker(_MARKED[fixture])
+
+
+def missing(why: UnavailableError) -> NoReturn:
+    """Skip, and say how to get what is missing; in CI nothing may be missing."""
+    text = f"{why}. Run `make test`, which fetches all of it, or set KAFKA_BOOTSTRAP_SERVERS"
+    if os.environ.get("CI"):
+        pytest.fail(text)
+    pytest.skip(text)
+
+
+@pytest.fixture(scope="session")
+def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kafka]:
+    """The broker that all tests share: use topics and groups of your own, and do not break it."""
+    given = os.environ.get("KAFKA_BOOTSTRAP_SERVERS")
+    if given:
+        yield Kafka(given)
+        return
+    yield from _started(tmp_path_factory.mktemp("kafka"))
+
+
+@pytest.fixture
+def private_kafka(tmp_path: Path) -> Iterator[KafkaBroker]:
+    """A broker for one test alone, to kill, freeze and restart."""
+    yield from _started(tmp_path / "kafka")
+
+
+@pytest.fixture
+def topics(kafka: Kafka) -> Callable[..., str]:
+    """Creates a topic with a name of its own: `topics(partitions=3, max_message_bytes="1000")`."""
+
+    def create(partitions: int = 1, **config: str) -> str:
+        name = f"test-{uuid.uuid4().hex[:12]}"
+        kafka.create_topic(name, partitions, **config)
+        return name
+
+    return create
+
+
+@pytest.fixture
+def topic(topics: Callable[..., str]) -> str:
+    """A topic of one partition that nobody else uses."""
+    return topics()
+
+
+def _started(folder: Path) -> Iterator[KafkaBroker]:
+    broker = KafkaBroker(folder)
+    try:
+        broker.start()
+    except UnavailableError as why:
+        missing(why)
+    try:
+        yield broker
+    finally:
+        broker.stop()
