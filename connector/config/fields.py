@@ -9,6 +9,7 @@ from typing import NamedTuple, Union, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from connector.config.files import SecretFile
 from connector.config.settings import Settings
 from connector.config.units import Kind
 
@@ -47,3 +48,20 @@ def _section(annotation: object) -> type[BaseModel] | None:
 
 BY_NAME = {field.name: field for field in every()}
 """Every setting by its dotted name."""
+
+
+def values(settings: Settings) -> Iterator[tuple[Field, object]]:
+    """Every setting with its value; those of a section that is null are left out."""
+    found: dict[str, object] = {"": settings}
+    for name, field in BY_NAME.items():
+        above, _, last = name.rpartition(".")
+        if found.get(above) is not None:
+            found[name] = getattr(found[above], last)
+            yield field, found[name]
+
+
+def secret_files(settings: Settings) -> Iterator[tuple[str, SecretFile]]:
+    """Every secret file that is in use, with the dotted name of its setting."""
+    for field, value in values(settings):
+        if isinstance(value, SecretFile):
+            yield field.name, value

@@ -39,7 +39,8 @@ def dotted(loc: Iterable[int | str]) -> str:
         if isinstance(part, int):
             name += f"[{part}]"
         elif part not in ("list", "any") or not name.endswith("service_ids"):
-            name += f".{part}" if name else part
+            shown = part if part.isprintable() else ascii(part)
+            name += f".{shown}" if name else shown
     return name
 
 

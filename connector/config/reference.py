@@ -11,7 +11,7 @@ from pydantic.fields import FieldInfo
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import PydanticUndefined, core_schema
 
-from connector.config.fields import BY_NAME, Field
+from connector.config.fields import BY_NAME, Field, values
 from connector.config.files import SecretFile
 from connector.config.load import Loaded
 from connector.config.openmarket import AnyService
@@ -51,13 +51,11 @@ class Row(NamedTuple):
 
 def in_force(loaded: Loaded) -> Iterator[Row]:
     """Every value in force, in the order of the file."""
-    for name, field in BY_NAME.items():
-        value = _value_at(loaded.settings, name)
-        if value is _NOTHING or (field.section is not None and value is not None):
-            continue
-        yield Row(name, _shown(value, field), loaded.source(name))
+    for field, value in values(loaded.settings):
+        if field.section is None or value is None:
+            yield Row(field.name, _shown(value, field), loaded.source(field.name))
         if isinstance(value, SecretFile):
-            yield Row(name.removesuffix("_file"), MASK, "secret file")
+            yield Row(field.name.removesuffix("_file"), MASK, "secret file")
 
 
 def json_schema() -> Mapping[str, Any]:
@@ -171,19 +169,6 @@ def _item(item: object) -> str:
     if isinstance(item, Section):
         return f"{{{', '.join(f'{name}: {part}' for name, part in item if part is not None)}}}"
     return str(item)
-
-
-_NOTHING = object()
-"""In place of a setting whose whole section is not there."""
-
-
-def _value_at(settings: Settings, name: str) -> object:
-    value: object = settings
-    for part in name.split("."):
-        if value is None:
-            return _NOTHING
-        value = getattr(value, part)
-    return value
 
 
 class _Generator(GenerateJsonSchema):

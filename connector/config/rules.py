@@ -5,10 +5,8 @@ from __future__ import annotations
 from connector.config.openmarket import OpenMarket, OutcomeRule
 from connector.core.codes import DEFAULT_TABLE
 from connector.core.outcome import Delivered, Fate, Row, Table
+from connector.core.reply import Reply
 from connector.core.request import RequestRules
-
-_GATEWAY_GAVE_UP = frozenset({408, 502, 504})
-"""Without a vendor code the request may have arrived, whatever fate somebody gives the status."""
 
 
 def request_rules(openmarket: OpenMarket) -> RequestRules:
@@ -28,7 +26,6 @@ def outcome_table(openmarket: OpenMarket) -> Table:
 
 
 def _row(rule: OutcomeRule) -> Row:
-    maybe = rule.status in _GATEWAY_GAVE_UP
     return Row(
         f"configured_{rule.fate}",
         Fate(rule.fate),
@@ -37,5 +34,10 @@ def _row(rule: OutcomeRule) -> Row:
         vendor_codes=() if rule.vendor_code is None else (rule.vendor_code,),
         descriptions=() if rule.description is None else (rule.description,),
         statuses=() if rule.status is None else (str(rule.status),),
-        delivered=Delivered.MAYBE if maybe else Delivered.NO,
+        delivered=_delivered(rule.status),
     )
+
+
+def _delivered(status: int | None) -> Delivered:
+    """What is known of the request's arrival is no matter of choice: a gateway's 504 stays a maybe."""
+    return Delivered.NO if status is None else DEFAULT_TABLE.classify(Reply(status, None, b"")).delivered

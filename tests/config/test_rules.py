@@ -8,6 +8,8 @@ import pytest
 
 from connector.config import ConfigError, Settings, load
 from connector.config.client import consumer_properties, kafka_properties, producer_properties
+from connector.config.fields import secret_files
+from connector.config.files import readable_by_others
 from connector.config.promised import PROMISED
 from connector.config.rules import outcome_table, request_rules
 from connector.core.outcome import Delivered, Fate
@@ -228,6 +230,17 @@ def test_a_secret_file_can_be_read_again(write: Write, password: Path) -> None:
     file = load(write(SMALLEST), {}).openmarket.password_file
     password.write_text("new\n")
     assert file.reread().secret.get_secret_value() == "new"
+
+
+def test_a_secret_that_everybody_may_read_is_seen(write: Write, password: Path) -> None:
+    """For `connector check` to warn of: Kubernetes mounts Secrets so by default, so it is no error."""
+    (name, file), *others = secret_files(load(write(SMALLEST), {}))
+    assert (name, file.path, others) == ("openmarket.password_file", password, [])
+    password.chmod(0o644)
+    assert readable_by_others(password)
+    password.chmod(0o640)
+    assert not readable_by_others(password)
+    assert not readable_by_others(password / "none")
 
 
 def test_an_outcome_can_be_overridden(write: Write) -> None:
