@@ -144,4 +144,6 @@ def _server_properties(data: Path, port: int, controller: int) -> dict[str, str]
         "group.consumer.min.heartbeat.interval.ms": "1000",
         "group.consumer.session.timeout.ms": "6000",
         "group.consumer.heartbeat.interval.ms": "1000",
+        "broker.session.timeout.ms": "3000",
+        "broker.heartbeat.interval.ms": "500",
     }
