@@ -69,28 +69,6 @@ _PROMISED: dict[str, object] = {
 """What the promises rest on: only we commit, nothing is skipped silently, memory is bounded at full speed."""
 
 
-class Group(NamedTuple):
-    """Which consumer group, by which protocol. `max_poll_interval` seconds without a turn of ours end membership."""
-
-    id: str
-    protocol: Literal["classic", "consumer"] = "classic"
-    instance_id: str | None = None
-    max_poll_interval: float = 300.0
-
-    def properties(self) -> dict[str, object]:
-        """librdkafka's names for it. KIP-848 refuses a strategy of the client's: its broker assigns."""
-        found: dict[str, object] = {
-            "group.id": self.id,
-            "group.protocol": self.protocol,
-            "max.poll.interval.ms": round(self.max_poll_interval * 1000),
-        }
-        if self.protocol == "classic":
-            found["partition.assignment.strategy"] = "cooperative-sticky"
-        if self.instance_id is not None:
-            found["group.instance.id"] = self.instance_id
-        return found
-
-
 class Subscription(NamedTuple):
     """What to read. `start` is for a group without any commit on a topic of `main`; retry topics start at their
     beginning. `drain` is the seconds that partitions get before they are handed over."""
@@ -127,7 +105,7 @@ _Command = _Release | _Close | _Sleep | _Wake | Mapping[Partition, Commit]
 
 
 class KafkaSource:
-    """Satisfies `flow.ports.Source`. `properties` are librdkafka's, for the connection.
+    """Satisfies `flow.ports.Source`. `properties` are librdkafka's, for the connection and the group.
 
     `on_error` is called on the event loop's thread with the bounded name of an error that passes by itself.
     """
@@ -135,12 +113,11 @@ class KafkaSource:
     def __init__(
         self,
         properties: Mapping[str, object],
-        group: Group,
         subscription: Subscription,
         on_error: Callable[[str], None],
         on_statistics: Callable[[str], None],
     ) -> None:
-        self._properties = {**properties, **group.properties(), **_PROMISED}
+        self._properties = {**properties, **_PROMISED}
         self._subscription = subscription
         self._on_error = on_error
         self._on_statistics = on_statistics

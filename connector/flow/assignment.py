@@ -22,6 +22,7 @@ class Delivery:
     __slots__ = (
         "assignment",
         "created_ms",
+        "end_user",
         "event_id",
         "expires_ms",
         "headers",
@@ -41,6 +42,7 @@ class Delivery:
         self.history = history
         self.headers = headers
         self.event_id: str | None = None
+        self.end_user = ""
         self.lane: str | None = None
         self.request: InvokeRequest | None = None
         self.refused: ToDeadLetter | None = None

@@ -51,9 +51,10 @@ class Committer:
             self._schedule(0.0 if self.full else CADENCE)
 
     def final(self, assignments: Iterable[Assignment]) -> dict[Partition, Commit]:
-        """The last commits of partitions that are given up; they are no longer counted here."""
-        commits = {a.partition: _commit_of(a) for a in assignments}
-        for assignment in assignments:
+        """What is not in an acknowledged commit of partitions that are given up; they are no longer counted here."""
+        leaving = list(assignments)
+        commits = {a.partition: _commit_of(a) for a in leaving if a.tracker.settled_in_prefix > a.covered}
+        for assignment in leaving:
             self.forget(assignment)
         return commits
 

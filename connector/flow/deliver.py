@@ -19,9 +19,9 @@ from connector.core.envelope import History, fresh, opened
 from connector.core.event import event_from
 from connector.core.outcome import Delivered, Table
 from connector.core.record import Headers, Record
-from connector.core.redact import safe_event_id
+from connector.core.redact import safe_event_id, scrub
 from connector.core.refusal import Refusal
-from connector.core.reply import Failure, NoReply
+from connector.core.reply import NoReply
 from connector.core.request import RequestRules, build
 from connector.core.signals import SchemaNeeded
 from connector.core.trace import traceparent_of
@@ -69,7 +69,7 @@ class Road:
             delivery.refused = refused(event, history)
             return delivery
         delivery.event_id = safe_event_id(event.event_id, event.phone_number)
-        delivery.lane = event.phone_number.removeprefix("+")
+        delivery.end_user = delivery.lane = event.phone_number.removeprefix("+")
         request = build(event, self._rules.request)
         if isinstance(request, Refusal):
             delivery.refused = refused(request, history)
@@ -107,10 +107,15 @@ class Road:
         answer = await self._invoker.invoke(delivery.request, delivery.traceparent)
         delivery.post_seconds = self._clock.monotonic() - started
         outcome = self._rules.outcomes.classify(answer)
+        if outcome.request_id is not None and delivery.end_user in outcome.request_id:
+            # Free text of whoever answered: kept as it is, unless it echoes the phone number.
+            outcome = outcome._replace(request_id=scrub(outcome.request_id))
         delivery.outcome = outcome
         self._events.answered(outcome)
-        if outcome.delivered is not Delivered.NO:
-            self._unsure(outcome.delivered, outcome.code, answer.failure if isinstance(answer, NoReply) else None)
+        if outcome.delivered is Delivered.MAYBE:
+            self._events.maybe_delivered(outcome.code)
+        elif outcome.delivered is Delivered.NEVER_SENT and isinstance(answer, NoReply):
+            self._events.never_sent(answer.failure)
         return route(
             outcome,
             delivery.history,
@@ -120,12 +125,6 @@ class Road:
             now_ms=self._clock.now_ms(),
             chance=self._chance(),
         )
-
-    def _unsure(self, delivered: Delivered, code: str, failure: Failure | None) -> None:
-        if delivered is Delivered.MAYBE:
-            self._events.maybe_delivered(code)
-        elif failure is not None:
-            self._events.never_sent(failure)
 
     async def _leaving_within(self, assignment: Assignment, seconds: float) -> bool:
         try:

@@ -69,7 +69,7 @@ class Loop:
         self._limits = limits
         self._stopping = False
         self._background: set[asyncio.Task[None]] = set()
-        self._workers: list[asyncio.Task[None]] = []
+        self.workers: list[asyncio.Task[None]] = []
         self.assignments: dict[Partition, Assignment] = {}
         self.joined = False
         self.turned_at = self._clock.monotonic()
@@ -107,7 +107,7 @@ class Loop:
         """Take and deliver until the source cannot go on; return why. Cancel it to stop taking."""
         self._source.start()
         self._source.give_room(self._limits.records, self._limits.size)
-        self._workers = [asyncio.create_task(self._work()) for _ in range(self._limits.in_flight)]
+        self.workers = [asyncio.create_task(self._work()) for _ in range(self._limits.in_flight)]
         while True:
             event = await self._source.next()
             self.turned_at = self._clock.monotonic()
@@ -136,9 +136,9 @@ class Loop:
         offsets = self.committer.final(leaving)
         self.committer.stop()
         self._retire(leaving)
-        for task in (*self._workers, *self._background):
+        for task in (*self.workers, *self._background):
             task.cancel()
-        await asyncio.gather(*self._workers, *self._background, return_exceptions=True)
+        await asyncio.gather(*self.workers, *self._background, return_exceptions=True)
         await self._source.close(offsets)
         return drained
 

@@ -35,7 +35,7 @@ class AcceptedLine(Protocol):
     """Writes the line of an accepted record: the only line that is written for every record."""
 
     def __call__(
-        self, event_id: str, request_id: str | None, post_seconds: float, now_ms: int, trace_id: str | None
+        self, event_id: str | None, request_id: str | None, post_seconds: float, now_ms: int, trace_id: str | None
     ) -> None: ...
 
 
@@ -101,7 +101,7 @@ class Events:
     def accepted(
         self,
         record: Record,
-        event_id: str,
+        event_id: str | None,
         request_id: str | None,
         post_seconds: float,
         end_to_end_seconds: float | None,
@@ -230,6 +230,12 @@ class Events:
         if self._admit("commit_failed", code):
             self._log.warning("commit_failed", code=code)
 
+    def kafka_error(self, client: str, code: str) -> None:
+        """An error of a Kafka client (`consumer` or `producer`) that passes by itself."""
+        self._count("kafka_errors", client, code)
+        if self._admit("kafka_error", f"{client} {code}"):
+            self._log.warning("kafka_error", client=client, code=code)
+
     # Partitions.
 
     def assigned(self, partition: Partition, position: int) -> None:
@@ -336,7 +342,7 @@ class Events:
             self._log.warning("lines_left_out", of=event, code=code, count=count)
 
     def _plain_accepted_line(
-        self, event_id: str, request_id: str | None, post_seconds: float, now_ms: int, trace_id: str | None
+        self, event_id: str | None, request_id: str | None, post_seconds: float, now_ms: int, trace_id: str | None
     ) -> None:
         self._log.info(
             "accepted",

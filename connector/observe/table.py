@@ -119,6 +119,12 @@ TABLE: tuple[Definition, ...] = (
     Definition("commits_failed", C, "Offset commits that failed (tried again), by error.", (_KAFKA_CODE,)),
     Definition("commit_seconds", H, "Time from an offset commit to its acknowledgement.", edges=_COMMIT_EDGES),
     Definition("last_commit_age_seconds", G, "Time since the last acknowledged offset commit."),
+    Definition(
+        "kafka_errors",
+        C,
+        "Errors of the Kafka clients that pass by themselves, by client and error.",
+        (Label("client", ("consumer", "producer")), _KAFKA_CODE),
+    ),
     Definition("partitions_assigned", C, "Partitions assigned to this process."),
     Definition(
         "partitions_revoked",

@@ -1,0 +1,244 @@
+"""Puts the rooms together for `connector run`. The only place that knows the concrete classes of all of them."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import orjson
+
+from connector import __version__
+from connector.cli import parts
+from connector.config.client import consumer_properties, kafka_properties, producer_properties
+from connector.config.settings import Settings
+from connector.core.destination import OWN_CODES, Policy
+from connector.core.envelope import Names
+from connector.core.outcome import Table
+from connector.core.record import Partition
+from connector.core.request import REMEDIES
+from connector.core.schedule import RetryPlan
+from connector.edge.admin import AdminServer
+from connector.edge.clock import SystemClock
+from connector.edge.kafka_consumer import KafkaSource, Subscription
+from connector.edge.kafka_producer import KafkaSink
+from connector.edge.kafka_watermarks import Watermarks
+from connector.flow.deliver import Road, Rules
+from connector.flow.lifecycle import Ending, run_until
+from connector.flow.loop import Limits, Loop, Topics, World
+from connector.flow.settle import Targets
+from connector.observe.events import AcceptedLine, Events, Logger
+from connector.observe.metrics import Metrics
+
+_HEARTBEAT = 1.0
+"""Seconds between two signs of life of the event loop."""
+
+_LIVENESS_BEYOND_DRAIN = 30.0
+"""Seconds without a turn beyond the drain's budget that make `/livez` fail."""
+
+
+class Output(NamedTuple):
+    """Where the log goes."""
+
+    logger: Logger
+    accepted_line: AcceptedLine | None
+
+
+async def run(settings: Settings, output: Output, stop: asyncio.Event) -> Ending:
+    """Run one connector until `stop` is set or Kafka refuses for good. Raises OSError when its port is taken."""
+    process = _Process(settings, output)
+    return await process.run(stop)
+
+
+class _Process:
+    """One connector process and all its neighbours. Made on a running event loop."""
+
+    def __init__(self, settings: Settings, output: Output) -> None:
+        self._settings = settings
+        self._clock = SystemClock()
+        table = parts.outcome_table(settings)
+        self._metrics = _metrics(table)
+        self._events = Events(self._metrics, output.logger, settings.log.accepted, accepted_line=output.accepted_line)
+        self._round_trips: dict[tuple[str, ...], float] = {}
+        kafka = settings.kafka
+        self._source = KafkaSource(
+            consumer_properties(kafka), _subscription(settings), self._consumer_error, self._statistics
+        )
+        self._sink = KafkaSink(producer_properties(kafka), self._producer_error)
+        self._invoker = parts.invoker(settings)
+        self._decoder = parts.decoder(settings, self._clock)
+        rules = Rules(parts.request_rules(settings), table, _policy(settings))
+        world = World(self._source, self._sink, self._decoder, self._clock, self._events)
+        road = Road(rules, self._decoder, self._invoker, self._clock, self._events, random.random)
+        self._loop = Loop(
+            world, road, _topics(settings), _limits(settings), rules.policy.retry, settings.delivery.ordering
+        )
+        self._watermarks = Watermarks(kafka_properties(kafka), lambda: self._loop.assignments, self._consumer_error)
+        self._admin = AdminServer(
+            self._metrics.registry,
+            turn_age=self._turn_age,
+            turn_age_bound=settings.delivery.drain + _LIVENESS_BEYOND_DRAIN,
+            is_ready=self._is_ready,
+            status=self._status,
+        )
+        self._provide()
+
+    async def run(self, stop: asyncio.Event) -> Ending:
+        """Start the neighbours, run the loop, and let go of all of them."""
+        settings = self._settings
+        await self._admin.start(settings.admin.host, settings.admin.port)
+        self._events.starting(_summary(settings), settings.openmarket.is_cie)
+        background = [asyncio.create_task(self._heartbeat()), asyncio.create_task(self._watermarks.run())]
+        try:
+            return await run_until(stop, self._loop, self._sink, self._invoker, self._events, settings.delivery.drain)
+        finally:
+            for task in background:
+                task.cancel()
+            await asyncio.gather(*background, return_exceptions=True)
+            await self._decoder.close()
+            await self._admin.stop()
+
+    async def _heartbeat(self) -> None:
+        joined = False
+        while True:
+            self._events.loop_turn(self._clock.monotonic())
+            self._events.owner_turn(self._source.turned_at)
+            if self._source.joined and not joined:
+                joined = True
+                self._events.ready()
+            await self._clock.sleep(_HEARTBEAT)
+
+    def _provide(self) -> None:
+        provide = self._metrics.provide
+        provide("records_in_hand", lambda: self._loop.in_hand)
+        provide("in_flight", lambda: self._loop.in_flight)
+        provide("assigned_partitions", lambda: len(self._loop.assignments))
+        provide("oldest_unsettled_seconds", self._oldest_seconds)
+        provide("lag", lambda: {(p.topic, str(p.number)): float(lag) for p, lag in self._lags().items()})
+        provide("last_commit_age_seconds", self._commit_age)
+        provide("broker_round_trip_seconds", lambda: self._round_trips)
+
+    def _is_ready(self) -> bool:
+        held = self._loop.holds.active and not self._settings.admin.ready_during_hold
+        return self._source.joined and not held
+
+    def _turn_age(self) -> float:
+        return max(self._events.loop_turn_age(), self._events.owner_turn_age())
+
+    def _commit_age(self) -> float:
+        return self._clock.monotonic() - self._loop.committer.last_acknowledged
+
+    def _oldest_seconds(self) -> float:
+        stamps = [
+            record.timestamp_ms
+            for assignment in self._loop.assignments.values()
+            if (record := assignment.oldest()) is not None and record.timestamp_ms is not None
+        ]
+        return max(0.0, (self._clock.now_ms() - min(stamps)) / 1000) if stamps else 0.0
+
+    def _lags(self) -> dict[Partition, int]:
+        """Records between what is settled and the end of the log, as far as the end is known."""
+        ends = self._watermarks.ends
+        return {
+            partition: max(0, ends[partition] - assignment.tracker.committable)
+            for partition, assignment in self._loop.assignments.items()
+            if partition in ends
+        }
+
+    def _status(self) -> Mapping[str, object]:
+        lags = self._lags()
+        return {
+            "version": __version__,
+            "base_url": self._settings.openmarket.base_url,
+            "cie": self._settings.openmarket.is_cie,
+            "ready": self._is_ready(),
+            "holds": [hold._asdict() for hold in self._loop.holds.in_force],
+            "records": {
+                name: int(sum(series.value for series in self._metrics.counter(f"records_{name}").series.values()))
+                for name in ("taken", "accepted", "retried", "dead_lettered", "skipped", "released")
+            },
+            "in_hand": self._loop.in_hand,
+            "in_flight": self._loop.in_flight,
+            "uncommitted": self._loop.committer.uncommitted,
+            "oldest_unsettled_seconds": round(self._oldest_seconds(), 1),
+            "answers": {
+                labels[0]: int(series.value)
+                for labels, series in self._metrics.counter("answers").series.items()
+                if series.value
+            },
+            "partitions": {
+                str(partition): {
+                    "committable": assignment.tracker.committable,
+                    "lag": lags.get(partition),
+                    "queued": len(assignment.queue),
+                    "in_hand": len(assignment.open),
+                    "waits_for": assignment.stuck or ("its due time" if assignment.asleep else None),
+                }
+                for partition, assignment in sorted(self._loop.assignments.items())
+            },
+        }
+
+    def _statistics(self, statistics: str) -> None:
+        brokers = orjson.loads(statistics).get("brokers", {})
+        self._round_trips = {
+            (broker["name"],): broker["rtt"]["avg"] / 1e6
+            for broker in brokers.values()
+            if broker.get("nodeid", -1) >= 0 and "rtt" in broker
+        }
+
+    def _consumer_error(self, code: str) -> None:
+        self._events.kafka_error("consumer", code)
+
+    def _producer_error(self, code: str) -> None:
+        self._events.kafka_error("producer", code)
+
+
+def _metrics(table: Table) -> Metrics:
+    answers = [row.code for row in table.rows()]
+    return Metrics(dead_letter_codes=[*OWN_CODES, *REMEDIES, *answers], answer_codes=answers)
+
+
+def _retry_topics(settings: Settings) -> frozenset[str]:
+    topics = settings.kafka.topics
+    return frozenset({topics.retry, *topics.retry_also})
+
+
+def _subscription(settings: Settings) -> Subscription:
+    return Subscription(
+        settings.kafka.topics.main, _retry_topics(settings), settings.kafka.start, settings.delivery.drain
+    )
+
+
+def _topics(settings: Settings) -> Topics:
+    topics = settings.kafka.topics
+    return Topics(_retry_topics(settings), Targets(topics.retry, topics.dead_letter, Names(settings.kafka.group_id)))
+
+
+def _limits(settings: Settings) -> Limits:
+    delivery = settings.delivery
+    return Limits(delivery.in_flight, delivery.uncommitted, delivery.buffer_records, delivery.buffer_bytes)
+
+
+def _policy(settings: Settings) -> Policy:
+    delivery, retry = settings.delivery, settings.retry
+    return Policy(
+        RetryPlan(round(retry.delay * 1000), round(retry.window * 1000)),
+        max_event_age_ms=round(delivery.max_event_age * 1000),
+        repeat_maybe_delivered=delivery.maybe_delivered == "retry",
+        maybe_delivered_repeats=delivery.maybe_delivered_repeats,
+    )
+
+
+def _summary(settings: Settings) -> dict[str, object]:
+    """What an operator wants to see first; no secret, and not the account."""
+    topics = settings.kafka.topics
+    return {
+        "version": __version__,
+        "base_url": settings.openmarket.base_url,
+        "bootstrap_servers": settings.kafka.bootstrap_servers,
+        "group_id": settings.kafka.group_id,
+        "topics": [topics.main, topics.retry, topics.dead_letter],
+        "in_flight": settings.delivery.in_flight,
+        "ordering": settings.delivery.ordering,
+    }
