@@ -126,9 +126,9 @@ class OpenMarket:
         content, complete = await _read(response)
         return Reply(
             response.status,
-            response.headers.get("X-Request-Id"),
+            _text(response.headers.get("X-Request-Id")),
             content,
-            response.headers.get("Retry-After"),
+            _text(response.headers.get("Retry-After")),
             complete,
         )
 
@@ -180,6 +180,13 @@ def _basic(account_id: str, password: str) -> str:
 def _refuses_certificate(error: Exception) -> bool:
     text = str(error)
     return "ALERT" in text and any(name in text for name in _CERTIFICATE_ALERTS)
+
+
+def _text(header: str | None) -> str | None:
+    """aiohttp smuggles bytes that are not UTF-8 as lone surrogates, which neither JSON nor Kafka's headers take."""
+    if header is None or header.isascii():
+        return header
+    return header.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 async def _read(response: aiohttp.ClientResponse) -> tuple[bytes, bool]:

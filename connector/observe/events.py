@@ -7,6 +7,7 @@ without any value of the event.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Collection, Mapping
 from typing import Protocol
@@ -306,7 +307,7 @@ class Events:
 
     def stopped(self, clean: bool) -> None:
         """The process ends. Not `clean`: the drain's budget ran out, and posts under way may be repeated."""
-        self._report_left_out(self._monotonic())
+        self._report_left_out(math.inf)
         (self._log.info if clean else self._log.warning)("stopped", clean=clean)
 
     # Liveness.

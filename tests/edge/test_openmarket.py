@@ -168,6 +168,15 @@ class InvokerSuite:
         async with raw_server(reject) as server, self.open(server.url) as invoker:
             assert await invoker.invoke(REQUEST) == Reply(500, "r", body, "Wed, soon")
 
+    async def test_a_request_id_that_is_not_utf_8_is_still_text(self) -> None:
+        async def latin(peer: Peer) -> None:
+            await peer.request()
+            await peer.send(b"HTTP/1.1 202 OK\r\nX-Request-Id: caf\xe9\r\nContent-Length: 0\r\n\r\n")
+            await peer.gone()
+
+        async with raw_server(latin) as server, self.open(server.url) as invoker:
+            assert await invoker.invoke(REQUEST) == Reply(202, "caf\N{REPLACEMENT CHARACTER}", b"")
+
     @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
     async def test_a_redirect_is_an_answer_and_never_followed(self, status: int) -> None:
         async def redirect(peer: Peer) -> None:

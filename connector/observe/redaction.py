@@ -1,0 +1,56 @@
+"""The last step before a log line is rendered: no phone number and no credential leaves, whoever wrote the text."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping, MutableMapping
+from typing import Any
+
+from connector.core.redact import scrub
+
+# Ids and names that are not free text: what a person searches by must stay whole.
+_KEPT = frozenset({"timestamp", "level", "event_id", "request_id", "trace_id", "topic", "partitions"})
+_SHORTEST_SECRET = 4  # characters; replacing shorter ones would shred every line
+
+_CREDENTIALS = (
+    (re.compile(r"\b((?i:basic|bearer))\s+(?=\S*[A-Z0-9=])[A-Za-z0-9+/=._~-]{8,}"), r"\1 [secret]"),
+    (re.compile(r"(?i)\b(pass(?:word|wd)|secret|token|api[_-]?key)(['\"]?\s*[=:]\s*)[^\s,;&]+"), r"\1\2[secret]"),
+    (re.compile(r"://[^/@\s]+@"), "://[secret]@"),
+)
+
+
+class Redaction:
+    """A structlog processor. `secrets` are values known to be secret, taken out wherever they appear."""
+
+    def __init__(self, secrets: Collection[str] = ()) -> None:
+        self._secrets = tuple(secret for secret in secrets if len(secret) >= _SHORTEST_SECRET)
+
+    def __call__(self, logger: object, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        """Clean every text of a line, also within maps and lists."""
+        return {key: self._known(value) if key in _KEPT else self._clean(value) for key, value in event.items()}
+
+    def _clean(self, value: object) -> object:
+        match value:
+            case str():
+                return self._text(value)
+            case Mapping():
+                return {str(key): self._clean(item) for key, item in value.items()}
+            case list() | tuple() | set() | frozenset():
+                return [self._clean(item) for item in value]
+            case None | bool() | int() | float():
+                return value
+        return type(value).__name__  # a repr could show anything
+
+    def _known(self, value: object) -> object:
+        return self._without_secrets(value) if isinstance(value, str) else value
+
+    def _text(self, text: str) -> str:
+        for pattern, replacement in _CREDENTIALS:
+            text = pattern.sub(replacement, text)
+        return scrub(self._without_secrets(text))
+
+    def _without_secrets(self, text: str) -> str:
+        for secret in self._secrets:
+            text = text.replace(secret, "[secret]")
+        # A lone surrogate cannot be written as UTF-8.
+        return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")

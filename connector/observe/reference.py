@@ -1,0 +1,53 @@
+"""docs/metrics.md, made from the table: `python -m connector.observe.reference > docs/metrics.md`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+
+from connector.observe.table import PREFIX, TABLE, Definition, Label
+
+_HEAD = f"""\
+# Metrics
+
+Served on `/metrics` by the admin listener (`admin.host`, `admin.port`), under the prefix `{PREFIX}`. This page is made
+from the table in `connector/observe/table.py`; a test fails when the two differ.
+
+Every series whose labels are known beforehand starts at 0. Labels are bounded: no ids, no offsets, no phone numbers;
+a class that no table knows is counted as `other`. Beside these the listener serves the `process_…` metrics of
+prometheus-client: memory, CPU time, open files, start time.
+
+At rest the books of a process balance:
+
+```
+records_taken = records_accepted + records_retried + records_dead_lettered
+              + records_skipped + records_released + records_in_hand
+```
+
+| metric | kind | labels | tells |
+|---|---|---|---|
+"""
+
+
+def reference() -> str:
+    """The page, as Markdown."""
+    return _HEAD + "".join(map(_row, TABLE)) + "\n" + _edges(row for row in TABLE if row.edges)
+
+
+def _row(row: Definition) -> str:
+    labels = "; ".join(map(_label, row.labels)) or "none"
+    return f"| `{row.exported_name}` | {row.kind.value} | {labels} | {row.help} |\n"
+
+
+def _label(label: Label) -> str:
+    values = label.bound or ", ".join(f"`{value}`" for value in label.values or ())
+    return f"`{label.name}`: {values}"
+
+
+def _edges(rows: Iterable[Definition]) -> str:
+    lines = [f"- `{row.exported_name}`: {', '.join(f'{edge:g}' for edge in row.edges)}\n" for row in rows]
+    return "Upper edges of the histograms' buckets, in seconds:\n\n" + "".join(lines)
+
+
+if __name__ == "__main__":
+    sys.stdout.write(reference())

@@ -1,0 +1,256 @@
+"""What happens is said once in the log and once in the metrics, at the level of its consequence."""
+
+from __future__ import annotations
+
+import inspect
+import io
+from collections.abc import Callable
+
+import orjson
+import pytest
+
+from connector.core.outcome import Delivered, Fate, Outcome
+from connector.core.record import Partition, Record
+from connector.core.refusal import Stage
+from connector.core.reply import Failure
+from connector.observe.events import Events
+from connector.observe.logs import Logs
+from connector.observe.metrics import Metrics
+from tests.observe.test_metrics import samples
+
+RECORD = Record(Partition("invocations", 3), 17, 0, None, b"x")
+LIMITED = Outcome(
+    Fate.RETRY, "rate_limited", "too many", "wait", Delivered.NO, status=429, vendor_code="7", request_id="r"
+)
+PARTITIONS = frozenset({Partition("b", 2), Partition("a", 1)})
+
+
+class World:
+    """Events with everything that they write kept, and a clock moved by hand."""
+
+    def __init__(self, log_accepted: bool = True) -> None:
+        self.now = 100.0
+        self.metrics = Metrics(["expired", "bad_phone"], ["accepted", "rate_limited"])
+        self.stream = io.BytesIO()
+        self.logs = Logs(self.stream, lambda: 0, "debug", "json")
+        self.events = Events(
+            self.metrics,
+            self.logs.logger,
+            log_accepted,
+            accepted_line=self.logs.accepted_line,
+            monotonic=lambda: self.now,
+        )
+
+    @property
+    def lines(self) -> list[dict[str, object]]:
+        self.logs.close()
+        return [orjson.loads(line) for line in self.stream.getvalue().splitlines()]
+
+    def value(self, name: str, *labels: str) -> float:
+        return samples(self.metrics.registry)[f"invoke_connector_{name}", labels]
+
+    def moved(self) -> dict[str, float]:
+        """The counters that are not 0."""
+        return {
+            name.removeprefix("invoke_connector_"): value
+            for (name, _), value in samples(self.metrics.registry).items()
+            if name.startswith("invoke_connector_") and name.endswith("_total") and value
+        }
+
+
+def dead_letter(events: Events, code: str = "expired") -> None:
+    events.dead_lettered(RECORD, "order-7", Stage.INVOKE, code, "too late", 500, "1000", "r", 2)
+
+
+def accept(events: Events) -> None:
+    events.accepted(RECORD, "order-7", "r-1", 0.25, 90.0, 1000)
+
+
+HAPPENINGS: dict[str, tuple[Callable[[Events], None], str | None, str | None]] = {
+    "taken": (lambda e: e.taken(1), "records_taken_total", None),
+    "skipped": (lambda e: e.skipped(1), "records_skipped_total", None),
+    "released": (lambda e: e.released(1), "records_released_total", None),
+    "accepted": (accept, "records_accepted_total", "info"),
+    "retried": (lambda e: e.retried(RECORD, "order-7", LIMITED, 1, 900_000), "records_retried_total", "warning"),
+    "dead_lettered": (dead_letter, "records_dead_lettered_total", "error"),
+    "kindness": (lambda e: e.kindness("plus"), "kindnesses_total", None),
+    "never_sent": (lambda e: e.never_sent(Failure.DNS), "never_sent_total", "warning"),
+    "maybe_delivered": (lambda e: e.maybe_delivered("rate_limited"), "maybe_delivered_total", None),
+    "late_answer": (lambda e: e.late_answer(), "late_answers_total", "warning"),
+    "schema_unavailable": (lambda e: e.schema_unavailable("timeout"), "schemas_unavailable_total", "warning"),
+    "write_failed": (lambda e: e.write_failed("retry", "TIMED_OUT"), "writes_failed_total", "warning"),
+    "write_recovered": (lambda e: e.write_recovered("retry"), "writes_recovered_total", "info"),
+    "commit_acknowledged": (lambda e: e.commit_acknowledged(2, 0.01), "commits_acknowledged_total", None),
+    "commit_failed": (lambda e: e.commit_failed("COORDINATOR"), "commits_failed_total", "warning"),
+    "kafka_error": (lambda e: e.kafka_error("consumer", "_TRANSPORT"), "kafka_errors_total", "warning"),
+    "assigned": (lambda e: e.assigned(Partition("a", 1), 5), "partitions_assigned_total", "info"),
+    "revoked": (lambda e: e.revoked(PARTITIONS, True), "partitions_revoked_total", "info"),
+    "lost": (lambda e: e.lost(PARTITIONS), "partitions_lost_total", "warning"),
+    "partition_stopped": (
+        lambda e: e.partition_stopped(Partition("a", 1), KeyError("12515550123")),
+        "partitions_stopped_total",
+        "error",
+    ),
+    "hold_entered": (lambda e: e.hold_entered("deployment", "unauthorized", "w", "r"), "holds_total", "error"),
+    "hold_left": (lambda e: e.hold_left("deployment", 3.5), "hold_seconds_total", "info"),
+    "source_failed": (lambda e: e.source_failed("FENCED", "restart"), "source_failures_total", "error"),
+    "starting": (lambda e: e.starting({}, cie=False), None, "info"),
+    "ready": (lambda e: e.ready(), None, "info"),
+    "stopping": (lambda e: e.stopping("SIGTERM"), None, "info"),
+    "stopped": (lambda e: e.stopped(clean=True), None, "info"),
+}
+NO_HAPPENINGS = {"answered", "loop_turn", "owner_turn", "loop_turn_age", "owner_turn_age"}
+
+
+@pytest.mark.parametrize("name", HAPPENINGS)
+def test_each_happening_moves_its_counter_and_writes_its_line(name: str) -> None:
+    happen, counter, level = HAPPENINGS[name]
+    world = World()
+    happen(world.events)
+    assert list(world.moved()) == ([counter] if counter else [])
+    assert [(line["event"], line["level"]) for line in world.lines] == ([(name, level)] if level else [])
+
+
+def test_no_happening_is_missing_here() -> None:
+    methods = {name for name, _ in inspect.getmembers(Events, inspect.isfunction) if not name.startswith("_")}
+    assert methods == HAPPENINGS.keys() | NO_HAPPENINGS
+
+
+@pytest.mark.parametrize("name", ["retried", "dead_lettered"])
+def test_a_failed_records_line_carries_what_one_searches_by(name: str) -> None:
+    world = World()
+    if name == "retried":
+        world.events.retried(RECORD, "order-7", LIMITED, 1, 900_000, trace_id="ab")
+    else:
+        world.events.dead_lettered(
+            RECORD, "order-7", Stage.INVOKE, "rate_limited", "too many", 429, "7", "r", 1, trace_id="ab"
+        )
+    (line,) = world.lines
+    assert {
+        "topic": "invocations",
+        "partition": 3,
+        "offset": 17,
+        "event_id": "order-7",
+        "code": "rate_limited",
+        "status": 429,
+        "vendor_code": "7",
+        "request_id": "r",
+        "trace_id": "ab",
+        "attempts": 1,
+    }.items() <= line.items()
+
+
+def test_an_accepted_records_line_is_short() -> None:
+    world = World()
+    accept(world.events)
+    assert world.lines == [
+        {
+            "timestamp": "1970-01-01T00:00:01.000Z",
+            "level": "info",
+            "event": "accepted",
+            "event_id": "order-7",
+            "request_id": "r-1",
+            "post_ms": 250.0,
+        }
+    ]
+
+
+def test_accepted_lines_can_be_turned_off_and_are_counted_all_the_same() -> None:
+    world = World(log_accepted=False)
+    accept(world.events)
+    assert (world.lines, world.value("records_accepted_total")) == ([], 1)
+
+
+def test_an_acceptance_is_timed_from_the_post_and_from_the_events_creation() -> None:
+    world = World()
+    accept(world.events)
+    assert (world.value("post_seconds_sum"), world.value("end_to_end_seconds_sum")) == (0.25, 90)
+
+
+@pytest.mark.parametrize(
+    ("status", "family"), [(202, "2xx"), (307, "3xx"), (429, "4xx"), (599, "5xx"), (None, "none"), (777, "other")]
+)
+def test_an_answer_is_counted_by_class_and_by_status(status: int | None, family: str) -> None:
+    world = World()
+    world.events.answered(LIMITED._replace(status=status))
+    assert world.value("http_answers_total", family) == world.value("answers_total", "rate_limited") == 1
+
+
+def test_a_flood_of_one_class_is_thinned_and_what_was_left_out_is_counted() -> None:
+    world = World()
+    for _ in range(25):
+        dead_letter(world.events)
+    dead_letter(world.events, "bad_phone")
+    world.now += 1
+    world.events.loop_turn(world.now)
+    *written, last = world.lines
+    assert len(written) == 11
+    assert {"event": "lines_left_out", "of": "dead_lettered", "code": "expired", "count": 15}.items() <= last.items()
+    assert world.value("log_lines_left_out_total") == 15
+    assert world.value("records_dead_lettered_total", "expired") == 25
+
+
+def test_what_was_left_out_is_said_even_when_the_process_stops_at_once() -> None:
+    world = World()
+    for _ in range(11):
+        dead_letter(world.events)
+    world.events.stopped(clean=True)
+    assert [line["event"] for line in world.lines][-2:] == ["lines_left_out", "stopped"]
+
+
+def test_a_hold_is_a_gauge_while_it_lasts() -> None:
+    world = World()
+    world.events.hold_entered("deployment", "unauthorized", "why", "remedy")
+    assert world.value("hold", "deployment") == 1
+    world.events.hold_left("deployment", 2.5)
+    assert (world.value("hold", "deployment"), world.value("hold_seconds_total", "deployment")) == (0, 2.5)
+
+
+def test_ready_is_a_gauge_from_ready_to_stopping() -> None:
+    world = World()
+    seen = [world.value("ready")]
+    world.events.ready()
+    seen.append(world.value("ready"))
+    world.events.stopping("SIGTERM")
+    seen.append(world.value("ready"))
+    assert seen == [0, 1, 0]
+
+
+def test_the_test_environment_is_a_warning_and_a_gauge() -> None:
+    world = World()
+    world.events.starting({"base_url": "https://servicemanager-cie.openmarket.com"}, cie=True)
+    assert [(line["event"], line["level"]) for line in world.lines] == [
+        ("starting", "info"),
+        ("test_environment", "warning"),
+    ]
+    assert world.value("cie") == 1
+
+
+def test_partitions_given_up_before_their_answers_came_are_a_warning() -> None:
+    world = World()
+    world.events.revoked(PARTITIONS, drained=False)
+    assert [(line["level"], line["partitions"]) for line in world.lines] == [("warning", ["a-1", "b-2"])]
+    assert world.value("partitions_revoked_total", "false") == 2
+
+
+def test_a_stop_that_was_not_clean_is_a_warning() -> None:
+    world = World()
+    world.events.stopped(clean=False)
+    assert world.lines[0]["level"] == "warning"
+
+
+def test_a_turn_ages_until_the_next_one() -> None:
+    world = World()
+    world.now += 7
+    world.events.loop_turn(world.now)
+    world.now += 2
+    assert (world.value("loop_turn_age_seconds"), world.value("owner_thread_turn_age_seconds")) == (2, 9)
+    world.events.owner_turn(world.now)
+    assert world.events.owner_turn_age() == 0
+
+
+def test_a_bug_of_ours_is_named_by_its_type_and_never_by_its_text() -> None:
+    world = World()
+    world.events.partition_stopped(Partition("a", 1), KeyError("12515550123"))
+    assert world.lines[0]["error"] == "KeyError"
+    assert b"12515550123" not in world.stream.getvalue()

@@ -1,0 +1,247 @@
+"""Log lines: their shape, what they never show, and when they are written."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import orjson
+import pytest
+import structlog
+
+from connector.observe.events import Events
+from connector.observe.lines import Lines
+from connector.observe.logs import Format, Level, Logs, Stamp
+from connector.observe.metrics import Metrics
+
+NOW_MS = 1_769_904_000_123  # 2026-02-01T00:00:00.123Z
+PHONE = "12515550123"
+
+
+class Terminal(io.BytesIO):
+    def isatty(self) -> bool:
+        return True
+
+
+class Noticing(io.BytesIO):
+    def __init__(self) -> None:
+        super().__init__()
+        self.written = asyncio.Event()
+
+    def flush(self) -> None:
+        self.written.set()
+
+
+class Closed(io.BytesIO):
+    def write(self, line: object) -> int:
+        raise BrokenPipeError
+
+
+@contextmanager
+def logging_to(
+    stream: io.BytesIO, level: Level = "info", form: Format = "auto", secrets: tuple[str, ...] = ()
+) -> Iterator[Logs]:
+    logs = Logs(stream, lambda: NOW_MS, level, form, secrets)
+    try:
+        yield logs
+    finally:
+        logs.close()
+
+
+def written(stream: io.BytesIO) -> list[dict[str, object]]:
+    return [orjson.loads(line) for line in stream.getvalue().splitlines()]
+
+
+def test_a_line_is_one_json_object_with_level_and_time() -> None:
+    with logging_to(stream := io.BytesIO()) as logs:
+        logs.logger.warning("retried", code="rate_limited", status=429, request_id=None)
+    assert written(stream) == [
+        {
+            "event": "retried",
+            "code": "rate_limited",
+            "status": 429,
+            "level": "warning",
+            "timestamp": "2026-02-01T00:00:00.123Z",
+        }
+    ]
+
+
+def test_on_a_terminal_lines_are_for_people() -> None:
+    with logging_to(stream := Terminal()) as logs:
+        logs.logger.info("ready")
+        assert logs.accepted_line is None
+    assert b"ready" in stream.getvalue()
+    assert b"{" not in stream.getvalue()
+
+
+def test_json_can_be_asked_for_on_a_terminal() -> None:
+    with logging_to(stream := Terminal(), form="json") as logs:
+        logs.logger.info("ready")
+    assert written(stream)[0]["event"] == "ready"
+
+
+def test_what_is_below_the_level_is_not_written() -> None:
+    with logging_to(stream := io.BytesIO(), "warning") as logs:
+        logs.logger.info("ready")
+        logs.logger.error("dead_lettered")
+        assert logs.accepted_line is None
+    assert [line["event"] for line in written(stream)] == ["dead_lettered"]
+
+
+def test_no_global_configuration_of_structlog_is_touched() -> None:
+    with logging_to(io.BytesIO()):
+        assert not structlog.is_configured()
+
+
+# The accepted record's line.
+
+
+@pytest.mark.parametrize("request_id", ["id-1", None, "caf\N{LATIN SMALL LETTER E WITH ACUTE}"])
+@pytest.mark.parametrize("trace_id", ["0af7651916cd43dd8448eb211c80319c", None])
+def test_the_short_way_writes_the_line_that_the_chain_would_write(request_id: str | None, trace_id: str | None) -> None:
+    with logging_to(stream := io.BytesIO()) as logs:
+        assert logs.accepted_line is not None
+        logs.accepted_line("order-7", request_id, 0.0421, NOW_MS, trace_id)
+        chain = Events(Metrics(), logs.logger, log_accepted=True)
+        chain._plain_accepted_line("order-7", request_id, 0.0421, NOW_MS, trace_id)
+    short, long = stream.getvalue().splitlines()
+    assert short == long
+
+
+async def test_accepted_lines_are_gathered_and_written_by_themselves() -> None:
+    with logging_to(stream := Noticing()) as logs:
+        assert logs.accepted_line is not None
+        logs.accepted_line("one", "r", 0.1, NOW_MS, None)
+        logs.accepted_line("two", "r", 0.1, NOW_MS, None)
+        assert stream.getvalue() == b""
+        await asyncio.wait_for(stream.written.wait(), 10)
+        assert [line["event_id"] for line in written(stream)] == ["one", "two"]
+
+
+async def test_a_line_of_the_chain_takes_the_gathered_lines_with_it_in_order() -> None:
+    with logging_to(stream := io.BytesIO()) as logs:
+        assert logs.accepted_line is not None
+        logs.accepted_line("one", "r", 0.1, NOW_MS, None)
+        logs.logger.warning("late_answer")
+        assert [line["event"] for line in written(stream)] == ["accepted", "late_answer"]
+
+
+def test_without_an_event_loop_a_gathered_line_is_written_at_once() -> None:
+    Lines(stream := io.BytesIO()).write_soon(b"line\n")
+    assert stream.getvalue() == b"line\n"
+
+
+async def test_close_writes_what_waits() -> None:
+    with logging_to(stream := io.BytesIO()) as logs:
+        assert logs.accepted_line is not None
+        logs.accepted_line("one", "r", 0.1, NOW_MS, None)
+    assert len(written(stream)) == 1
+
+
+def test_a_log_that_cannot_be_written_stops_nothing() -> None:
+    with logging_to(Closed()) as logs:
+        logs.logger.error("dead_lettered")
+
+
+@pytest.mark.parametrize(
+    ("now_ms", "text"),
+    [(0, "1970-01-01T00:00:00.000Z"), (NOW_MS, "2026-02-01T00:00:00.123Z"), (999, "1970-01-01T00:00:00.999Z")],
+)
+def test_a_stamp_is_utc_with_milliseconds(now_ms: int, text: str) -> None:
+    assert Stamp()(now_ms) == text
+
+
+# What no line shows.
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"value {PHONE} of phoneNumber",
+        "call +1 (251) 555-0123",
+        "Authorization: Basic MTIzLTQ1NjpzM2NyZXQ=",
+        "bearer eyJhbGciOiJIUzI1NiJ9.e30.abc",
+        "password=hunter2",
+        '"token": "abc"',
+        "http://user:hunter2@host/",
+        "the password is Tr0ub4dor",
+    ],
+)
+def test_no_free_text_shows_a_phone_number_or_a_credential(text: str) -> None:
+    with logging_to(stream := io.BytesIO(), secrets=("Tr0ub4dor",)) as logs:
+        logs.logger.error("dead_lettered", reason=text, nested={"list": [text, {"deep": text}]})
+    for secret in (PHONE, "555-0123", "MTIz", "eyJh", "hunter2", '"abc', "Tr0ub4dor"):
+        assert secret.encode() not in stream.getvalue()
+
+
+def test_ids_stay_whole_so_that_they_can_be_searched_for() -> None:
+    ids = {"event_id": "order-1234567", "request_id": "1485-1234567-890", "trace_id": "0" * 31 + "1"}
+    with logging_to(stream := io.BytesIO()) as logs:
+        logs.logger.error("dead_lettered", **ids)
+    assert ids.items() <= written(stream)[0].items()
+
+
+def test_numbers_such_as_offsets_stay_whole() -> None:
+    with logging_to(stream := io.BytesIO()) as logs:
+        logs.logger.error("dead_lettered", offset=123456789)
+    assert written(stream)[0]["offset"] == 123456789
+
+
+def test_an_objects_repr_is_never_shown() -> None:
+    with logging_to(stream := io.BytesIO()) as logs:
+        logs.logger.error("dead_lettered", reason=ValueError(PHONE), raw=PHONE.encode())
+    assert written(stream)[0]["reason"] == "ValueError"
+    assert PHONE.encode() not in stream.getvalue()
+
+
+@pytest.mark.parametrize("form", ["json", "console"])
+def test_a_traceback_shows_no_locals_and_no_number(form: Format) -> None:
+    with logging_to(stream := io.BytesIO(), form=form) as logs:
+        phone_number = PHONE
+        try:
+            int(phone_number + "x")
+        except ValueError:
+            logs.logger.error("dead_lettered", exc_info=True)
+    assert b"ValueError: invalid literal for int() with base 10: '[number]x'" in stream.getvalue()
+    assert PHONE.encode() not in stream.getvalue()
+
+
+def test_a_text_that_is_not_utf_8_is_still_written() -> None:
+    with logging_to(stream := io.BytesIO()) as logs:
+        logs.logger.error("dead_lettered", reason="caf\udce9", request_id="\udce9")
+    assert written(stream)[0]["reason"] == "caf?"
+
+
+# The libraries' own logging.
+
+
+def test_warnings_of_libraries_pass_the_same_chain() -> None:
+    with logging_to(stream := io.BytesIO()) as logs:
+        logs.take_over_stdlib()
+        logging.getLogger("aiohttp.server").error("Unhandled %s", PHONE)
+        logging.getLogger("asyncio").info("chatter")
+    assert written(stream) == [
+        {
+            "event": "Unhandled [number]",
+            "logger": "aiohttp.server",
+            "level": "error",
+            "timestamp": "2026-02-01T00:00:00.123Z",
+        }
+    ]
+
+
+def test_a_library_that_misuses_its_arguments_is_still_heard() -> None:
+    with logging_to(stream := io.BytesIO()) as logs:
+        record = logging.LogRecord("asyncio", logging.WARNING, "", 0, "%d fish", ("two",), None)
+        logs._handler.emit(record)
+    assert written(stream)[0]["event"] == "%d fish"
+
+
+def test_after_close_libraries_have_their_logging_back() -> None:
+    with logging_to(stream := io.BytesIO()) as logs:
+        logs.take_over_stdlib()
+    logging.getLogger("asyncio").warning("after")
+    assert stream.getvalue() == b""
