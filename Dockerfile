@@ -1,0 +1,56 @@
+# syntax=docker/dockerfile:1
+
+# One base for both stages, so that the virtual environment meets the very interpreter it was made with.
+# A tag can move. To pin the bytes: docker pull TAG, then docker inspect --format '{{index .RepoDigests 0}}' TAG,
+# and build with --build-arg BASE_IMAGE=debian@sha256:… (any Debian 12 image will do: its Python is 3.11).
+ARG BASE_IMAGE=debian:12.11-slim
+
+FROM ${BASE_IMAGE} AS build
+# A house behind its own package index or certificate authority names them here; neither reaches the final stage.
+ARG PIP_INDEX_URL
+ARG PIP_CERT
+# Debian's stable suite carries one version at a time, so a pinned one breaks the build at the next security fix.
+# hadolint ignore=DL3008
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends ca-certificates python3 python3-venv \
+    && rm -rf /var/lib/apt/lists/*
+# pip lives beside the environment and fills it from outside: what is shipped holds no installer.
+RUN python3 -m venv /build/tools && python3 -m venv --without-pip /opt/venv
+WORKDIR /build/source
+COPY requirements/ requirements/
+# Wheels only, each with its hash: no compiler is needed and nothing unlocked can come in.
+RUN /build/tools/bin/pip --python /opt/venv/bin/python install --no-cache-dir --no-compile \
+        --require-hashes --only-binary :all: --requirement requirements/run.txt \
+    && sed -n '/^setuptools==/,/[^\\]$/p' requirements/dev.txt > /build/setuptools.txt \
+    && /build/tools/bin/pip install --no-cache-dir --require-hashes --requirement /build/setuptools.txt
+COPY pyproject.toml README.md ./
+COPY connector/ connector/
+# Hash-based bytecode is never checked against file times: a root that cannot be written costs no start-up time.
+RUN /build/tools/bin/pip wheel --no-cache-dir --no-deps --no-build-isolation --wheel-dir /build/wheels . \
+    && /build/tools/bin/pip --python /opt/venv/bin/python install --no-cache-dir --no-compile --no-deps --no-index \
+        /build/wheels/*.whl \
+    && /opt/venv/bin/python -m compileall -q --invalidation-mode unchecked-hash /opt/venv/lib
+
+FROM ${BASE_IMAGE}
+LABEL org.opencontainers.image.title="invoke-connector" \
+      org.opencontainers.image.description="Posts Avro invocation events from Kafka to the Invoke Service HTTP API"
+ARG VERSION=unknown
+ARG REVISION=unknown
+LABEL org.opencontainers.image.version="${VERSION}" org.opencontainers.image.revision="${REVISION}"
+# hadolint ignore=DL3008
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends ca-certificates python3 \
+    && rm -rf /var/lib/apt/lists/*
+COPY --from=build /opt/venv /opt/venv
+# The settings' default `schemas.folder: schemas` is relative to the working directory.
+COPY schemas/ /opt/connector/schemas/
+WORKDIR /opt/connector
+ENV PATH=/opt/venv/bin:$PATH \
+    PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONUNBUFFERED=1
+# Numeric, so that Kubernetes can prove runAsNonRoot; high, so that it is nobody on the node.
+USER 65532:65532
+EXPOSE 9464
+STOPSIGNAL SIGTERM
+ENTRYPOINT ["connector"]
+CMD ["run", "--config", "/etc/connector/config.yaml"]
