@@ -38,13 +38,13 @@ def run(config: ConfigFile) -> None:
         SystemClock().now_ms,
         level=settings.log.level,
         format=settings.log.format,
-        secrets=[secret.get_secret_value() for secret in secret_files(settings)],
+        secrets=[file.secret.get_secret_value() for _, file in secret_files(settings)],
     )
     logs.take_over_stdlib()
     try:
         ending = uvloop.run(_run(settings, logs))
     except OSError as error:
-        logs.logger.error("cannot_start", error=type(error).__name__, reason=error.strerror)
+        logs.logger.error("cannot_start", reason=error.strerror)  # noqa: TRY400 - foreseen: a traceback tells no more
         raise typer.Exit(FAILED) from None
     finally:
         logs.close()

@@ -27,7 +27,7 @@ from connector.flow.loop import Limits, Loop, Topics, World
 from connector.flow.settle import Targets
 from connector.observe.events import Events
 from connector.observe.metrics import Metrics
-from tests.support.virtual import VirtualClock
+from tests.support.clock import VirtualClock
 
 MAIN, RETRY, DEAD = "invocations", "invocations.retry", "invocations.dlq"
 ACCEPTED = Reply(202, "REQ-1", b"")

@@ -25,7 +25,7 @@ from tests.flow.stage import (
     running,
     values,
 )
-from tests.support.virtual import VirtualClock, run_virtual
+from tests.support.clock import VirtualClock, run_virtual
 
 HEAD = Partition(MAIN, 0)
 

@@ -20,7 +20,7 @@ from tests.flow.stage import (
     number,
     running,
 )
-from tests.support.virtual import VirtualClock, run_virtual
+from tests.support.clock import VirtualClock, run_virtual
 
 
 class SlowThenFast(ScriptedVendor):
