@@ -349,7 +349,7 @@ class Events:
             "accepted",
             event_id=event_id,
             request_id=request_id,
-            post_ms=round(post_seconds * 1000, 1),
+            post_ms=int(post_seconds * 1000),
             trace_id=trace_id,
         )
 

@@ -1,7 +1,7 @@
 """Logging: structlog's chain to one byte stream, without structlog's global configuration.
 
 One line does not pass the chain: that of an accepted record, which is written for every event. The chain costs
-some 20 µs; rendered straight to bytes and gathered for at most 50 ms it costs about one, in the same shape. It needs
+some 10 µs; rendered straight to bytes and gathered for at most 50 ms it costs two, in the same shape. It needs
 no redaction: an event id that could show a phone number is hashed before, and the rest is the vendor's request id.
 """
 
@@ -93,14 +93,18 @@ def accepted_line(lines: Lines, stamp: Stamp) -> AcceptedLine:
     def write(
         event_id: str | None, request_id: str | None, post_seconds: float, now_ms: int, trace_id: str | None
     ) -> None:
-        line: dict[str, object] = {"timestamp": stamp(now_ms), "level": "info", "event": "accepted"}
-        if event_id is not None:
-            line["event_id"] = event_id
-        if request_id is not None:
-            line["request_id"] = request_id
-        line["post_ms"] = round(post_seconds * 1000, 1)
+        line: dict[str, object] = {
+            "timestamp": stamp(now_ms),
+            "level": "info",
+            "event": "accepted",
+            "event_id": event_id,
+            "request_id": request_id,
+            "post_ms": int(post_seconds * 1000),
+        }
         if trace_id is not None:
             line["trace_id"] = trace_id
+        if event_id is None or request_id is None:
+            line = {key: value for key, value in line.items() if value is not None}
         write_soon(dumps(line, None, newline))
 
     return write

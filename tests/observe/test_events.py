@@ -150,7 +150,7 @@ def test_an_accepted_records_line_is_short() -> None:
             "event": "accepted",
             "event_id": "order-7",
             "request_id": "r-1",
-            "post_ms": 250.0,
+            "post_ms": 250,
         }
     ]
 
