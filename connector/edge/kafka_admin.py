@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
 from typing import Any, NamedTuple
@@ -23,6 +24,9 @@ _SILENT.addHandler(logging.NullHandler())
 _SILENT.propagate = False  # its errors come back as values, with the client's own words in `detail`
 
 _ABSENT = frozenset({KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError.GROUP_ID_NOT_FOUND})
+_LOADING = frozenset({"coordinator_load_in_progress", "coordinator_not_available", "not_coordinator"})
+"""A group's first coordinator takes a moment."""
+_LOADING_PAUSE = 0.1
 _REBALANCE_PROTOCOLS = "group.coordinator.rebalance.protocols"
 
 
@@ -30,7 +34,7 @@ class AdminError(Exception):
     """The brokers could not be asked, or refused. `code` is the error's bounded name, `detail` the client's words."""
 
     def __init__(self, code: str, detail: str) -> None:
-        super().__init__(f"{code}: {detail}")
+        super().__init__(f"{code} ({detail})" if detail else code)
         self.code = code
         self.detail = detail
 
@@ -102,13 +106,19 @@ class KafkaAdmin:
 
     def group_operations(self, group_id: str) -> frozenset[str] | None:
         """What we may do with the group; None when the brokers do not know it yet or do not say. Raises AdminError."""
-        asked = self._client.describe_consumer_groups(
-            [group_id], include_authorized_operations=True, request_timeout=self._timeout
-        )
-        try:
-            return _operations(self._answer(asked[group_id]).authorized_operations)
-        except _AbsentError:
-            return None
+        deadline = time.monotonic() + self._timeout
+        while True:
+            asked = self._client.describe_consumer_groups(
+                [group_id], include_authorized_operations=True, request_timeout=self._timeout
+            )
+            try:
+                return _operations(self._answer(asked[group_id]).authorized_operations)
+            except _AbsentError:
+                return None
+            except AdminError as error:
+                if error.code not in _LOADING or time.monotonic() > deadline:
+                    raise
+            time.sleep(_LOADING_PAUSE)
 
     def rebalance_protocols(self, broker: int) -> frozenset[str] | None:
         """The group protocols that a broker offers; empty before 3.7, None when we may not see its settings."""

@@ -1,0 +1,135 @@
+"""What only the neighbours can tell: brokers, topics, rights, registry, the vendor's address. Posts nothing."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+from connector.cli import parts
+from connector.cli.checks.finding import Finding, Verdict
+from connector.cli.checks.topics import judge_copy, judge_main, rights
+from connector.config.client import kafka_properties
+from connector.config.settings import Settings
+from connector.config.units import DAY
+from connector.edge.clock import SystemClock
+from connector.edge.handshake import Refused, Shaken, handshake
+from connector.edge.kafka_admin import AdminError, KafkaAdmin, Topic
+
+_SOON = 14 * DAY
+"""Seconds before a certificate's end that are a warning."""
+
+_REACH = "compare kafka.bootstrap_servers and kafka.security with the brokers' listeners; look at DNS and firewall"
+_NETWORK = {
+    "dns": "compare openmarket.base_url with the vendor's page; look at DNS",
+    "connect": "open the way to the vendor: firewall, egress policy, proxy",
+    "timeout": "open the way to the vendor: firewall, egress policy, proxy",
+    "server_certificate": "set openmarket.tls.ca_file if a proxy of yours signs; else it is not the vendor",
+    "tls": "TLS 1.2 or newer on both sides; with mutual TLS, openmarket.tls.certificate_file",
+}
+_CREATE = "connector topics create, or connector topics print for somebody who may"
+
+
+def live(settings: Settings) -> Iterator[Finding]:
+    """Every check that asks a neighbour; what hangs on an unreachable one is left out."""
+    yield from kafka(settings)
+    yield api(settings)
+
+
+def kafka(settings: Settings) -> Iterator[Finding]:
+    """Brokers, group and topics."""
+    try:
+        admin = KafkaAdmin(kafka_properties(settings.kafka))
+        cluster = admin.cluster()
+    except AdminError as error:
+        yield Finding("brokers", Verdict.FAILED, str(error), _REACH)
+        return
+    yield Finding("brokers", Verdict.OK, f"{len(cluster.brokers)} in cluster {cluster.cluster_id}")
+    if settings.kafka.group_protocol == "consumer":
+        yield group_protocol(admin, cluster.brokers[0])
+    yield group(admin, settings.kafka.group_id)
+    yield from topics(admin, settings)
+
+
+def group_protocol(admin: KafkaAdmin, broker: int) -> Finding:
+    """KIP-848's protocol is a matter of the brokers: 4.0 and newer have it."""
+    offered = admin.rebalance_protocols(broker)
+    if offered is None:
+        why = "we may not see whether the brokers have `consumer` (4.0 and newer do)"
+        return Finding("group protocol", Verdict.WARNING, why, "grant DESCRIBE_CONFIGS on the cluster, or try it")
+    if "consumer" in offered:
+        return Finding("group protocol", Verdict.OK, "consumer")
+    why = "kafka.group_protocol is consumer, which these brokers do not offer"
+    return Finding("group protocol", Verdict.FAILED, why, "brokers 4.0 or newer, or group_protocol: classic")
+
+
+def group(admin: KafkaAdmin, group_id: str) -> Finding:
+    """Whether we may be a member of the group."""
+    remedy = f"an ACL that allows READ on group {group_id}"
+    try:
+        allowed = admin.group_operations(group_id)
+    except AdminError as error:
+        return Finding("group rights", Verdict.FAILED, str(error), remedy)
+    if allowed is None:
+        return Finding("group rights", Verdict.WARNING, f"the broker does not say what we may do with {group_id}")
+    if "READ" not in allowed:
+        return Finding("group rights", Verdict.FAILED, f"we may not READ group {group_id}", remedy)
+    return Finding("group rights", Verdict.OK, f"READ allowed on {group_id}")
+
+
+def topics(admin: KafkaAdmin, settings: Settings) -> Iterator[Finding]:
+    """All topics, each there and as the promises need it."""
+    named, window = settings.kafka.topics, settings.retry.window
+    found, main = _there(admin, "main", named.main)
+    yield found
+    if main is not None:
+        yield from judge_main(main, window)
+    for role, name in (("retry", named.retry), ("dead letter", named.dead_letter)):
+        found, topic = _there(admin, role, name)
+        yield found
+        if topic is not None and main is not None:
+            yield from judge_copy(role, topic, main, window)
+    for name in named.retry_also:
+        found, topic = _there(admin, "old retry", name)
+        yield found
+        if topic is not None:
+            yield rights("old retry", topic)
+
+
+def _there(admin: KafkaAdmin, role: str, name: str) -> tuple[Finding, Topic | None]:
+    try:
+        topic = admin.topic(name)
+    except AdminError as error:
+        remedy = f"an ACL that allows DESCRIBE on topic {name}"
+        return Finding(f"{role} topic", Verdict.FAILED, f"{name}: {error}", remedy), None
+    if topic is None:
+        return Finding(f"{role} topic", Verdict.FAILED, f"there is no topic {name}", _CREATE), None
+    return Finding(f"{role} topic", Verdict.OK, f"{name}, {topic.partitions} partitions"), topic
+
+
+def api(settings: Settings) -> Finding:
+    """Connection and TLS to the vendor; no request is sent, so a refused client certificate may not show."""
+    name = "vendor address"
+    url = urlsplit(settings.openmarket.base_url)
+    encrypted = url.scheme == "https"
+    try:
+        context = parts.tls(settings).context() if encrypted else None
+    except OSError:
+        return Finding(name, Verdict.FAILED, "openmarket.tls cannot be used", "see TLS files")
+    host = url.hostname or ""
+    port = url.port or (443 if encrypted else 80)
+    found = asyncio.run(handshake(host, port, context, settings.openmarket.timeouts.connect))
+    return address(f"{host}:{port}", found, SystemClock().now_ms() / 1000)
+
+
+def address(where: str, found: Shaken | Refused, now_s: float) -> Finding:
+    """What a handshake with the vendor's address tells; `now_s` in seconds since the epoch."""
+    name = "vendor address"
+    if isinstance(found, Refused):
+        why = f"{where}: {found.code} ({found.why})"
+        return Finding(name, Verdict.FAILED, why, _NETWORK.get(found.code, _NETWORK["connect"]))
+    left = None if found.expires_s is None else found.expires_s - now_s
+    if left is not None and left < _SOON:
+        why = f"{where}: {found.version}, its certificate ends in {left / DAY:.0f} days"
+        return Finding(name, Verdict.WARNING, why, "the vendor's certificate, or that of a proxy in between")
+    return Finding(name, Verdict.OK, f"{where} reached, {found.version}")

@@ -1,0 +1,102 @@
+"""What the settings and files alone can tell."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from connector.cli import parts
+from connector.cli.checks.finding import Finding, Verdict
+from connector.config.fields import secret_files as every_secret_file
+from connector.config.files import readable_by_others
+from connector.config.settings import Settings
+
+
+def offline(settings: Settings) -> Iterator[Finding]:
+    """Every check that needs no network."""
+    for check in _CHECKS:
+        yield check(settings)
+
+
+def secret_files(settings: Settings) -> Finding:
+    """That the secrets are readable for us and not for everybody. That they can be read showed when loading."""
+    files = dict(every_secret_file(settings))
+    open_ones = [name for name, file in files.items() if readable_by_others(file.path)]
+    if open_ones:
+        return Finding(
+            "secret files",
+            Verdict.WARNING,
+            f"every user of this machine may read {', '.join(open_ones)}",
+            "chmod o-r; in Kubernetes defaultMode: 0440 with fsGroup",
+        )
+    return Finding("secret files", Verdict.OK, f"readable: {', '.join(files)}")
+
+
+def address(settings: Settings) -> Finding:
+    """Which environment of the vendor: a connector left on CIE by mistake is all green and reaches nobody."""
+    openmarket = settings.openmarket
+    if openmarket.is_cie:
+        return Finding(
+            "environment",
+            Verdict.WARNING,
+            f"{openmarket.base_url} is CIE, the vendor's test environment: it accepts and never triggers a service",
+            "for production set openmarket.base_url to https://servicemanager.openmarket.com",
+        )
+    if openmarket.allow_plain_http and openmarket.base_url.startswith("http://"):
+        return Finding(
+            "environment",
+            Verdict.WARNING,
+            f"{openmarket.base_url} is plain http: the password travels in clear",
+            "use https wherever the vendor, and not a simulator, is meant",
+        )
+    return Finding("environment", Verdict.OK, f"posts to {openmarket.base_url}")
+
+
+def services(settings: Settings) -> Finding:
+    """The allow-list: the vendor accepts an id that does not exist, and nothing after the request can tell."""
+    allowed = settings.openmarket.allowed_services
+    if allowed is None:
+        return Finding(
+            "service ids",
+            Verdict.WARNING,
+            "any: true, and the vendor accepts an id that does not exist, is disabled or invisible, triggering nothing",
+            "list the services in openmarket.service_ids",
+        )
+    return Finding(
+        "service ids",
+        Verdict.OK,
+        f"{len(allowed)} allowed: {', '.join(allowed.values())}",
+        "test that each is triggered (connector post EVENT.json --yes); the account needs a main role (Service "
+        "Manager, User or Viewer), the role Invoke Service API, and access to the service collection",
+    )
+
+
+def tls_files(settings: Settings) -> Finding:
+    """That certificates and key can be used together."""
+    try:
+        parts.tls(settings).context()
+    except OSError as error:  # ssl.SSLError is one; its text names OpenSSL's reason and no secret
+        return Finding(
+            "TLS files",
+            Verdict.FAILED,
+            f"openmarket.tls cannot be used ({error.strerror or type(error).__name__})",
+            "PEM files: the key must belong to the certificate, and its password to the key",
+        )
+    mutual = settings.openmarket.tls.certificate_file is not None
+    return Finding("TLS files", Verdict.OK, "mutual TLS" if mutual else "no client certificate: password only")
+
+
+def outcomes(settings: Settings) -> Finding:
+    """Rows of our own in front of the vendor's table."""
+    rules = settings.openmarket.outcomes
+    lossy = [rule for rule in rules if rule.fate == "dead_letter" and rule.status in (401, 403, 404, 405, 407)]
+    if lossy:
+        return Finding(
+            "outcomes",
+            Verdict.WARNING,
+            "a status that means a wrong address or account makes dead letters: one mistake empties the topic",
+            "use fate hold for 401, 403, 404, 405 and 407",
+        )
+    return Finding("outcomes", Verdict.OK, f"{len(rules)} of our own; all of them: connector codes --config FILE")
+
+
+_CHECKS: tuple[Callable[[Settings], Finding], ...] = (secret_files, address, services, tls_files, outcomes)

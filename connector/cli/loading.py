@@ -1,0 +1,20 @@
+"""Settings for commands that never post: nobody should need the vendor's password to look at a record."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+
+from connector.config import Settings, load
+
+_PASSWORD_FILE = "CONNECTOR_OPENMARKET__PASSWORD_FILE"  # noqa: S105 - the name of a variable
+
+
+def load_without_password(path: Path | None, environ: Mapping[str, str]) -> Settings:
+    """Read the settings with a placeholder for the vendor's password. Raises ConfigError as `load` does."""
+    with NamedTemporaryFile("w", suffix=".placeholder") as placeholder:
+        placeholder.write("not needed")
+        placeholder.flush()
+        others = {name: value for name, value in environ.items() if name.upper() != _PASSWORD_FILE}
+        return load(path, others | {_PASSWORD_FILE: placeholder.name})

@@ -1,0 +1,77 @@
+"""The retry and dead-letter topics as they should be, worked out from the main topic."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Mapping
+
+from connector.cli.checks.topics import HEADER_ROOM
+from connector.config.settings import Settings
+from connector.config.units import DAY
+from connector.edge.kafka_admin import Topic, TopicPlan
+
+RETRY_RETENTION = 7 * DAY
+"""Seconds: longer than the retry window by the longest outage to survive; a week covers a holiday."""
+DEAD_LETTER_RETENTION = 30 * DAY
+"""Seconds: long enough for people to find the cause, mend it and send the records again."""
+BROKERS_DEFAULT = -1
+
+_DEFAULT_MESSAGE_BYTES = 1_048_588  # Kafka's own default of max.message.bytes
+
+
+def unseen(name: str) -> Topic:
+    """The main topic where it cannot be asked for: the broker's defaults."""
+    return Topic(name, BROKERS_DEFAULT, BROKERS_DEFAULT, None, None)
+
+
+def plans(
+    settings: Settings,
+    main: Topic,
+    retry_retention: float = RETRY_RETENTION,
+    dead_letter_retention: float = DEAD_LETTER_RETENTION,
+) -> tuple[TopicPlan, TopicPlan]:
+    """The retry and the dead-letter topic: partitions and replicas like main's, room for our headers.
+
+    Retentions in seconds; the retry topic's is never shorter than two retry windows.
+    """
+    topics = settings.kafka.topics
+    return (
+        _plan(topics.retry, main, max(retry_retention, 2 * settings.retry.window)),
+        _plan(topics.dead_letter, main, dead_letter_retention),
+    )
+
+
+def command(plan: TopicPlan, bootstrap_servers: str) -> str:
+    """What somebody who may create topics types."""
+    return shlex.join(_words(plan, bootstrap_servers))
+
+
+def _plan(name: str, main: Topic, retention: float) -> TopicPlan:
+    configs = main.configs or {}
+    largest = int(configs.get("max.message.bytes", _DEFAULT_MESSAGE_BYTES)) + HEADER_ROOM
+    settings = {
+        "cleanup.policy": "delete",
+        "retention.ms": str(round(retention * 1000)),
+        "retention.bytes": "-1",
+        "max.message.bytes": str(largest),
+    }
+    if main.replication_factor > 0:
+        settings["min.insync.replicas"] = str(_in_sync(main.replication_factor, configs))
+    return TopicPlan(name, main.partitions, main.replication_factor, settings)
+
+
+def _in_sync(replicas: int, main: Mapping[str, str]) -> int:
+    """As many as main's, and two where one broker may then still be down."""
+    at_least = 2 if replicas > 2 else 1
+    given = int(main.get("min.insync.replicas", at_least))
+    return min(max(given, at_least), replicas)
+
+
+def _words(plan: TopicPlan, bootstrap_servers: str) -> Iterator[str]:
+    yield from ("kafka-topics.sh", "--bootstrap-server", bootstrap_servers, "--create", "--topic", plan.name)
+    if plan.partitions != BROKERS_DEFAULT:
+        yield from ("--partitions", str(plan.partitions))
+    if plan.replication_factor != BROKERS_DEFAULT:
+        yield from ("--replication-factor", str(plan.replication_factor))
+    for name, value in plan.configs.items():
+        yield from ("--config", f"{name}={value}")
