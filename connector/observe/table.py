@@ -75,8 +75,10 @@ TABLE: tuple[Definition, ...] = (
     Definition("records_released", C, "Records given up unsettled with their partition."),
     Definition("records_in_hand", G, "Records taken and not settled, skipped or released yet."),
     Definition("in_flight", G, "Posts under way."),
-    Definition("oldest_unsettled_seconds", G, "How long the oldest record in hand has been in hand; 0 without one."),
-    Definition("lag", G, "Records between the committed offset and the end of the partition.", _TOPIC_PARTITION),
+    Definition(
+        "oldest_unsettled_seconds", G, "Age of the oldest record in hand, by its Kafka timestamp; 0 without one."
+    ),
+    Definition("lag", G, "Records between what is settled and the end of the partition.", _TOPIC_PARTITION),
     Definition("assigned_partitions", G, "Partitions that this process reads."),
     Definition("answers", C, "Answers to posts by class, a post without an answer among them.", (_ANSWER_CODE,)),
     Definition("http_answers", C, "Answers to posts by HTTP status; none: no status line came.", (_STATUS,)),
@@ -163,6 +165,6 @@ TABLE: tuple[Definition, ...] = (
         "build_info",
         G,
         "Always 1; the versions are its labels.",
-        (Label("version", None, "one"), Label("python", None, "one")),
+        (Label("version", None, "the connector's"), Label("python", None, "the interpreter's")),
     ),
 )
