@@ -48,8 +48,8 @@ _BUSY_WAIT, _IDLE_WAIT = 0.005, 0.2
 _FULL_BEFORE_PAUSE = 1.0
 """Seconds to stay full before partitions are paused, which throws away what was prefetched for them."""
 
-_LOOK_UP = 10.0
-"""Seconds for a broker to answer what an assignment needs to know."""
+_LOOK_UP, _LOOK_UP_PAUSE, _LOOK_UPS = 10.0, 0.5, 4
+"""Seconds for a broker to answer what an assignment needs to know, seconds between tries, and how many there are."""
 
 _LAST_COMMIT = 5.0
 """Seconds for the last commit at shutdown: a synchronous one could block for the session time-out."""
@@ -342,13 +342,23 @@ class KafkaSource:
         """Where each partition starts, and the metadata of its commit. Raises KafkaException and _NoStartError."""
         if not native:
             return []
-        committed = self._consumer.committed(native, timeout=_LOOK_UP)
+        committed = self._committed(native)
         return [
             (TopicPartition(tp.topic, tp.partition, tp.offset), tp.metadata or "")
             if tp.offset >= 0
             else (TopicPartition(tp.topic, tp.partition, self._first_start(tp)), "")
             for tp in committed
         ]
+
+    def _committed(self, native: list[TopicPartition]) -> list[TopicPartition]:
+        """Ask a few times: a coordinator on the move must not cost the process its membership."""
+        for _ in range(_LOOK_UPS - 1):
+            try:
+                return self._consumer.committed(native, timeout=_LOOK_UP)
+            except KafkaException as raised:
+                self._trouble(raised.args[0])
+                time.sleep(_LOOK_UP_PAUSE)
+        return self._consumer.committed(native, timeout=_LOOK_UP)
 
     def _first_start(self, tp: TopicPartition) -> int:
         """Where a partition without a commit starts: a new partition of a known topic at its beginning."""
@@ -365,7 +375,7 @@ class KafkaSource:
     def _is_known(self, topic: str) -> bool:
         metadata = self._consumer.list_topics(topic, timeout=_LOOK_UP)
         partitions = [TopicPartition(topic, number) for number in metadata.topics[topic].partitions]
-        return any(tp.offset >= 0 for tp in self._consumer.committed(partitions, timeout=_LOOK_UP))
+        return any(tp.offset >= 0 for tp in self._committed(partitions))
 
     def _on_revoke(self, consumer: Consumer, native: list[TopicPartition]) -> None:
         """The drain happens inside this callback: when it returns, the partitions are gone."""
@@ -389,6 +399,8 @@ class KafkaSource:
                     self._commit(command.offsets, ours=True)
                 return
             if isinstance(command, _Close):
+                # Told to stop in the middle of a hand-over: after this callback it is too late to commit these.
+                self._commit(command.offsets, ours=True)
                 self._deferred.append(command)
                 return
             if isinstance(command, _Sleep | _Wake):
