@@ -24,6 +24,7 @@ from tests.support.raw_http import Peer, raw_server
 REQUEST = InvokeRequest("0A1B2C3D4E5F", b'{"endUser":{"phoneNumber":"12515550123"}}', ())
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 SHORT = 0.2  # seconds; waited out in full by the tests of time-outs
+WRITTEN = 1.0  # seconds; the same where the request must surely be written before, however busy the machine is
 VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
 
 
@@ -225,7 +226,7 @@ class InvokerSuite:
             if end == "reset":
                 peer.reset()
 
-        total = SHORT if end == "drip" else 10.0
+        total = WRITTEN if end == "drip" else 10.0
         async with raw_server(cut) as server, self.open(server.url, Options(total_timeout=total)) as invoker:
             answer = await invoker.invoke(REQUEST)
         assert isinstance(answer, Reply)
@@ -238,7 +239,7 @@ class InvokerSuite:
             await peer.request()
             await peer.forever()
 
-        async with raw_server(silent) as server, self.open(server.url, Options(total_timeout=SHORT)) as invoker:
+        async with raw_server(silent) as server, self.open(server.url, Options(total_timeout=WRITTEN)) as invoker:
             assert await invoker.invoke(REQUEST) == NoReply(Failure.TIMEOUT, sent=True)
 
     async def test_a_status_line_that_drips_for_ever_is_a_timeout(self) -> None:
@@ -249,7 +250,7 @@ class InvokerSuite:
                 await peer.send(b"A")
                 await asyncio.sleep(SHORT / 10)
 
-        async with raw_server(drip) as server, self.open(server.url, Options(total_timeout=SHORT)) as invoker:
+        async with raw_server(drip) as server, self.open(server.url, Options(total_timeout=WRITTEN)) as invoker:
             assert await invoker.invoke(REQUEST) == NoReply(Failure.TIMEOUT, sent=True)
 
     @pytest.mark.parametrize("reset", [True, False])
@@ -326,8 +327,7 @@ class InvokerSuite:
             async with self.open(url, Options(connect_timeout=connect, total_timeout=total)) as invoker:
                 assert await invoker.invoke(REQUEST) == NoReply(Failure.TIMEOUT, sent=False)
 
-    @pytest.mark.parametrize(("connect", "total"), [(SHORT, 10.0), (10.0, SHORT)])
-    async def test_a_timeout_while_waiting_for_a_connection_was_never_sent(self, connect: float, total: float) -> None:
+    async def test_a_timeout_while_waiting_for_a_connection_was_never_sent(self) -> None:
         read = asyncio.Event()
 
         async def silent(peer: Peer) -> None:
@@ -337,7 +337,7 @@ class InvokerSuite:
 
         async with (
             raw_server(silent) as server,
-            self.open(server.url, Options(in_flight=1, connect_timeout=connect, total_timeout=total)) as invoker,
+            self.open(server.url, Options(in_flight=1, connect_timeout=SHORT)) as invoker,
         ):
             first = asyncio.create_task(_invoke(invoker))
             await asyncio.wait_for(read.wait(), 10)

@@ -254,3 +254,12 @@ def test_a_bug_of_ours_is_named_by_its_type_and_never_by_its_text() -> None:
     world.events.partition_stopped(Partition("a", 1), KeyError("12515550123"))
     assert world.lines[0]["error"] == "KeyError"
     assert b"12515550123" not in world.stream.getvalue()
+
+
+def test_a_bug_of_ours_is_named_by_the_line_that_raised_it() -> None:
+    world = World()
+    try:
+        world.metrics.counter("no such metric")
+    except KeyError as error:
+        world.events.partition_stopped(Partition("a", 1), error)
+    assert str(world.lines[0]["where"]).startswith("observe/metrics.py:")
