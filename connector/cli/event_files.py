@@ -1,0 +1,40 @@
+"""Events as JSON: the fields of `schemas/invocation-event.avsc`, times in ms since the epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import BinaryIO, NamedTuple
+
+import orjson
+import typer
+
+Fields = dict[str, object]
+
+
+class Line(NamedTuple):
+    """One event and its line, from 1."""
+
+    number: int
+    fields: Fields
+
+
+def lines(file: BinaryIO) -> Iterator[Line]:
+    """Each line's event; empty lines are passed over. Raises typer.BadParameter for one that is not an object."""
+    for number, text in enumerate(file, 1):
+        if text.strip():
+            yield Line(number, _object(text, f"line {number}"))
+
+
+def single(file: BinaryIO) -> Fields:
+    """The one event of a file. Raises typer.BadParameter when it is not exactly one JSON object."""
+    return _object(file.read(), "the file")
+
+
+def _object(text: bytes, place: str) -> Fields:
+    try:
+        fields = orjson.loads(text)
+    except orjson.JSONDecodeError:  # its text quotes nothing, but its place in the line is of little use
+        raise typer.BadParameter(f"{place} is not one JSON object") from None
+    if not isinstance(fields, dict):
+        raise typer.BadParameter(f"{place} is not one JSON object")
+    return fields

@@ -1,0 +1,76 @@
+"""`connector post`: exactly one event, for real."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from connector.cli import parts
+from connector.cli.event_files import single
+from connector.cli.options import ConfigFile
+from connector.cli.preview import built, refusal_text, request_text
+from connector.config import Settings, load
+from connector.core.outcome import Fate, Outcome
+from connector.core.refusal import Refusal
+from connector.core.request import InvokeRequest
+from connector.edge.clock import SystemClock
+
+
+def post(
+    event: Annotated[Path, typer.Argument(metavar="EVENT.json", exists=True, dir_okay=False, help="One event.")],
+    config: ConfigFile,
+    yes: Annotated[bool, typer.Option("--yes", help="Yes, post it: a person may be texted.")] = False,
+) -> None:
+    """Post exactly one event for real and print the answer.
+
+    The vendor recommends to see each service triggered once: it accepts an id that does not exist, is disabled or
+    not visible to the account, and triggers nothing. Without --yes it says what it would do.
+
+    Exit codes: 0 accepted · 1 refused or not accepted · 2 usage or configuration, or --yes is missing.
+    """
+    settings = load(config, os.environ)
+    with event.open("rb") as file:
+        fields = single(file)
+    result = built(fields, parts.request_rules(settings))
+    if isinstance(result, Refusal):
+        typer.echo(refusal_text(result))
+        raise typer.Exit(1)
+    asked_for, request = result
+    if asked_for.expires_at_ms is not None and asked_for.expires_at_ms <= SystemClock().now_ms():
+        typer.echo("refused: expired; the event's expiresAt is past")
+        raise typer.Exit(1)
+    typer.echo(request_text(request, settings, reveal=False))
+    if not yes:
+        typer.echo("\nNothing was posted: say --yes to post this for real.", err=True)
+        raise typer.Exit(2)
+    outcome = asyncio.run(_post(settings, request))
+    typer.echo(f"\n{_answer_text(outcome)}")
+    if outcome.fate is not Fate.ACCEPTED:
+        raise typer.Exit(1)
+    if settings.openmarket.is_cie:
+        typer.echo("This is CIE, the vendor's test environment: no service was triggered.")
+
+
+async def _post(settings: Settings, request: InvokeRequest) -> Outcome:
+    invoker = parts.invoker(settings)
+    try:
+        answer = await invoker.invoke(request)
+    finally:
+        await invoker.close()
+    return parts.outcome_table(settings).classify(answer)
+
+
+def _answer_text(outcome: Outcome) -> str:
+    vendor_code = "" if outcome.vendor_code is None else f", vendor code {outcome.vendor_code}"
+    status = "no answer" if outcome.status is None else f"HTTP {outcome.status}{vendor_code}"
+    return (
+        f"{status}\n"
+        f"X-Request-Id: {outcome.request_id or 'none'}\n"
+        f"class: {outcome.code} ({outcome.fate.replace('_', ' ')})\n"
+        f"why: {outcome.why}\n"
+        f"remedy: {outcome.remedy}"
+    )

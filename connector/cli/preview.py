@@ -1,0 +1,71 @@
+"""A request as it would be posted, or the refusal, as text: masked unless somebody asks to see it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import orjson
+
+from connector import __version__
+from connector.cli import parts
+from connector.config.settings import Settings
+from connector.core.event import InvocationEvent, event_from
+from connector.core.redact import mask_phone, safe_name, shape
+from connector.core.refusal import Refusal
+from connector.core.request import InvokeRequest, RequestRules, build
+
+_MASKED_CREDENTIAL = "Basic ***"
+
+
+def built(fields: Mapping[str, object], rules: RequestRules) -> tuple[InvocationEvent, InvokeRequest] | Refusal:
+    """The event and its request, or why there is none."""
+    event = event_from(fields)
+    if isinstance(event, Refusal):
+        return event
+    request = build(event, rules)
+    return request if isinstance(request, Refusal) else (event, request)
+
+
+def request_text(request: InvokeRequest, settings: Settings, traceparent: str | None = None, *, reveal: bool) -> str:
+    """Method, URL, the headers that are ours, and the body. The credential is never shown."""
+    return "\n".join(_request_lines(request, settings, traceparent, reveal))
+
+
+def refusal_text(refusal: Refusal) -> str:
+    """Every problem on a line; none shows a value."""
+    return "\n".join([f"refused at {refusal.stage}: {refusal.code}", *(f"  {problem}" for problem in refusal.problems)])
+
+
+def _request_lines(request: InvokeRequest, settings: Settings, traceparent: str | None, reveal: bool) -> Iterator[str]:
+    yield f"POST {settings.openmarket.base_url}/service/v1/invokeService/{request.service_id}"
+    for name, value in headers(request, settings, traceparent).items():
+        yield f"{name}: {value}"
+    yield ""
+    yield request.body.decode() if reveal else _masked(request.body)
+    if request.kindnesses:
+        yield f"(put right: {', '.join(request.kindnesses)})"
+
+
+def headers(request: InvokeRequest, settings: Settings, traceparent: str | None = None) -> dict[str, str]:
+    """The request's headers but `Host`, with the credential masked."""
+    name = parts.name_header(settings)
+    sent = {
+        "Authorization": _MASKED_CREDENTIAL,
+        "Content-Type": "application/json",
+        "Accept-Encoding": "identity",
+        "User-Agent": f"invoke-connector/{__version__}",
+        "Content-Length": str(len(request.body)),
+    }
+    sent |= dict([name]) if name is not None else {}
+    return sent | ({"traceparent": traceparent} if traceparent is not None else {})
+
+
+def _masked(body: bytes) -> str:
+    content = orjson.loads(body)
+    content["endUser"]["phoneNumber"] = mask_phone(content["endUser"]["phoneNumber"])
+    scopes = content.get("variables", {})
+    for scope, keys in scopes.items():
+        scopes[scope] = {
+            safe_name(key, place): f"<{shape(value)}>" for place, (key, value) in enumerate(keys.items(), 1)
+        }
+    return orjson.dumps(content).decode()

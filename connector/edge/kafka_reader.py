@@ -1,0 +1,62 @@
+"""One record from its place, without joining a group or committing anything."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+
+from connector.core.record import Headers, Partition, Record
+from connector.edge.kafka_admin import AdminError
+from connector.edge.kafka_errors import name_of
+
+_POLL = 0.2
+_ENDED = frozenset({KafkaError._PARTITION_EOF, KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE})
+
+
+def read_one(properties: Mapping[str, Any], partition: Partition, offset: int, within: float = 10.0) -> Record | None:
+    """The record at `offset`, or the next one where compaction left a gap; None when there is none.
+
+    `properties` are librdkafka's, with a `group.id` that nothing is asked of. Raises AdminError; `within` in seconds.
+    """
+    reading = {"enable.auto.commit": False, "enable.partition.eof": True, "auto.offset.reset": "error"}
+    try:
+        consumer = Consumer(dict(properties) | reading, logger=logging.getLogger("librdkafka.admin"))
+    except KafkaException as raised:
+        raise _error(raised.args[0]) from None
+    try:
+        consumer.assign([TopicPartition(partition.topic, partition.number, offset)])
+        message = _first(consumer, time.monotonic() + within)
+    finally:
+        consumer.close()
+    if message is None:
+        return None
+    return Record(partition, message.offset() or 0, None, message.key(), message.value(), _headers(message))
+
+
+def _first(consumer: Consumer, deadline: float) -> Message | None:
+    while time.monotonic() < deadline:
+        message = consumer.poll(_POLL)
+        if message is None:
+            continue
+        error = message.error()
+        if error is None:
+            return message
+        if error.code() in _ENDED:
+            return None
+        raise _error(error)
+    raise AdminError("timed_out", "no broker answered in time")
+
+
+def _headers(message: Message) -> Headers:
+    try:
+        return tuple(message.headers() or ())  # type: ignore[arg-type]  # the stub allows what only producers give
+    except ValueError:  # a name that is not UTF-8: the record is looked at without its headers
+        return ()
+
+
+def _error(error: KafkaError) -> AdminError:
+    return AdminError(name_of(error), error.str())
