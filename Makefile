@@ -1,0 +1,68 @@
+# `make` alone prints what there is. Needs Python 3.11 or newer, git and make; everything else is fetched.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+UV_VERSION := 0.13.9
+LOCK := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate
+
+.DEFAULT_GOAL := help
+.PHONY: help setup prefetch test lint chart demo bench image lock clean
+
+help:  ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
+
+setup: $(VENV)/dev.stamp  ## the virtual environment in .venv, from the locks, for development
+
+# What the connector needs to run. The locks carry hashes, so nothing else than what was locked comes in.
+$(VENV)/run.stamp: requirements/run.txt requirements/build.txt pyproject.toml connector/__init__.py
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed; name one: make PYTHON=python3.12" if sys.version_info < (3, 11) else 0)'
+	@echo "Setting up $(VENV) ..."
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(PIP) install --require-hashes -r requirements/build.txt -r requirements/run.txt
+	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/dev.stamp: $(VENV)/run.stamp requirements/dev.txt
+	@echo "Adding the development tools ..."
+	@$(PIP) install --require-hashes -r requirements/dev.txt
+	@touch $@
+
+prefetch: $(VENV)/dev.stamp
+	@$(BIN)/python -m tests.support.prefetch
+
+test: setup prefetch  ## all tests, on real Apache Kafka, with the coverage of lines and branches
+	@$(BIN)/python -m pytest --cov --cov-report=
+	@$(BIN)/coverage report --skip-covered --show-missing
+	@echo "The core is covered whole:"
+	@$(BIN)/coverage report --include='connector/core/*' --skip-covered --show-missing --fail-under=100
+
+lint: setup chart  ## ruff, mypy, the rooms' contracts, Dockerfile and chart
+	@$(BIN)/ruff check --quiet
+	@$(BIN)/ruff format --check --quiet || { echo "make lint: run $(BIN)/ruff format"; exit 1; }
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/hadolint Dockerfile
+
+chart: setup  ## the Helm chart, linted, rendered and validated
+	@PATH="$(CURDIR)/$(BIN):$$PATH" helm/validate
+
+demo: $(VENV)/run.stamp  ## the main job for real, on an embedded broker and a simulated vendor; under a minute
+	@$(BIN)/connector demo
+
+bench: setup prefetch  ## events a second and CPU per event on this machine, beside a bare loop
+	@$(BIN)/python -m benchmarks
+
+image:  ## the container image
+	@scripts/image
+
+lock:  ## new locks from pyproject.toml
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(PIP) install uv==$(UV_VERSION)
+	@$(LOCK) pyproject.toml -o requirements/run.txt
+	@$(LOCK) --extra dev pyproject.toml -c requirements/run.txt -o requirements/dev.txt
+	@$(LOCK) requirements/build.in -c requirements/dev.txt -o requirements/build.txt
+
+clean:  ## remove the virtual environment and every cache of this folder
+	@rm -rf $(VENV) .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache build *.egg-info
+	@find connector tests benchmarks -name __pycache__ -type d -exec rm -rf {} +
