@@ -20,6 +20,7 @@ from connector.core.record import Partition
 from connector.core.request import REMEDIES
 from connector.core.schedule import RetryPlan
 from connector.edge.admin import AdminServer
+from connector.edge.certificates import expires_at
 from connector.edge.clock import SystemClock
 from connector.edge.kafka_consumer import KafkaSource, Subscription
 from connector.edge.kafka_producer import KafkaSink
@@ -117,6 +118,9 @@ class _Process:
         provide("oldest_unsettled_seconds", self._oldest_seconds)
         provide("lag", lambda: {(p.topic, str(p.number)): float(lag) for p, lag in self._lags().items()})
         provide("last_commit_age_seconds", self._commit_age)
+        if (certificate := self._settings.openmarket.tls.certificate_file) is not None:
+            expiry = expires_at(certificate)
+            provide("certificate_expiry_timestamp_seconds", lambda: {} if expiry is None else {("openmarket",): expiry})
         provide("broker_round_trip_seconds", lambda: self._round_trips)
 
     def _is_ready(self) -> bool:
