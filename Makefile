@@ -32,7 +32,7 @@ prefetch: $(VENV)/dev.stamp
 	@$(BIN)/python -m tests.support.prefetch
 
 test: setup prefetch  ## all tests, on real Apache Kafka, with the coverage of lines and branches
-	@$(BIN)/python -m pytest --cov --cov-report=
+	@$(BIN)/python -m pytest --quiet --cov --cov-report=
 	@$(BIN)/coverage report --skip-covered --show-missing
 	@echo "The core is covered whole:"
 	@$(BIN)/coverage report --include='connector/core/*' --skip-covered --show-missing --fail-under=100
@@ -51,7 +51,7 @@ demo: $(VENV)/run.stamp  ## the main job for real, on an embedded broker and a s
 	@$(BIN)/connector demo
 
 bench: setup prefetch  ## events a second and CPU per event on this machine, beside a bare loop
-	@$(BIN)/python -m benchmarks
+	@$(BIN)/python -m benchmarks.bench
 
 image:  ## the container image
 	@scripts/image

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin._acl import AclBinding, AclBindingFilter, AclOperation, AclPermissionType
+from confluent_kafka.admin._resource import ResourcePatternType, ResourceType
 from confluent_kafka.cimpl import NewTopic
 
 from connector.cli.apache_kafka import ApacheKafka
@@ -23,21 +25,31 @@ class Kafka:
 
     def __init__(self, bootstrap_servers: str) -> None:
         self.bootstrap_servers = bootstrap_servers
+        self._admin = AdminClient({"bootstrap.servers": bootstrap_servers})
 
     def admin(self) -> AdminClient:
-        """A client for what `create_topic` does not do: ACLs, group offsets, configuration."""
-        return AdminClient({"bootstrap.servers": self.bootstrap_servers})
+        """A client for what the methods here do not do. Always the same: answers do not outlive their client."""
+        return self._admin
 
     def create_topic(self, name: str, partitions: int = 1, **config: str) -> None:
         """Create a topic and wait until it is there; `max_message_bytes="1000"` sets `max.message.bytes`."""
         dotted = {key.replace("_", "."): value for key, value in config.items()}
-        admin = self.admin()
         topic = NewTopic(name, num_partitions=partitions, replication_factor=1, config=dotted)
-        admin.create_topics([topic], operation_timeout=_ANSWER_SECONDS)[name].result(_ANSWER_SECONDS)
+        self.admin().create_topics([topic], operation_timeout=_ANSWER_SECONDS)[name].result(_ANSWER_SECONDS)
 
     def delete_topic(self, name: str) -> None:
         """Delete a topic and wait for the broker's word."""
         self.admin().delete_topics([name], operation_timeout=_ANSWER_SECONDS)[name].result(_ANSWER_SECONDS)
+
+    def refuse_writes(self, topic: str) -> None:
+        """Let nobody write to this topic (TOPIC_AUTHORIZATION_FAILED) until `accept_writes`."""
+        rule = AclBinding(*_writes_to(topic), AclPermissionType.DENY)
+        self.admin().create_acls([rule])[rule].result(_ANSWER_SECONDS)
+
+    def accept_writes(self, topic: str) -> None:
+        """Take back `refuse_writes`."""
+        rule = AclBindingFilter(*_writes_to(topic), AclPermissionType.DENY)
+        self.admin().delete_acls([rule])[rule].result(_ANSWER_SECONDS)
 
 
 class KafkaBroker(Kafka):
@@ -56,3 +68,15 @@ class KafkaBroker(Kafka):
         """Stop it cleanly and start it again."""
         self.stop()
         self.start()
+
+
+def _writes_to(topic: str) -> tuple[ResourceType, str, ResourcePatternType, str, str, AclOperation]:
+    """Clients without credentials are all `User:ANONYMOUS`, from any host."""
+    return (
+        ResourceType.TOPIC,
+        topic,
+        ResourcePatternType.LITERAL,
+        "User:ANONYMOUS",
+        "*",
+        AclOperation.WRITE,
+    )

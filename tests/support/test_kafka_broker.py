@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
-from confluent_kafka import Consumer, Producer, TopicPartition
+import pytest
+from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
 
+from connector.cli.jars import UnavailableError
+from tests.support.deadline import wait_until
 from tests.support.kafka_broker import Kafka, KafkaBroker
 
 
@@ -52,3 +56,36 @@ def test_a_frozen_broker_answers_again_after_the_thaw(private_kafka: KafkaBroker
     private_kafka.thaw()
 
     assert producer.flush(30) == 0
+
+
+def test_a_broker_that_cannot_start_says_why(tmp_path: Path) -> None:
+    broker = KafkaBroker(tmp_path, {"num.network.threads": "many"})
+    with pytest.raises(UnavailableError, match=r"num\.network\.threads"):
+        broker.start()
+    broker.stop()
+
+
+def test_a_broker_that_does_not_run_cannot_be_frozen(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError, match="not running"):
+        KafkaBroker(tmp_path).freeze()
+
+
+def test_one_topic_can_refuse_writes_and_take_them_again(kafka: Kafka, topics: Callable[..., str]) -> None:
+    """What the tests of dead letters that cannot be written rest on."""
+    closed, other = topics(), topics()
+    kafka.refuse_writes(closed)
+    assert _error(kafka, closed) == KafkaError.TOPIC_AUTHORIZATION_FAILED
+    assert _error(kafka, other) is None
+
+    kafka.accept_writes(closed)
+
+    wait_until(lambda: _error(kafka, closed) is None, 20.0, "the topic takes writes again")
+
+
+def _error(kafka: Kafka, topic: str) -> int | None:
+    errors = list[KafkaError | None]()
+    producer = Producer({"bootstrap.servers": kafka.bootstrap_servers, "message.timeout.ms": 5000})
+    producer.produce(topic, b"value", on_delivery=lambda error, _: errors.append(error))
+    assert producer.flush(30) == 0
+    error = errors[0]
+    return None if error is None else int(error.code())
