@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 from confluent_kafka import KafkaError, KafkaException, TopicCollection
@@ -103,6 +104,16 @@ class KafkaAdmin:
         """Create a topic; -1 partitions or replicas are the broker's default. Raises AdminError."""
         new = NewTopic(plan.name, plan.partitions, plan.replication_factor, config=dict(plan.configs))
         self._answer(self._client.create_topics([new], request_timeout=self._timeout)[plan.name])
+
+    def delete_topic(self, name: str) -> None:
+        """Delete a topic, if there is one. Raises AdminError."""
+        with suppress(_AbsentError):
+            self._answer(self._client.delete_topics([name], request_timeout=self._timeout)[name])
+
+    def delete_group(self, group_id: str) -> None:
+        """Delete a group without members, if there is one. Raises AdminError."""
+        with suppress(_AbsentError):
+            self._answer(self._client.delete_consumer_groups([group_id], request_timeout=self._timeout)[group_id])
 
     def group_operations(self, group_id: str) -> frozenset[str] | None:
         """What we may do with the group; None when the brokers do not know it yet or do not say. Raises AdminError."""

@@ -1,0 +1,100 @@
+"""`connector demo`: the main job for real, with books that must balance."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+import shutil
+import signal
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from connector.cli.demo import letter
+from connector.cli.demo.books import lines, problems
+from connector.cli.demo.broker import MOCK, Broker, Names, broker, names
+from connector.cli.demo.mix import Scripted, script
+from connector.cli.demo.play import DemoError, Performed, Play
+from connector.cli.demo.view import Screen, shown_letter, summary
+from connector.cli.jars import UnavailableError
+from connector.core.envelope import CLASS
+from connector.edge.clock import SystemClock
+from connector.edge.codec import Encoder
+from connector.edge.framing import Framing
+from connector.edge.kafka_admin import AdminError
+from connector.edge.schemas import reader_schema
+
+_SHOWN_CLASS = b"national_phone_number"
+
+
+def demo(
+    kafka: Annotated[
+        str,
+        typer.Option(
+            metavar="mock|apache|ADDRESS",
+            help="An embedded mock broker, Apache Kafka fetched and started here, or the brokers at an address.",
+        ),
+    ] = MOCK,
+    events: Annotated[int, typer.Option(min=50, max=20_000, help="Records to produce.")] = 2_000,
+    seed: Annotated[int, typer.Option(help="The same seed draws the same events.")] = 1,
+) -> None:
+    """Show the main job: Kafka, the connector as its own process, a simulated vendor. Nobody is texted.
+
+    A producer writes Avro events of a realistic mix: good ones, ones that the vendor refuses for now or for good, one
+    for each rule that an event can break, bytes that are no event, and an expired one. At the end what was planned is
+    held against what the simulator and the dead-letter topic counted. On brokers at an address, topics and group have
+    names of their own and are deleted afterwards.
+
+    Exit codes: 0 the books balance · 1 they do not, or something broke · 2 usage.
+    """
+    logging.getLogger("librdkafka").addHandler(logging.NullHandler())  # what goes wrong comes back as a value
+    console = Console()
+    folder = Path(mkdtemp(prefix="connector-demo-"))
+    own = names(secrets.token_hex(4))
+    encode = Encoder(reader_schema(), Framing.SINGLE_OBJECT).encode
+    records = script(events, seed, SystemClock().now_ms(), encode)
+    try:
+        with broker(kafka, own, folder / "kafka") as running:
+            performed = asyncio.run(_perform(running, own, records, seed, folder, console))
+    except (DemoError, AdminError, UnavailableError) as error:
+        typer.echo(f"The demo broke off: {error}\nWhat it left is in {folder}.", err=True)
+        raise typer.Exit(1) from None
+    if not _show(performed, console):
+        typer.echo(f"Settings and log of the connector are in {folder}.", err=True)
+        raise typer.Exit(1)
+    shutil.rmtree(folder)
+
+
+async def _perform(
+    running: Broker, own: Names, records: list[Scripted], seed: int, folder: Path, console: Console
+) -> Performed:
+    """Ended by SIGTERM as by Ctrl-C: the connector must not outlive the demo."""
+    task = asyncio.current_task()
+    if task is not None:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    with Screen(console) as screen:
+        return await Play(running, own, records, seed, screen).perform(folder)
+
+
+def _show(performed: Performed, console: Console) -> bool:
+    """Print summary, one dead letter and the verdict; return whether the books balance."""
+    books = performed.books
+    for record in performed.dead_letters:
+        if dict(record.headers).get(CLASS) == _SHOWN_CLASS:
+            console.print(shown_letter(letter.rows(record, reader_schema())))
+            break
+    console.print(summary(lines(books)))
+    found = list(problems(books))
+    for problem in found:
+        console.print(f"The books do not balance: {problem}.", style="bold red", highlight=False)
+    if not found:
+        console.print(
+            f"The books balance: {len(books.produced):,} records, each accepted once or dead-lettered once, none lost.",
+            style="bold green",
+            highlight=False,
+        )
+    return not found

@@ -1,0 +1,107 @@
+"""What somebody in front of the demo sees: a live table on a terminal, plain lines elsewhere; then the summary."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from types import TracebackType
+from typing import Any, NamedTuple
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from connector.cli.demo.books import Line
+
+_PLAIN_EVERY = 1.0
+"""Seconds between two lines of progress where there is no terminal."""
+
+
+class Snapshot(NamedTuple):
+    """How far it has come. `status` is the connector's own page, empty while it does not answer."""
+
+    seconds: float
+    records: int
+    produced: int
+    accepted: int
+    refused: int
+    dead_letters: int
+    status: Mapping[str, Any]
+
+    def rows(self) -> list[tuple[str, int]]:
+        """What is counted, in the order of the road."""
+        counts = self.status.get("records", {})
+        return [
+            ("produced", self.produced),
+            ("taken by the connector", counts.get("taken", 0)),
+            ("posts under way", self.status.get("in_flight", 0)),
+            ("accepted by the vendor", self.accepted),
+            ("refused by the vendor", self.refused),
+            ("copies to the retry topic", counts.get("retried", 0)),
+            ("dead letters", self.dead_letters),
+        ]
+
+
+class Screen:
+    """The console while the demo runs. A context manager; `show` only within it."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._live = Live(console=console, auto_refresh=False) if console.is_terminal else None
+        self._shown_at = -_PLAIN_EVERY
+        self._shown: list[tuple[str, int]] = []
+
+    def __enter__(self) -> Screen:
+        if self._live is not None:
+            self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._live is not None:
+            self._live.stop()
+
+    def say(self, text: str) -> None:
+        """One line that stays."""
+        self._console.print(text, highlight=False, soft_wrap=True)
+
+    def show(self, snapshot: Snapshot) -> None:
+        """Renew the table, or add a line when a second has passed and something changed."""
+        if self._live is not None:
+            self._live.update(_progress(snapshot), refresh=True)
+        elif snapshot.seconds - self._shown_at >= _PLAIN_EVERY and snapshot.rows() != self._shown:
+            self._shown_at, self._shown = snapshot.seconds, snapshot.rows()
+            counts = " · ".join(f"{name} {count:,}" for name, count in self._shown)
+            self.say(f"{snapshot.seconds:5.1f} s  {counts}")
+
+
+def _progress(snapshot: Snapshot) -> Table:
+    table = Table(title=f"{snapshot.seconds:.0f} s", title_justify="left")
+    table.add_column("of so many records", style="dim")
+    table.add_column(f"{snapshot.records:,}", justify="right", min_width=8)
+    for name, count in snapshot.rows():
+        table.add_row(name, f"{count:,}")
+    return table
+
+
+def summary(lines: Iterable[Line]) -> Table:
+    """Plan and count side by side; what differs stands out."""
+    table = Table()
+    table.add_column("what became of them")
+    for name in ("planned", "found"):
+        table.add_column(name, justify="right")
+    table.add_column("counted by", style="dim")
+    for line in lines:
+        style = None if line.expected == line.found else "bold red"
+        table.add_row(line.what, f"{line.expected:,}", f"{line.found:,}", line.source, style=style)
+    return table
+
+
+def shown_letter(fields: Sequence[tuple[str, str]]) -> Table:
+    """One dead letter in full."""
+    table = Table(title="One dead letter in full", title_justify="left", show_header=False)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, value in fields:
+        table.add_row(name, value)
+    return table

@@ -1,0 +1,72 @@
+"""A topic from its beginning, as it grows: without joining a group or committing anything. Calls block."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
+from confluent_kafka.cimpl import OFFSET_BEGINNING
+
+from connector.core.record import Partition, Record
+from connector.edge.kafka_admin import AdminError
+from connector.edge.kafka_errors import name_of
+
+_BATCH = 500
+_ANSWER_SECONDS = 10.0
+
+
+class Tail:
+    """Reads every partition that the topic has now. Each method raises AdminError when the brokers refuse."""
+
+    def __init__(self, properties: Mapping[str, Any], topic: str) -> None:
+        """`properties` are librdkafka's for the connection."""
+        reading = {"group.id": f"{topic}.tail", "enable.auto.commit": False}
+        self._consumer = Consumer(dict(properties) | reading, logger=logging.getLogger("librdkafka"))
+        self._next: dict[int, int] = {}
+        try:
+            found = self._consumer.list_topics(topic, timeout=_ANSWER_SECONDS).topics[topic]
+            self._partitions = [TopicPartition(topic, number) for number in sorted(found.partitions)]
+            self._consumer.assign([TopicPartition(topic, p.partition, OFFSET_BEGINNING) for p in self._partitions])
+        except KafkaException as raised:
+            raise _error(raised) from None
+
+    def read(self, within: float) -> list[Record]:
+        """What is new. Waits up to `within` seconds for it."""
+        records = []
+        for message in self._consumer.consume(_BATCH, within):
+            if message.error() is None:
+                records.append(record := _record(message))
+                self._next[record.partition.number] = record.offset + 1
+        return records
+
+    def rest(self, within: float = _ANSWER_SECONDS) -> list[Record]:
+        """Everything up to the end as it is now, `within` seconds."""
+        try:
+            ends = {p.partition: self._consumer.get_watermark_offsets(p, _ANSWER_SECONDS) for p in self._partitions}
+        except KafkaException as raised:
+            raise _error(raised) from None
+        records: list[Record] = []
+        deadline = time.monotonic() + within
+        while any(self._next.get(number, low) < high for number, (low, high) in ends.items()):
+            if time.monotonic() > deadline:
+                raise AdminError("timed_out", "the end of the topic was not reached in time")
+            records += self.read(0.1)
+        return records
+
+    def close(self) -> None:
+        """Let go of the connections."""
+        self._consumer.close()
+
+
+def _record(message: Message) -> Record:
+    partition = Partition(message.topic() or "", message.partition() or 0)
+    headers = tuple(message.headers() or ())
+    return Record(partition, message.offset() or 0, None, message.key(), message.value(), headers)  # type: ignore[arg-type]  # the stub allows header values that only producers give
+
+
+def _error(raised: KafkaException) -> AdminError:
+    error = raised.args[0]
+    return AdminError(name_of(error), error.str())
