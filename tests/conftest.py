@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import NoReturn
 
@@ -12,6 +13,9 @@ import pytest
 
 from connector.cli.jars import UnavailableError
 from tests.support.kafka_broker import Kafka, KafkaBroker
+
+# The schema registry's fixture lives beside what starts it.
+pytest_plugins = ["tests.support.registry"] if find_spec("tests.support.registry") else []
 
 _MARKED = {"kafka": "kafka", "private_kafka": "kafka", "registry": "registry"}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 
 from confluent_kafka.admin import AdminClient
@@ -25,7 +26,10 @@ class Kafka:
 
     def __init__(self, bootstrap_servers: str) -> None:
         self.bootstrap_servers = bootstrap_servers
-        self._admin = AdminClient({"bootstrap.servers": bootstrap_servers})
+
+    @functools.cached_property
+    def _admin(self) -> AdminClient:
+        return AdminClient({"bootstrap.servers": self.bootstrap_servers})
 
     def admin(self) -> AdminClient:
         """A client for what the methods here do not do. Always the same: answers do not outlive their client."""
