@@ -1,0 +1,119 @@
+"""Wire bytes → fields: frame, writer's schema, value. Any bytes in: fields, a refusal or a question out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from connector.core.record import Record
+from connector.core.refusal import Problem, Refusal, Stage
+from connector.core.signals import SchemaNeeded
+from connector.edge.codec import IncompatibleError, Reader, TrailingBytesError, UndecodableError, Writer
+from connector.edge.framing import CONFLUENT_LENGTH, SINGLE_OBJECT_LENGTH, ByFingerprint, ById, Framing, frame_of
+from connector.edge.lookup import NOT_SURE, Registry, SchemaLookup
+from connector.edge.registry import UNAVAILABLE_CODES
+from connector.edge.schemas import SchemaFile, SchemaFolder, SchemaFolderError
+from connector.edge.vetting import UnsafeSchemaError
+
+LARGEST_VALUE = 1024 * 1024
+"""Bytes. A request may have 8000, so an event that can be posted is far below."""
+
+FETCH_CODES = UNAVAILABLE_CODES | {NOT_SURE}
+"""Every reason that `fetch` gives."""
+
+DECODE_CODES = frozenset(
+    {
+        "tombstone",
+        "empty_value",
+        "value_too_large",
+        "bad_frame",
+        "unknown_schema",
+        "unsafe_schema",
+        "incompatible_schema",
+        "undecodable",
+        "trailing_bytes",
+    }
+)
+"""Classes of refusals of this stage."""
+
+
+class AvroDecoder:
+    """`flow.ports.Decoder` of invocation events."""
+
+    def __init__(
+        self,
+        reader: str,
+        folder: SchemaFolder,
+        *,
+        framing: Framing = Framing.AUTO,
+        bare: SchemaFile | None = None,
+        registry: Registry | None = None,
+        monotonic: Callable[[], float],
+        largest_value: int = LARGEST_VALUE,
+    ) -> None:
+        """`reader` is the text of our own schema, `bare` the schema of events without a frame.
+
+        Raises SchemaFolderError for a schema file that cannot be used, ValueError for bare framing without a schema.
+        """
+        if (framing is Framing.BARE) != (bare is not None):
+            raise ValueError("bare framing and its schema go together")
+        self._reader = Reader(reader)
+        self._lookup = SchemaLookup(self._reader, folder, registry, monotonic)
+        self._framing = framing
+        self._bare = self._configured(bare) if bare is not None else None
+        self._largest_value = largest_value
+
+    def decode(self, record: Record) -> Mapping[str, object] | Refusal | SchemaNeeded:
+        """Decode now, without waiting. Never raises, whatever the bytes."""
+        value = record.value
+        if not value:
+            return _TOMBSTONE if value is None else _EMPTY_VALUE
+        if len(value) > self._largest_value:
+            return _refusal("value_too_large", f"{len(value)} bytes", f"send at most {self._largest_value} bytes")
+        match frame_of(value, self._framing):
+            case ById(number):
+                writer = self._lookup.by_id(number)
+                return SchemaNeeded(str(number)) if writer is None else _fields(writer, value, CONFLUENT_LENGTH)
+            case ByFingerprint(fingerprint):
+                return _fields(self._lookup.by_fingerprint(fingerprint), value, SINGLE_OBJECT_LENGTH)
+            case None:
+                return _BAD_FRAME
+        assert self._bare is not None
+        return _fields(self._bare, value, 0)
+
+    async def fetch(self, needed: SchemaNeeded) -> str | None:
+        """Ask for a schema once. None: decode again. Else the bounded reason (FETCH_CODES) why not now."""
+        return await self._lookup.fetch(int(needed.key))
+
+    async def close(self) -> None:
+        """Give up what is under way and close the connections."""
+        await self._lookup.close()
+
+    def _configured(self, file: SchemaFile) -> Writer:
+        try:
+            return self._reader.writer(file.text)
+        except (UnsafeSchemaError, IncompatibleError) as error:
+            raise SchemaFolderError(f"{file.name} cannot be used: {error}") from error
+
+
+def _fields(writer: Writer | Refusal, value: bytes, start: int) -> Mapping[str, object] | Refusal:
+    if isinstance(writer, Refusal):
+        return writer
+    try:
+        return writer.read(value, start)
+    except IncompatibleError as error:
+        return _refusal("incompatible_schema", str(error), "write with a compatible version of invocation-event.avsc")
+    except TrailingBytesError as error:
+        return _refusal("trailing_bytes", str(error), "write one event a record, with the schema that the frame names")
+    except UndecodableError as error:
+        return _refusal("undecodable", str(error), "write the event with the schema that the frame names")
+
+
+def _refusal(code: str, shape: str, remedy: str) -> Refusal:
+    return Refusal(Stage.DECODE, (Problem(code, "value", shape, remedy),))
+
+
+_TOMBSTONE = _refusal("tombstone", "null", "send no null values to this topic; it is not compacted")
+_EMPTY_VALUE = _refusal("empty_value", "0 bytes", "write one event a record")
+_BAD_FRAME = _refusal(
+    "bad_frame", "begins with no schema id or fingerprint", "write events as schemas.framing says, in Avro"
+)
