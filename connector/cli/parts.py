@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
-from connector.config import rules
+from connector.config import ConfigError, rules
 from connector.config.settings import Settings
 from connector.core.outcome import Table
 from connector.core.request import RequestRules
+from connector.edge.avro import AvroDecoder
+from connector.edge.framing import Framing
 from connector.edge.openmarket import OpenMarket, Tls
+from connector.edge.registry import ConfluentRegistry
+from connector.edge.schemas import (
+    SchemaFolder,
+    SchemaFolderError,
+    load_file,
+    load_folder,
+    reader_schema,
+    shipped_folder,
+)
+from connector.flow.ports import Clock
 
 
 def request_rules(settings: Settings) -> RequestRules:
@@ -17,6 +29,44 @@ def request_rules(settings: Settings) -> RequestRules:
 def outcome_table(settings: Settings) -> Table:
     """The vendor's table behind the rows of `openmarket.outcomes`."""
     return rules.outcome_table(settings.openmarket)
+
+
+def decoder(settings: Settings, clock: Clock) -> AvroDecoder:
+    """The Avro decoder with every schema that folder and package have. Raises ConfigError for one that is unusable."""
+    schemas = settings.schemas
+    try:
+        return AvroDecoder(
+            reader_schema(),
+            schema_folder(settings),
+            framing=Framing(schemas.framing),
+            bare=None if schemas.bare_schema is None else load_file(schemas.bare_schema),
+            registry=registry(settings),
+            monotonic=clock.monotonic,
+        )
+    except SchemaFolderError as error:
+        raise ConfigError((f"schemas: {error}",)) from None
+
+
+def schema_folder(settings: Settings) -> SchemaFolder:
+    """The schemas of the folder and of this package. Raises SchemaFolderError for a folder that is unusable.
+
+    The default folder may be missing: our own schemas come with the package.
+    """
+    folder = settings.schemas.folder
+    if "folder" not in settings.schemas.model_fields_set and not folder.is_dir():
+        return shipped_folder()
+    return load_folder(folder).over(shipped_folder())
+
+
+def registry(settings: Settings) -> ConfluentRegistry | None:
+    """The schema registry, where there is one. Raises OSError when its CA file cannot be used."""
+    given = settings.schemas.registry
+    if given is None:
+        return None
+    auth = given.basic_auth_file
+    return ConfluentRegistry(
+        given.url, basic_auth=None if auth is None else auth.secret.get_secret_value(), ca_file=given.ca_file
+    )
 
 
 def invoker(settings: Settings) -> OpenMarket:
