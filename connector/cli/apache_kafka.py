@@ -32,6 +32,7 @@ class ApacheKafka:
         self._properties = folder / "server.properties"
         self._log = folder / "broker.log"
         self._process: subprocess.Popen[bytes] | None = None
+        self._watcher: subprocess.Popen[bytes] | None = None
         folder.mkdir(parents=True, exist_ok=True)
         lines = _server_properties(folder / "data", self._port, controller) | dict(settings or {})
         self._properties.write_text("".join(f"{name}={value}\n" for name, value in lines.items()))
@@ -52,6 +53,7 @@ class ApacheKafka:
             self._process = subprocess.Popen(  # noqa: S603 - our own command line, no shell
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
             )
+        self._watcher = _watch(self._process.pid)
         self._wait_until_started(self._process, seen)
 
     def stop(self) -> None:
@@ -64,14 +66,12 @@ class ApacheKafka:
             self._process.wait(_STOP_SECONDS)
         except subprocess.TimeoutExpired:
             self._process.kill()
-        self._process.wait()
-        self._process = None
+        self._gone()
 
     def kill(self) -> None:
         """End it at once, like a power cut of the process (SIGKILL)."""
         self._running().kill()
-        self._running().wait()
-        self._process = None
+        self._gone()
 
     def freeze(self) -> None:
         """Let it hang with its sockets open (SIGSTOP)."""
@@ -85,6 +85,15 @@ class ApacheKafka:
         if self._process is None:
             raise RuntimeError("the broker is not running: call start() first")
         return self._process
+
+    def _gone(self) -> None:
+        """Reap the broker, whose end was asked for, and whoever watched over it."""
+        self._running().wait()
+        self._process = None
+        if self._watcher is not None:
+            self._watcher.kill()
+            self._watcher.communicate()
+            self._watcher = None
 
     def _format(self) -> None:
         command = _java("-XX:TieredStopAtLevel=1", "kafka.tools.StorageTool", "format")
@@ -110,6 +119,12 @@ class ApacheKafka:
 
 def _java(*arguments: str) -> list[str]:
     return [str(java()), "-XX:+UseSerialGC", "-cp", class_path(COORDINATES), *arguments]
+
+
+def _watch(broker: int) -> subprocess.Popen[bytes]:
+    """End the broker when we are gone, however we went: the kernel then closes our end of the pipe."""
+    command = ["/bin/sh", "-c", f"read -r _; kill -KILL {broker}"]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)  # noqa: S603 - as above
 
 
 def _free_ports(count: int) -> list[int]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import socket
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -63,6 +66,20 @@ def test_a_broker_that_cannot_start_says_why(tmp_path: Path) -> None:
     with pytest.raises(UnavailableError, match=r"num\.network\.threads"):
         broker.start()
     broker.stop()
+
+
+def test_a_broker_ends_with_the_process_that_started_it(tmp_path: Path) -> None:
+    script = "import sys, os, pathlib, tests.support.kafka_broker as k; b = k.KafkaBroker(pathlib.Path(sys.argv[1]));"
+    end = "b.start(); print(b.bootstrap_servers, flush=True); os.kill(os.getpid(), 9)"
+    started = subprocess.run([sys.executable, "-c", script + end, tmp_path], capture_output=True, text=True)
+    host, port = started.stdout.strip().split(":")
+
+    wait_until(lambda: not _listens(host, int(port)), 10.0, "the broker is gone")
+
+
+def _listens(host: str, port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex((host, port)) == 0
 
 
 def test_a_broker_that_does_not_run_cannot_be_frozen(tmp_path: Path) -> None:
