@@ -21,8 +21,7 @@ COPY requirements/ requirements/
 # Wheels only, each with its hash: no compiler is needed and nothing unlocked can come in.
 RUN /build/tools/bin/pip --python /opt/venv/bin/python install --no-cache-dir --no-compile \
         --require-hashes --only-binary :all: --requirement requirements/run.txt \
-    && sed -n '/^setuptools==/,/[^\\]$/p' requirements/dev.txt > /build/setuptools.txt \
-    && /build/tools/bin/pip install --no-cache-dir --require-hashes --requirement /build/setuptools.txt
+    && /build/tools/bin/pip install --no-cache-dir --require-hashes --requirement requirements/build.txt
 COPY pyproject.toml README.md ./
 COPY connector/ connector/
 # Hash-based bytecode is never checked against file times: a root that cannot be written costs no start-up time.
