@@ -27,9 +27,9 @@ class Tail:
         self._consumer = Consumer(dict(properties) | reading, logger=logging.getLogger("librdkafka"))
         self._next: dict[int, int] = {}
         try:
-            found = self._consumer.list_topics(topic, timeout=_ANSWER_SECONDS).topics[topic]
-            self._partitions = [TopicPartition(topic, number) for number in sorted(found.partitions)]
-            self._consumer.assign([TopicPartition(topic, p.partition, OFFSET_BEGINNING) for p in self._partitions])
+            numbers = self._numbers(topic, time.monotonic() + _ANSWER_SECONDS)
+            self._partitions = [TopicPartition(topic, number) for number in numbers]
+            self._consumer.assign([TopicPartition(topic, number, OFFSET_BEGINNING) for number in numbers])
         except KafkaException as raised:
             raise _error(raised) from None
 
@@ -55,6 +55,15 @@ class Tail:
                 raise AdminError("timed_out", "the end of the topic was not reached in time")
             records += self.read(0.1)
         return records
+
+    def _numbers(self, topic: str, deadline: float) -> list[int]:
+        """A topic that was just created is not known to every broker at once."""
+        while time.monotonic() < deadline:
+            found = self._consumer.list_topics(topic, timeout=_ANSWER_SECONDS).topics[topic]
+            if found.error is None and found.partitions:
+                return sorted(found.partitions)
+            time.sleep(0.05)
+        raise AdminError("unknown_topic", f"there is no topic {topic}")
 
     def close(self) -> None:
         """Let go of the connections."""

@@ -9,7 +9,12 @@ import pytest
 from connector.cli.demo.books import Books, DeadLetter, Expected, lines, lost, problems
 
 BALANCED = Books(
-    produced={"good": Expected(), "slow": Expected(posts=3), "bad": Expected(0, "bad_key"), "no": Expected(1, "blocked")},
+    produced={
+        "good": Expected(),
+        "slow": Expected(posts=3),
+        "bad": Expected(0, "bad_key"),
+        "no": Expected(1, "blocked"),
+    },
     accepted={"good": 1, "slow": 1},
     requests=5,
     dead_letters=[DeadLetter("bad", "bad_key", True), DeadLetter("no", "blocked", True)],

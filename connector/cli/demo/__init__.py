@@ -93,7 +93,7 @@ def _show(performed: Performed, console: Console) -> bool:
         console.print(f"The books do not balance: {problem}.", style="bold red", highlight=False)
     if not found:
         console.print(
-            f"The books balance: {len(books.produced):,} records, each accepted once or dead-lettered once, none lost.",
+            f"The books balance: {len(books.produced):,} records, none lost, none posted twice.",
             style="bold green",
             highlight=False,
         )

@@ -26,12 +26,12 @@ def _masked(name: str, value: object) -> str:
         case str() if name == "phoneNumber":
             return mask_phone(value)
         case dict():
-            return "\n".join(_variable(scope, keys) for scope, keys in value.items())
+            return "\n".join(_variables(scope, keys) for scope, keys in value.items())
         case None:
             return "null"
     return str(value)
 
 
-def _variable(scope: str, keys: Mapping[str, object]) -> str:
-    shapes = [f"{safe_name(key, place)}: {shape(value)}" for place, (key, value) in enumerate(keys.items(), 1)]
-    return f"{scope}  {', '.join(shapes)}"
+def _variables(scope: str, keys: Mapping[str, object]) -> str:
+    named = (f"{safe_name(key, place)} <{shape(value)}>" for place, (key, value) in enumerate(keys.items(), 1))
+    return f"{scope}: {', '.join(named)}"

@@ -103,9 +103,11 @@ class Play:
 
     async def _until_accounted_for(self, connector: ConnectorProcess) -> None:
         missing, seen_at = len(self._records), self._clock.monotonic()
+        status: Mapping[str, Any] = {}
         while missing:
             self._dead_letters += await asyncio.to_thread(self._tail.read, _LOOK)
-            self._screen.show(self._snapshot(await connector.status()))
+            status = await connector.status() or status
+            self._screen.show(self._snapshot(status))
             left = len(books.lost(self._books(None)))
             if left < missing:
                 missing, seen_at = left, self._clock.monotonic()
@@ -115,13 +117,13 @@ class Play:
                 )
             if self._clock.monotonic() - seen_at > _PATIENCE:
                 self._screen.say(f"nothing new in {_PATIENCE:.0f} s: {missing} records are given up")
-                return
+                break
+        self._screen.show(self._snapshot(await connector.status() or status), last=True)
 
     def _snapshot(self, status: Mapping[str, Any]) -> Snapshot:
         ledger = self._simulator.ledger
         return Snapshot(
             seconds=self._clock.monotonic() - self._began,
-            records=len(self._records),
             produced=self._produced,
             accepted=ledger.accepted,
             refused=sum(ledger.answers.values()) - ledger.accepted,

@@ -20,7 +20,6 @@ class Snapshot(NamedTuple):
     """How far it has come. `status` is the connector's own page, empty while it does not answer."""
 
     seconds: float
-    records: int
     produced: int
     accepted: int
     refused: int
@@ -32,11 +31,11 @@ class Snapshot(NamedTuple):
         counts = self.status.get("records", {})
         return [
             ("produced", self.produced),
-            ("taken by the connector", counts.get("taken", 0)),
-            ("posts under way", self.status.get("in_flight", 0)),
-            ("accepted by the vendor", self.accepted),
-            ("refused by the vendor", self.refused),
-            ("copies to the retry topic", counts.get("retried", 0)),
+            ("taken", counts.get("taken", 0)),
+            ("in flight", self.status.get("in_flight", 0)),
+            ("accepted", self.accepted),
+            ("refused", self.refused),
+            ("to retry", counts.get("retried", 0)),
             ("dead letters", self.dead_letters),
         ]
 
@@ -65,20 +64,21 @@ class Screen:
         """One line that stays."""
         self._console.print(text, highlight=False, soft_wrap=True)
 
-    def show(self, snapshot: Snapshot) -> None:
-        """Renew the table, or add a line when a second has passed and something changed."""
+    def show(self, snapshot: Snapshot, *, last: bool = False) -> None:
+        """Renew the table, or add a line when a second has passed (or it is the last) and something changed."""
+        due = last or snapshot.seconds - self._shown_at >= _PLAIN_EVERY
         if self._live is not None:
             self._live.update(_progress(snapshot), refresh=True)
-        elif snapshot.seconds - self._shown_at >= _PLAIN_EVERY and snapshot.rows() != self._shown:
+        elif due and snapshot.rows() != self._shown:
             self._shown_at, self._shown = snapshot.seconds, snapshot.rows()
             counts = " · ".join(f"{name} {count:,}" for name, count in self._shown)
             self.say(f"{snapshot.seconds:5.1f} s  {counts}")
 
 
 def _progress(snapshot: Snapshot) -> Table:
-    table = Table(title=f"{snapshot.seconds:.0f} s", title_justify="left")
-    table.add_column("of so many records", style="dim")
-    table.add_column(f"{snapshot.records:,}", justify="right", min_width=8)
+    table = Table()
+    table.add_column("records")
+    table.add_column(f"after {snapshot.seconds:.0f} s", justify="right", min_width=12)
     for name, count in snapshot.rows():
         table.add_row(name, f"{count:,}")
     return table
