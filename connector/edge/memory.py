@@ -49,6 +49,12 @@ class MemoryBroker:
         self._owner: dict[Partition, MemorySource] = {}
         self._round_robin = 0
 
+    def create_topic(self, name: str, partitions: int = 1) -> None:
+        """Add a topic. Members that subscribed to it learn of it at their next rebalance."""
+        for partition in (Partition(name, number) for number in range(partitions)):
+            self.logs[partition] = []
+            self._next_offset[partition] = 0
+
     def append(
         self,
         partition: Partition,
@@ -75,10 +81,10 @@ class MemoryBroker:
             return WriteFailed(error, too_large=False)
         size = len(key or b"") + len(value or b"") + sum(len(n) + len(v or b"") for n, v in headers)
         if size > self.max_bytes.get(topic, size):
-            return WriteFailed("MSG_SIZE_TOO_LARGE", too_large=True)
+            return WriteFailed("msg_size_too_large", too_large=True)
         partitions = [partition for partition in self.logs if partition.topic == topic]
         if not partitions:
-            return WriteFailed("UNKNOWN_TOPIC_OR_PART", too_large=False)
+            return WriteFailed("unknown_topic_or_part", too_large=False)
         self._round_robin += 1
         self.append(partitions[self._round_robin % len(partitions)], value, key, headers)
         return None
@@ -114,7 +120,7 @@ class MemoryBroker:
         if self.commit_error is not None:
             return self.commit_error
         if member not in self._members:
-            return "UNKNOWN_MEMBER_ID"
+            return "unknown_member_id"
         self.committed.update(offsets)
         return None
 
@@ -266,8 +272,7 @@ class MemorySource:
         for partition in list(self._position):
             if partition in self._asleep or partition in self._revoking or self._closed:
                 continue
-            batch = self._batch(partition)
-            if batch:
+            while batch := self._batch(partition):
                 self._tell(Taken(batch))
 
     def _batch(self, partition: Partition) -> list[Record]:
