@@ -319,8 +319,8 @@ class KafkaSource:
             starts = self._starts(native)
             consumer.incremental_assign([tp for tp, _ in starts])
             # A partition that was paused when it went comes back paused, and would deliver nothing (pitfalls).
-            consumer.resume([tp for tp, _ in starts])
-            self._paused = False
+            # While the flow is full it is paused like the others, or they would be forgotten when there is room again.
+            (consumer.pause if self._paused else consumer.resume)([tp for tp, _ in starts])
             self.joined = True
             for tp, metadata in starts:
                 partition = Partition(tp.topic, tp.partition)
@@ -373,7 +373,13 @@ class KafkaSource:
         return int(end)
 
     def _is_known(self, topic: str) -> bool:
-        metadata = self._consumer.list_topics(topic, timeout=_LOOK_UP)
+        # A client of its own: list_topics on the client whose callback this is ends the process (SIGABRT) as soon as
+        # the next callback is served.
+        asking = Consumer(self._properties, logger=logging.getLogger("librdkafka"))
+        try:
+            metadata = asking.list_topics(topic, timeout=_LOOK_UP)
+        finally:
+            asking.close()
         partitions = [TopicPartition(topic, number) for number in metadata.topics[topic].partitions]
         return any(tp.offset >= 0 for tp in self._committed(partitions))
 
