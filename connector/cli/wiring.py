@@ -15,11 +15,13 @@ from connector.config.client import consumer_properties, kafka_properties, produ
 from connector.config.settings import Settings
 from connector.core.destination import OWN_CODES, Policy
 from connector.core.envelope import Names
+from connector.core.event import EVENT_CODES
 from connector.core.outcome import Table
 from connector.core.record import Partition
 from connector.core.request import REMEDIES
 from connector.core.schedule import RetryPlan
 from connector.edge.admin import AdminServer
+from connector.edge.avro import DECODE_CODES
 from connector.edge.certificates import expires_at
 from connector.edge.clock import SystemClock
 from connector.edge.kafka_consumer import KafkaSource, Subscription
@@ -200,7 +202,8 @@ class _Process:
 
 def _metrics(table: Table) -> Metrics:
     answers = [row.code for row in table.rows()]
-    return Metrics(dead_letter_codes=[*OWN_CODES, *REMEDIES, *answers], answer_codes=answers)
+    refusals = [*sorted(DECODE_CODES), *sorted(EVENT_CODES), *REMEDIES, *sorted(OWN_CODES)]
+    return Metrics(dead_letter_codes=[*refusals, *answers], answer_codes=answers)
 
 
 def _retry_topics(settings: Settings) -> frozenset[str]:
