@@ -63,9 +63,8 @@ def headers(request: InvokeRequest, settings: Settings, traceparent: str | None 
 def _masked(body: bytes) -> str:
     content = orjson.loads(body)
     content["endUser"]["phoneNumber"] = mask_phone(content["endUser"]["phoneNumber"])
-    scopes = content.get("variables", {})
-    for scope, keys in scopes.items():
-        scopes[scope] = {
-            safe_name(key, place): f"<{shape(value)}>" for place, (key, value) in enumerate(keys.items(), 1)
-        }
+    for keys in content.get("variables", {}).values():
+        shapes = {safe_name(key, place): shape(value) for place, (key, value) in enumerate(keys.items(), 1)}
+        keys.clear()
+        keys.update(shapes)
     return orjson.dumps(content).decode()

@@ -11,7 +11,7 @@ from connector.edge.kafka_admin import Topic
 HEADER_ROOM = 8192
 """Bytes that our headers take at most: about 20 of them, two with texts of up to 1024 bytes."""
 
-_DEAD_LETTERS_KEPT = 7 * DAY
+_DEAD_LETTERS_KEPT = 3 * DAY  # a long weekend, before anybody looks
 _NEEDED = {"main": {"READ"}, "retry": {"READ", "WRITE"}, "dead letter": {"WRITE"}, "old retry": {"READ"}}
 
 
