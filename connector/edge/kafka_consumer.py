@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import operator
 import threading
 import time
 from collections import deque
@@ -480,6 +481,10 @@ def _partitions(native: list[TopicPartition]) -> frozenset[Partition]:
     return frozenset(Partition(tp.topic, tp.partition) for tp in native)
 
 
+_checked_headers = operator.methodcaller("headers")
+"""`message.headers()` gives a broken list for a name that is not UTF-8 and leaves the exception behind, to strike
+anywhere later. Called like this, the interpreter looks for it at once and raises SystemError."""
+
 _interned: dict[tuple[str | None, int | None], Partition] = {}
 
 
@@ -501,8 +506,7 @@ def _record(message: Message) -> Record:
 
 def _headers(message: Message) -> Headers:
     try:
-        headers = message.headers()
-    except ValueError:  # a name that is not UTF-8: the record goes on without its headers, and says so
+        headers = _checked_headers(message)
+    except (ValueError, SystemError):  # a name that is not UTF-8: the record goes on without its headers, and says so
         return ((UNREADABLE_HEADERS, None),)
-    # The stub allows a dict and text values, which only producers give.
-    return tuple(headers) if headers else ()  # type: ignore[arg-type]
+    return tuple(headers) if headers else ()

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from typing import Literal, Protocol
 
 from confluent_kafka import Consumer, Message, Producer, TopicPartition
+from confluent_kafka.cimpl import NewPartitions
 
 from connector.core.record import Headers, Partition, Record
 from connector.core.signals import (
@@ -162,7 +163,7 @@ class RealCluster:
         self.group = f"group-{uuid.uuid4().hex[:12]}"
         self.errors: list[str] = []
         self._protocol = protocol
-        self._producer = Producer({"bootstrap.servers": kafka.bootstrap_servers, "linger.ms": 0})
+        self._producer = self._new_producer()
 
     def create(self, partitions: int = 1, max_bytes: int | None = None) -> str:
         """Create a topic."""
@@ -202,6 +203,12 @@ class RealCluster:
                 headers=list(headers),
             )
         assert self._producer.flush(_ANSWER_SECONDS) == 0
+
+    def grow(self, topic: str, partitions: int) -> None:
+        """Give a topic more partitions."""
+        self.kafka.admin().create_partitions([NewPartitions(topic, partitions)])[topic].result(_ANSWER_SECONDS)
+        # A producer that knows the topic would not notice for minutes.
+        self._producer = self._new_producer()
 
     def leave_gap(self, partition: Partition) -> None:
         """Abort a transaction: its record is never read, and its marker is no record."""
@@ -267,6 +274,9 @@ class RealCluster:
             "topic.metadata.refresh.interval.ms": 300,
             **(classic if self._protocol == "classic" else {}),
         }
+
+    def _new_producer(self) -> Producer:
+        return Producer({"bootstrap.servers": self.kafka.bootstrap_servers, "linger.ms": 0})
 
     def _plain_consumer(self) -> Consumer:
         return Consumer({"bootstrap.servers": self.kafka.bootstrap_servers, "group.id": self.group})

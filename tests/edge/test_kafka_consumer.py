@@ -1,0 +1,190 @@
+"""What only the real consumer does: where it starts, what ends it, what passes by itself, and how it stops."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Callable
+
+import pytest
+from confluent_kafka import TopicPartition
+
+from connector.core.envelope import UNREADABLE_HEADERS
+from connector.core.record import Partition
+from connector.core.signals import Commit
+from tests.support.clusters import RealCluster, joined
+from tests.support.deadline import eventually
+from tests.support.kafka_broker import Kafka, KafkaBroker
+from tests.support.librdkafka import produce_with_header_name
+
+PATIENCE = 20.0
+ANSWER = 20.0
+
+
+@pytest.fixture
+def cluster(kafka: Kafka) -> RealCluster:
+    """The shared broker, with a group of the test's own."""
+    return RealCluster(kafka)
+
+
+async def _until(predicate: Callable[[], object], why: str) -> None:
+    await eventually(predicate, PATIENCE, why)
+
+
+def _partition(cluster: RealCluster, records: int = 0) -> Partition:
+    partition = Partition(cluster.create(), 0)
+    cluster.append_all(partition, [b"%d" % n for n in range(records)])
+    return partition
+
+
+async def test_latest_starts_a_new_group_at_the_end(cluster: RealCluster) -> None:
+    partition = _partition(cluster, 3)
+    async with joined(cluster.member(partition.topic, start="latest")) as member:
+        await _until(lambda: member.assigned, "the partition is assigned")
+        cluster.append(partition, b"new")
+        await _until(lambda: member.records, "the new record comes")
+        assert [record.offset for record in member.records] == [3]
+        assert member.assigned[partition].position == 3
+
+
+async def test_the_end_that_latest_found_is_kept_before_anything_is_settled(cluster: RealCluster) -> None:
+    partition = _partition(cluster, 3)
+    async with joined(cluster.member(partition.topic, start="latest")) as first:
+        await _until(lambda: first.assigned, "the partition is assigned")
+    cluster.append(partition, b"written while nobody reads")
+    async with joined(cluster.member(partition.topic, start="latest")) as second:
+        await _until(lambda: second.records, "what was written meanwhile comes")
+        assert second.assigned[partition].position == 3
+
+
+async def test_error_refuses_a_group_without_a_commit(cluster: RealCluster) -> None:
+    partition = _partition(cluster, 3)
+    async with joined(cluster.member(partition.topic, start="error")) as member:
+        await _until(lambda: member.failed, "the source fails")
+        assert member.failed[0].code == "no_committed_offset"
+        assert "kafka.start" in member.failed[0].remedy
+        assert member.records == []
+
+
+async def test_error_lets_a_group_with_a_commit_go_on(cluster: RealCluster) -> None:
+    partition = _partition(cluster, 3)
+    cluster.commit(partition, 2)
+    async with joined(cluster.member(partition.topic, start="error")) as member:
+        await _until(lambda: member.records, "the rest comes")
+        assert [record.offset for record in member.records] == [2]
+
+
+@pytest.mark.parametrize("start", ["latest", "error"])
+async def test_a_new_partition_of_a_known_topic_starts_at_its_beginning(cluster: RealCluster, start: str) -> None:
+    partition = _partition(cluster, 1)
+    cluster.commit(partition, 1)
+    member = cluster.member(partition.topic, start="latest" if start == "latest" else "error")
+    async with joined(member):
+        await _until(lambda: member.assigned, "the partition is assigned")
+        cluster.grow(partition.topic, 2)
+        added = Partition(partition.topic, 1)
+        cluster.append_all(added, [b"first", b"second"])
+        await _until(lambda: len(member.of(added)) == 2, "records of the new partition come")
+        assert member.failed == []
+
+
+async def test_a_retry_topic_without_a_commit_starts_at_its_beginning_whatever_the_main_topic_does(
+    cluster: RealCluster,
+) -> None:
+    main, retry = _partition(cluster, 2), _partition(cluster, 2)
+    async with joined(cluster.member(main.topic, retry.topic, start="latest")) as member:
+        await _until(lambda: len(member.of(retry)) == 2, "the waiting records come")
+        assert member.of(main) == []
+
+
+async def test_records_deleted_before_they_were_read_end_the_process(cluster: RealCluster) -> None:
+    partition = _partition(cluster, 10)
+    cluster.commit(partition, 5)
+    gone = TopicPartition(partition.topic, 0, 8)
+    cluster.kafka.admin().delete_records([gone])[gone].result(ANSWER)
+    async with joined(cluster.member(partition.topic)) as member:
+        await _until(lambda: member.failed, "the source fails")
+        assert member.failed[0].code == "offset_out_of_range"
+        assert member.records == []
+
+
+async def test_a_committed_offset_beyond_the_end_ends_the_process(cluster: RealCluster) -> None:
+    partition = _partition(cluster, 3)
+    cluster.commit(partition, 100)
+    async with joined(cluster.member(partition.topic)) as member:
+        await _until(lambda: member.failed, "the source fails")
+        assert member.failed[0].code == "offset_out_of_range"
+
+
+async def test_a_topic_that_is_not_there_is_waited_for(cluster: RealCluster) -> None:
+    main, later = _partition(cluster, 1), f"test-{uuid.uuid4().hex[:12]}"
+    async with joined(cluster.member(main.topic, later)) as member:
+        await _until(lambda: "unknown_topic_or_part" in cluster.errors, "the missing topic is reported")
+        await _until(lambda: member.records, "the topic that is there is read")
+        cluster.kafka.create_topic(later)
+        cluster.append(Partition(later, 0), b"late")
+        await _until(lambda: member.of(Partition(later, 0)), "the topic that came is read")
+        assert member.failed == []
+
+
+async def test_a_full_flow_is_paused_and_goes_on_when_it_has_room(cluster: RealCluster) -> None:
+    partition = _partition(cluster, 3000)
+    member = cluster.member(partition.topic)
+    async with joined(member, room=100):
+        await _until(lambda: getattr(member.source, "_paused", False), "it stays full and is paused")
+        taken = len(member.records)
+        assert taken < 100 + 500
+        member.source.give_room(4000, 1 << 20)
+        await _until(lambda: len(member.records) == 3000, "the rest comes")
+        assert [record.offset for record in member.records] == list(range(3000))
+
+
+async def test_a_partition_that_comes_while_the_flow_is_full_does_not_leave_the_others_paused(
+    cluster: RealCluster,
+) -> None:
+    partition = _partition(cluster, 1000)
+    member = cluster.member(partition.topic)
+    async with joined(member, room=100):
+        await _until(lambda: getattr(member.source, "_paused", False), "it stays full and is paused")
+        cluster.grow(partition.topic, 2)
+        added = Partition(partition.topic, 1)
+        cluster.append_all(added, [b"x"] * 10)
+        await _until(lambda: added in member.assigned, "the new partition is assigned")
+        member.source.give_room(4000, 1 << 20)
+        await _until(lambda: len(member.records) == 1010, "both go on")
+
+
+async def test_what_a_transaction_aborted_never_comes(cluster: RealCluster) -> None:
+    partition = _partition(cluster)
+    cluster.leave_gap(partition)
+    cluster.append(partition, b"after")
+    async with joined(cluster.member(partition.topic)) as member:
+        await _until(lambda: member.records, "the record comes")
+        assert [record.value for record in member.records] == [b"after"]
+
+
+async def test_a_header_name_that_is_not_utf8_costs_the_headers_and_not_the_record(cluster: RealCluster) -> None:
+    partition = _partition(cluster)
+    produce_with_header_name(cluster.kafka.bootstrap_servers, partition.topic, b"\xff\xfe", b"value")
+    cluster.append(partition, b"next")
+    async with joined(cluster.member(partition.topic)) as member:
+        await _until(lambda: len(member.records) == 2 or member.failed, "both records come")
+        assert member.failed == []
+        assert member.records[0].value == b"value"
+        assert member.records[0].headers == ((UNREADABLE_HEADERS, None),)
+
+
+async def test_a_broker_that_hangs_cannot_keep_the_process(private_kafka: KafkaBroker) -> None:
+    cluster = RealCluster(private_kafka)
+    partition = _partition(cluster, 3)
+    member, sink = cluster.member(partition.topic), cluster.sink()
+    member.start()
+    await _until(lambda: len(member.records) == 3, "all records come")
+    private_kafka.freeze()
+    copy = asyncio.create_task(sink.write(partition.topic, None, b"copy", ()))
+    async with asyncio.timeout(40):
+        await asyncio.gather(member.source.close({partition: Commit(3, "")}), sink.close())
+    copy.cancel()
+    await asyncio.gather(copy, return_exceptions=True)
+    await member.stop_listening()
+    private_kafka.thaw()

@@ -1,0 +1,50 @@
+"""What only the real producer does: nothing is acknowledged that the broker does not have, and it ends in time."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from connector.core.record import Partition
+from connector.core.signals import WriteFailed
+from tests.support.clusters import RealCluster
+from tests.support.kafka_broker import Kafka
+
+
+@pytest.fixture
+def cluster(kafka: Kafka) -> RealCluster:
+    """The shared broker, with a group of the test's own."""
+    return RealCluster(kafka)
+
+
+async def test_a_topic_made_later_takes_the_next_try(cluster: RealCluster) -> None:
+    sink = cluster.sink()
+    name = "test-producer-made-later"
+    assert await sink.write(name, None, b"early", ()) == WriteFailed("unknown_topic_or_part", too_large=False)
+    cluster.kafka.create_topic(name)
+    try:
+        async with asyncio.timeout(20):
+            while await sink.write(name, None, b"late", ()) is not None:
+                pass
+        assert [record.value for record in cluster.read(Partition(name, 0), 1)] == [b"late"]
+    finally:
+        await sink.close()
+        cluster.kafka.delete_topic(name)
+
+
+async def test_closing_waits_for_what_is_under_way(cluster: RealCluster) -> None:
+    partition = Partition(cluster.create(), 0)
+    sink = cluster.sink()
+    writes = [asyncio.create_task(sink.write(partition.topic, None, b"%d" % n, ())) for n in range(100)]
+    await asyncio.sleep(0)
+    await sink.close()
+    assert await asyncio.gather(*writes) == [None] * 100
+    assert len(cluster.read(partition, 100)) == 100
+
+
+async def test_a_record_larger_than_any_topic_takes_is_refused_without_a_broker(cluster: RealCluster) -> None:
+    sink = cluster.sink()
+    failed = await sink.write(cluster.create(), None, b"x" * 2_000_000, ())
+    await sink.close()
+    assert failed == WriteFailed("msg_size_too_large", too_large=True)
