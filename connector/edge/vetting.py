@@ -136,7 +136,7 @@ class _Walk:
                 return {"symbols": symbols}, _LEAF
             case "record", {"fields": [*fields]}:
                 return self._fields(fields, namespace, depth)
-        raise UnsafeSchemaError(f"a {kind} without its parts, or out of bounds")
+        raise UnsafeSchemaError(f"{kind} without its parts, or out of bounds")
 
     def _fields(self, fields: list[Any], namespace: str, depth: int) -> tuple[dict[str, Any], _Weight]:
         trees: dict[str, dict[str, Any]] = {}

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable, Mapping
 
 from connector.cli import apache_kafka
 from connector.cli.jars import UnavailableError, class_path
+from tests.support import registry
 
-SERVERS = {"Apache Kafka for the tests (45 MB, fetched once)": apache_kafka.COORDINATES}
+SERVERS: Mapping[str, Callable[[], object]] = {
+    "Apache Kafka for the tests (45 MB, fetched once)": lambda: class_path(apache_kafka.COORDINATES),
+    "The schema registry for the tests (142 MB, fetched once)": registry.fetch,
+}
 
 
 def main() -> int:
     """Return 1 in CI when something cannot be had; elsewhere its tests are skipped and say so."""
-    for name, coordinates in SERVERS.items():
+    for name, fetch in SERVERS.items():
         print(f"{name} ...", flush=True)  # noqa: T201 - a command's progress
         try:
-            class_path(coordinates)
+            fetch()
         except UnavailableError as why:
             print(why, file=sys.stderr)  # noqa: T201 - as above
             return 1 if os.environ.get("CI") else 0

@@ -1,0 +1,429 @@
+"""The schema registry: what it says, what it does not say, and when its word is enough."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+import trustme
+
+from connector.core.refusal import Refusal
+from connector.core.signals import SchemaNeeded
+from connector.edge.avro import FETCH_CODES, AvroDecoder
+from connector.edge.codec import encode
+from connector.edge.framing import Framing
+from connector.edge.registry import ConfluentRegistry, Found, NotAvro, Unavailable, Unknown
+from connector.edge.schemas import SchemaFolder, shipped_folder
+from tests.support.avro import CURRENT, EVENT, newer, older, record, with_extra, with_field
+from tests.support.clock import HandClock
+from tests.support.deadline import eventually
+from tests.support.raw_http import Peer, raw_server
+from tests.support.registry import Apicurio, running
+
+NO_FILES = SchemaFolder({}, {})
+UNKNOWN = json.dumps({"error_code": 40403, "message": "Schema not found"}).encode()
+
+
+def wire(number: int, text: str = CURRENT) -> bytes:
+    """An event in Confluent's frame."""
+    return encode(EVENT, text, Framing.CONFLUENT, number)
+
+
+class FakeRegistry:
+    """Answers by id; counts; can be made to wait."""
+
+    def __init__(self, answers: dict[int, Found | NotAvro | Unavailable] | None = None) -> None:
+        self.answers = answers or {}
+        self.asked: list[int] = []
+        self.open = asyncio.Event()
+        self.open.set()
+        self.closed = False
+
+    async def schema(self, number: int) -> Found | Unknown | NotAvro | Unavailable:
+        self.asked.append(number)
+        await self.open.wait()
+        return self.answers.get(number, Unknown())
+
+    async def close(self) -> None:
+        self.closed = True
+
+
+class TestLookup:
+    """AvroDecoder.decode and .fetch together, time moved by hand."""
+
+    def make(self, registry: FakeRegistry) -> tuple[AvroDecoder, HandClock]:
+        clock = HandClock()
+        return AvroDecoder(CURRENT, NO_FILES, registry=registry, monotonic=clock.monotonic), clock
+
+    async def test_a_schema_is_asked_for_once_and_kept(self) -> None:
+        """From then on decoding does not wait."""
+        registry = FakeRegistry({7: Found(newer(), ())})
+        decoder, _ = self.make(registry)
+        value = record(encode({**EVENT, "cities": [], "kind": "A"}, newer(), Framing.CONFLUENT, 7))
+        assert decoder.decode(value) == SchemaNeeded("7")
+        assert await decoder.fetch(SchemaNeeded("7")) is None
+        assert decoder.decode(value) == EVENT
+        assert await decoder.fetch(SchemaNeeded("7")) is None
+        assert registry.asked == [7]
+
+    async def test_many_who_wait_are_one_question(self) -> None:
+        """However many partitions meet a new schema at once."""
+        registry = FakeRegistry({7: Found(CURRENT, ())})
+        decoder, _ = self.make(registry)
+        assert await asyncio.gather(*(decoder.fetch(SchemaNeeded("7")) for _ in range(20))) == [None] * 20
+        assert registry.asked == [7]
+
+    async def test_one_who_gives_up_does_not_end_it_for_the_others(self) -> None:
+        """A revoked partition cancels its own wait only."""
+        registry = FakeRegistry({7: Found(CURRENT, ())})
+        registry.open.clear()
+        decoder, _ = self.make(registry)
+        impatient, patient = (asyncio.create_task(decoder.fetch(SchemaNeeded("7"))) for _ in range(2))
+        await eventually(lambda: registry.asked, 5, "the registry is asked")
+        impatient.cancel()
+        registry.open.set()
+        assert await patient is None
+        assert impatient.cancelled() or impatient.cancelling()
+
+    async def test_an_id_is_unknown_only_when_said_twice_half_a_minute_apart(self) -> None:
+        """A follower that lags behind says it once."""
+        decoder, clock = self.make(FakeRegistry())
+        needed = SchemaNeeded("7")
+        assert await decoder.fetch(needed) == "registry_unsure"
+        clock.advance(29.9)
+        assert await decoder.fetch(needed) == "registry_unsure"
+        assert decoder.decode(record(wire(7))) == needed
+        clock.advance(0.1)
+        assert await decoder.fetch(needed) is None
+        found = decoder.decode(record(wire(7)))
+        assert isinstance(found, Refusal)
+        assert found.code == "unknown_schema"
+
+    async def test_an_unknown_id_is_asked_for_again_after_ten_minutes(self) -> None:
+        """Schemas are registered late, too; and the word of before counts no more."""
+        registry = FakeRegistry()
+        decoder, clock = self.make(registry)
+        needed = SchemaNeeded("7")
+        await decoder.fetch(needed)
+        clock.advance(30)
+        await decoder.fetch(needed)
+        clock.advance(600)
+        assert decoder.decode(record(wire(7))) == needed
+        assert await decoder.fetch(needed) == "registry_unsure"
+        registry.answers[7] = Found(CURRENT, ())
+        assert await decoder.fetch(needed) is None
+        assert decoder.decode(record(wire(7))) == EVENT
+
+    async def test_a_registry_in_trouble_is_no_verdict(self) -> None:
+        """However often and long: the partition waits."""
+        decoder, clock = self.make(FakeRegistry({7: Unavailable("registry_unreachable")}))
+        for _ in range(100):
+            assert await decoder.fetch(SchemaNeeded("7")) == "registry_unreachable"
+            clock.advance(60)
+        assert decoder.decode(record(wire(7))) == SchemaNeeded("7")
+
+    @pytest.mark.parametrize(
+        ("answer", "code"),
+        [
+            (NotAvro(), "unsafe_schema"),
+            (Found("{", ()), "unsafe_schema"),
+            (Found(with_extra({"type": "array", "items": "null"}), ()), "unsafe_schema"),
+            (Found(with_field("createdAt", type={"type": "long", "logicalType": "timestamp-micros"}), ()), ""),
+        ],
+    )
+    async def test_a_schema_that_cannot_be_used_is_a_dead_letter(self, answer: Found | NotAvro, code: str) -> None:
+        """What an id stands for never changes, so waiting would not help."""
+        decoder, _ = self.make(FakeRegistry({7: answer}))
+        assert await decoder.fetch(SchemaNeeded("7")) is None
+        found = decoder.decode(record(wire(7)))
+        assert isinstance(found, Refusal)
+        assert found.code == (code or "incompatible_schema")
+
+    async def test_memory_is_bounded(self) -> None:
+        """The schema that was not used for longest is asked for again."""
+        registry = FakeRegistry({number: Found(older(), ()) for number in range(1002)})
+        decoder, _ = self.make(registry)
+        for number in range(1000):
+            await decoder.fetch(SchemaNeeded(str(number)))
+        assert not isinstance(decoder.decode(record(wire(0, older()))), SchemaNeeded)
+        await decoder.fetch(SchemaNeeded("1000"))
+        assert not isinstance(decoder.decode(record(wire(0, older()))), SchemaNeeded)
+        assert decoder.decode(record(wire(1, older()))) == SchemaNeeded("1")
+
+    async def test_files_go_before_the_registry(self) -> None:
+        """What ids.json maps is not asked for."""
+        registry = FakeRegistry()
+        (file,) = shipped_folder().by_fingerprint.values()
+        decoder = AvroDecoder(CURRENT, SchemaFolder({}, {7: file}), registry=registry, monotonic=lambda: 0.0)
+        assert decoder.decode(record(wire(7))) == EVENT
+        assert await decoder.fetch(SchemaNeeded("7")) is None
+        assert registry.asked == []
+
+    async def test_closing_ends_what_is_under_way(self) -> None:
+        """And closes the registry's connections."""
+        registry = FakeRegistry()
+        registry.open.clear()
+        decoder, _ = self.make(registry)
+        waiting = asyncio.create_task(decoder.fetch(SchemaNeeded("7")))
+        await eventually(lambda: registry.asked, 5, "the registry is asked")
+        await decoder.close()
+        await asyncio.gather(waiting, return_exceptions=True)
+        assert registry.closed
+        assert waiting.cancelled()
+
+
+@asynccontextmanager
+async def answering(status: str, body: bytes, **headers: str) -> AsyncIterator[tuple[ConfluentRegistry, list[str]]]:
+    """A client of a server that gives every request the same answer, and the paths it was asked for."""
+    paths: list[str] = []
+
+    async def script(peer: Peer) -> None:
+        while True:
+            seen = await peer.request()
+            paths.append(seen.start.split()[1])
+            await peer.answer(status, body, **headers)
+
+    async with raw_server(script) as server, closing(ConfluentRegistry(f"{server.url}/base/")) as client:
+        yield client, paths
+
+
+@asynccontextmanager
+async def closing(client: ConfluentRegistry) -> AsyncIterator[ConfluentRegistry]:
+    try:
+        yield client
+    finally:
+        await client.close()
+
+
+def answer_of(schema: object, **more: object) -> bytes:
+    return json.dumps({"schema": schema, **more}).encode()
+
+
+class TestAnswers:
+    """What a registry, or something that stands in its place, can say."""
+
+    async def test_a_schema_is_found_under_the_base_path(self) -> None:
+        """With one slash, however the setting was written."""
+        async with answering("200 OK", answer_of(CURRENT)) as (client, paths):
+            assert await client.schema(7) == Found(CURRENT, ())
+            assert paths == ["/base/schemas/ids/7"]
+
+    async def test_a_404_is_unknown_only_in_the_registrys_own_words(self) -> None:
+        """Its JSON with error_code 40403."""
+        async with answering("404 Not Found", UNKNOWN) as (client, _):
+            assert await client.schema(7) == Unknown()
+
+    @pytest.mark.parametrize(
+        ("status", "body"),
+        [
+            ("404 Not Found", b"<html>no such page</html>"),
+            ("404 Not Found", b'{"error_code": 404, "message": "HTTP 404 Not Found"}'),
+            ("404 Not Found", b'{"error_code": "40403"}'),
+            ("200 OK", UNKNOWN),
+            ("500 Internal Server Error", UNKNOWN),
+            ("200 OK", b""),
+            ("200 OK", b"[]"),
+            ("200 OK", b'{"schema": 1}'),
+            ("200 OK", answer_of(CURRENT, references=7)),
+            ("200 OK", answer_of(CURRENT, references=[{"subject": "s"}])),
+            ("200 OK", answer_of(CURRENT, references=[{"subject": "..", "version": 1}])),
+            ("200 OK", b'{"schema": "' + b"a" * 2**20 + b'"}'),
+            ("503 Service Unavailable", b"{}"),
+        ],
+    )
+    async def test_what_is_strange_is_no_verdict(self, status: str, body: bytes) -> None:
+        """The address may be wrong, or a proxy in between."""
+        async with answering(status, body) as (client, _):
+            assert await client.schema(7) == Unavailable("registry_strange")
+
+    @pytest.mark.parametrize("status", ["401 Unauthorized", "403 Forbidden"])
+    async def test_refused_credentials_are_no_verdict(self, status: str) -> None:
+        """Whatever the body says."""
+        async with answering(status, UNKNOWN) as (client, _):
+            assert await client.schema(7) == Unavailable("registry_refused")
+
+    async def test_a_redirect_is_not_followed(self) -> None:
+        """The credentials would travel."""
+        async with answering("302 Found", b"{}", Location="/elsewhere") as (client, paths):
+            assert await client.schema(7) == Unavailable("registry_strange")
+            assert len(paths) == 1
+
+    @pytest.mark.parametrize("kind", ["JSON", "PROTOBUF"])
+    async def test_another_kind_of_schema_is_named(self, kind: str) -> None:
+        """Left out, the kind is Avro."""
+        async with answering("200 OK", answer_of("{}", schemaType=kind)) as (client, _):
+            assert await client.schema(7) == NotAvro()
+
+    async def test_references_that_go_round_in_circles_end(self) -> None:
+        """Each is asked for once; whether they can be used is for the vetting."""
+        body = answer_of(CURRENT, references=[{"name": "n", "subject": "a/b c", "version": 2}])
+        async with answering("200 OK", body) as (client, paths):
+            assert await client.schema(7) == Found(CURRENT, (CURRENT,))
+            assert paths == ["/base/schemas/ids/7", "/base/subjects/a%2Fb%20c/versions/2"]
+
+    async def test_references_without_end_are_strange(self) -> None:
+        """A bound on how many are asked for."""
+        count = 0
+
+        async def script(peer: Peer) -> None:
+            nonlocal count
+            while True:
+                await peer.request()
+                count += 1
+                reference = {"name": "n", "subject": "s", "version": count}
+                await peer.answer("200 OK", answer_of(CURRENT, references=[reference]))
+
+        async with raw_server(script) as server, closing(ConfluentRegistry(server.url)) as client:
+            assert await client.schema(7) == Unavailable("registry_strange")
+            assert count <= 51
+
+    async def test_a_reference_that_is_not_there_is_the_registrys_fault(self) -> None:
+        """It knows the id, so the record is not to blame."""
+
+        async def script(peer: Peer) -> None:
+            await peer.request()
+            reference = {"name": "n", "subject": "s", "version": 1}
+            await peer.answer("200 OK", answer_of(CURRENT, references=[reference]))
+            await peer.request()
+            await peer.answer("404 Not Found", UNKNOWN)
+
+        async with raw_server(script) as server, closing(ConfluentRegistry(server.url)) as client:
+            assert await client.schema(7) == Unavailable("registry_strange")
+
+
+class TestConnection:
+    """Between us and the registry."""
+
+    async def test_nobody_there_is_unreachable(self) -> None:
+        """A port that is closed."""
+        async with raw_server(Peer.forever) as server:
+            url = server.url
+        async with closing(ConfluentRegistry(url)) as client:
+            assert await client.schema(7) == Unavailable("registry_unreachable")
+
+    async def test_a_registry_that_drips_is_timed_out(self) -> None:
+        """The bound is on the whole answer."""
+
+        async def script(peer: Peer) -> None:
+            await peer.request()
+            await peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{")
+            await peer.forever()
+
+        async with raw_server(script) as server, closing(ConfluentRegistry(server.url, timeout=0.2)) as client:
+            assert await client.schema(7) == Unavailable("registry_timeout")
+
+    @pytest.mark.parametrize(
+        "sent", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{", b"\x15\x03\x01 what\r\n\r\n"]
+    )
+    async def test_a_connection_that_breaks_is_no_verdict(self, sent: bytes) -> None:
+        """Before the answer, within it, or when it is none."""
+
+        async def script(peer: Peer) -> None:
+            await peer.request()
+            await peer.send(sent)
+
+        async with raw_server(script) as server, closing(ConfluentRegistry(server.url)) as client:
+            found = await client.schema(7)
+            assert isinstance(found, Unavailable)
+            assert found.code in FETCH_CODES
+
+    async def test_basic_credentials_are_sent_and_shown_nowhere(self) -> None:
+        """Their file holds `user:password`."""
+
+        async def script(peer: Peer) -> None:
+            await peer.request()
+            await peer.answer("200 OK", answer_of(CURRENT))
+
+        async with (
+            raw_server(script) as server,
+            closing(ConfluentRegistry(server.url, basic_auth="user:Grüße")) as client,
+        ):
+            await client.schema(7)
+            (seen,) = server.requests
+            assert seen.headers["authorization"] == "Basic dXNlcjpHcsO8w59l"
+            assert "Grüße" not in repr(client)
+
+    async def test_only_the_configured_authority_is_trusted(self, tmp_path: Path) -> None:
+        """`ca_file` stands in place of the system's."""
+        ours, other = trustme.CA(), trustme.CA()
+        served = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        ours.issue_cert("127.0.0.1").configure_cert(served)
+        answers = {}
+
+        async def script(peer: Peer) -> None:
+            await peer.request()
+            await peer.answer("200 OK", answer_of(CURRENT))
+
+        async with raw_server(script, tls=served) as server:
+            for name, ca in (("ours", ours), ("other", other)):
+                ca.cert_pem.write_to_path(tmp_path / name)
+                async with closing(ConfluentRegistry(server.url, ca_file=tmp_path / name)) as client:
+                    answers[name] = await client.schema(7)
+        assert answers == {"ours": Found(CURRENT, ()), "other": Unavailable("registry_unreachable")}
+
+    def test_a_ca_file_that_cannot_be_read_is_an_error_at_start(self, tmp_path: Path) -> None:
+        """And not at the first event."""
+        with pytest.raises(OSError, match="No such file"):
+            ConfluentRegistry("https://127.0.0.1", ca_file=tmp_path / "gone.pem")
+
+
+class TestRealRegistry:
+    """Apicurio's Confluent-compatible API."""
+
+    async def test_an_event_is_read_by_the_id_that_the_registry_gave(self, registry: Apicurio) -> None:
+        """From the producer's registration to the fields."""
+        number = registry.register("invocations-value", newer())
+        async with decoding(registry) as decoder:
+            value = record(encode({**EVENT, "cities": [], "kind": "A"}, newer(), Framing.CONFLUENT, number))
+            assert decoder.decode(value) == SchemaNeeded(str(number))
+            assert await decoder.fetch(SchemaNeeded(str(number))) is None
+            assert decoder.decode(value) == EVENT
+
+    async def test_references_are_resolved(self, registry: Apicurio) -> None:
+        """A type that was registered under another subject."""
+        city = '{"type": "record", "name": "City", "namespace": "geo", "fields": [{"name": "n", "type": "string"}]}'
+        registry.register("city", city)
+        reference = {"name": "geo.City", "subject": "city", "version": 1}
+        number = registry.register("with-city-value", with_extra("geo.City"), references=[reference])
+        written = with_extra(json.loads(city))
+        async with decoding(registry) as decoder:
+            value = record(encode({**EVENT, "extra": {"n": "Ulm"}}, written, Framing.CONFLUENT, number))
+            assert await decoder.fetch(SchemaNeeded(str(number))) is None
+            assert decoder.decode(value) == EVENT
+
+    async def test_it_says_itself_that_it_does_not_know_an_id(self, registry: Apicurio) -> None:
+        """In Confluent's words."""
+        async with closing(ConfluentRegistry(registry.url)) as client:
+            assert await client.schema(99_999) == Unknown()
+
+    async def test_a_wrong_path_is_no_verdict(self, registry: Apicurio) -> None:
+        """It answers 404 in JSON there too, but not with 40403."""
+        async with closing(ConfluentRegistry(f"{registry.url}/typo")) as client:
+            assert await client.schema(1) == Unavailable("registry_strange")
+
+    @pytest.mark.registry
+    async def test_an_outage_is_no_verdict_and_ends_by_itself(self, tmp_path: Path) -> None:
+        """Stopped and started again on the same port."""
+        with running(tmp_path) as server:
+            number = server.register("invocations-value", CURRENT)
+            async with decoding(server) as decoder:
+                server.stop()
+                assert await decoder.fetch(SchemaNeeded(str(number))) == "registry_unreachable"
+                server.start()
+                assert server.register("invocations-value", CURRENT) == number
+                assert await decoder.fetch(SchemaNeeded(str(number))) is None
+                assert decoder.decode(record(wire(number))) == EVENT
+
+
+@asynccontextmanager
+async def decoding(registry: Apicurio) -> AsyncIterator[AvroDecoder]:
+    decoder = AvroDecoder(CURRENT, NO_FILES, registry=ConfluentRegistry(registry.url), monotonic=lambda: 0.0)
+    try:
+        yield decoder
+    finally:
+        await decoder.close()
