@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from io import StringIO
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from connector.cli.demo.books import Books, DeadLetter, Expected, lines, lost, problems
+from connector.cli.demo.play import Performed
+from connector.cli.demo.report import report
 
 BALANCED = Books(
     produced={
@@ -70,3 +74,11 @@ def test_what_is_neither_accepted_nor_a_dead_letter_is_lost() -> None:
 def test_what_does_not_balance_is_said_in_a_sentence(books: Books, words: str) -> None:
     """Each kind has its own, which names records or numbers."""
     assert any(words in problem for problem in problems(books))
+
+
+def test_the_report_is_true_only_of_books_that_balance() -> None:
+    """It decides the exit code, and says what does not balance."""
+    screen = StringIO()
+    assert report(Performed(BALANCED, []), Console(file=screen))
+    assert not report(Performed(changed(requests=6), []), Console(file=screen))
+    assert "The books do not balance: the simulator answered 6 requests where 5 were due." in screen.getvalue()

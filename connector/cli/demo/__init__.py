@@ -14,21 +14,17 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from connector.cli.demo import letter
-from connector.cli.demo.books import lines, problems
 from connector.cli.demo.broker import MOCK, Broker, Names, broker, names
 from connector.cli.demo.mix import Scripted, script
 from connector.cli.demo.play import DemoError, Performed, Play
-from connector.cli.demo.view import Screen, shown_letter, summary
+from connector.cli.demo.report import report
+from connector.cli.demo.view import Screen
 from connector.cli.jars import UnavailableError
-from connector.core.envelope import CLASS
 from connector.edge.clock import SystemClock
 from connector.edge.codec import Encoder
 from connector.edge.framing import Framing
 from connector.edge.kafka_admin import AdminError
 from connector.edge.schemas import reader_schema
-
-_SHOWN_CLASS = b"national_phone_number"
 
 
 def demo(
@@ -60,10 +56,15 @@ def demo(
     try:
         with broker(kafka, own, folder / "kafka") as running:
             performed = asyncio.run(_perform(running, own, records, seed, folder, console))
+            balanced = report(performed, console)
+    except (asyncio.CancelledError, KeyboardInterrupt):
+        shutil.rmtree(folder)
+        typer.echo("Stopped.", err=True)
+        raise typer.Exit(1) from None
     except (DemoError, AdminError, UnavailableError) as error:
         typer.echo(f"The demo broke off: {error}\nWhat it left is in {folder}.", err=True)
         raise typer.Exit(1) from None
-    if not _show(performed, console):
+    if not balanced:
         typer.echo(f"Settings and log of the connector are in {folder}.", err=True)
         raise typer.Exit(1)
     shutil.rmtree(folder)
@@ -78,23 +79,3 @@ async def _perform(
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     with Screen(console) as screen:
         return await Play(running, own, records, seed, screen).perform(folder)
-
-
-def _show(performed: Performed, console: Console) -> bool:
-    """Print summary, one dead letter and the verdict; return whether the books balance."""
-    books = performed.books
-    for record in performed.dead_letters:
-        if dict(record.headers).get(CLASS) == _SHOWN_CLASS:
-            console.print(shown_letter(letter.rows(record, reader_schema())))
-            break
-    console.print(summary(lines(books)))
-    found = list(problems(books))
-    for problem in found:
-        console.print(f"The books do not balance: {problem}.", style="bold red", highlight=False)
-    if not found:
-        console.print(
-            f"The books balance: {len(books.produced):,} records, none lost, none posted twice.",
-            style="bold green",
-            highlight=False,
-        )
-    return not found

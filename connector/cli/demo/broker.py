@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,6 +26,11 @@ class Names(NamedTuple):
     dead_letter: str
     group_id: str
 
+    @property
+    def topics(self) -> tuple[str, str, str]:
+        """All three."""
+        return self.main, self.retry, self.dead_letter
+
 
 class Broker(NamedTuple):
     """A broker that runs, with the topics made."""
@@ -42,36 +47,33 @@ def names(suffix: str) -> Names:
 
 @contextmanager
 def broker(kafka: str, own: Names, folder: Path) -> Iterator[Broker]:
-    """A broker with our topics, which are gone afterwards. `kafka`: `mock`, `apache`, or an address.
+    """A broker with our topics; nothing of them is left afterwards. `kafka`: `mock`, `apache`, or an address.
 
     Raises AdminError, and UnavailableError when Apache Kafka cannot be fetched or started in `folder`.
     """
     if kafka == MOCK:
         mock = MockKafka()
-        for topic in own[:3]:
+        for topic in own.topics:
             mock.make(topic)
         yield Broker(mock.bootstrap_servers, "librdkafka's mock cluster, embedded")
     elif kafka == APACHE:
         apache = ApacheKafka(folder)
         apache.start()
         try:
-            with _topics(apache.bootstrap_servers, own):
-                yield Broker(apache.bootstrap_servers, "Apache Kafka, on this machine")
+            for topic in own.topics:
+                _create(KafkaAdmin({"bootstrap.servers": apache.bootstrap_servers}), topic)
+            yield Broker(apache.bootstrap_servers, "Apache Kafka, on this machine")
         finally:
             apache.stop()
     else:
-        with _topics(kafka, own):
-            yield Broker(kafka, "the given broker")
+        admin = KafkaAdmin({"bootstrap.servers": kafka})
+        with ExitStack() as afterwards:
+            for topic in own.topics:
+                _create(admin, topic)
+                afterwards.callback(admin.delete_topic, topic)
+            afterwards.callback(admin.delete_group, own.group_id)
+            yield Broker(kafka, "the given brokers")
 
 
-@contextmanager
-def _topics(bootstrap_servers: str, own: Names) -> Iterator[None]:
-    admin = KafkaAdmin({"bootstrap.servers": bootstrap_servers})
-    try:
-        for topic in own[:3]:
-            admin.create(TopicPlan(topic, _PARTITIONS, _BROKERS_DEFAULT, {"cleanup.policy": "delete"}))
-        yield
-    finally:
-        for topic in own[:3]:
-            admin.delete_topic(topic)
-        admin.delete_group(own.group_id)
+def _create(admin: KafkaAdmin, topic: str) -> None:
+    admin.create(TopicPlan(topic, _PARTITIONS, _BROKERS_DEFAULT, {"cleanup.policy": "delete"}))

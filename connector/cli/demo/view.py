@@ -1,16 +1,14 @@
-"""What somebody in front of the demo sees: a live table on a terminal, plain lines elsewhere; then the summary."""
+"""What somebody in front of the demo sees while it runs: a live table on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, NamedTuple
 
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
-
-from connector.cli.demo.books import Line
 
 _PLAIN_EVERY = 1.0
 """Seconds between two lines of progress where there is no terminal."""
@@ -81,27 +79,4 @@ def _progress(snapshot: Snapshot) -> Table:
     table.add_column(f"after {snapshot.seconds:.0f} s", justify="right", min_width=12)
     for name, count in snapshot.rows():
         table.add_row(name, f"{count:,}")
-    return table
-
-
-def summary(lines: Iterable[Line]) -> Table:
-    """Plan and count side by side; what differs stands out."""
-    table = Table()
-    table.add_column("what became of them")
-    for name in ("planned", "found"):
-        table.add_column(name, justify="right")
-    table.add_column("counted by", style="dim")
-    for line in lines:
-        style = None if line.expected == line.found else "bold red"
-        table.add_row(line.what, f"{line.expected:,}", f"{line.found:,}", line.source, style=style)
-    return table
-
-
-def shown_letter(fields: Sequence[tuple[str, str]]) -> Table:
-    """One dead letter in full."""
-    table = Table(title="One dead letter in full", title_justify="left", show_header=False)
-    table.add_column(no_wrap=True)
-    table.add_column(overflow="fold")
-    for name, value in fields:
-        table.add_row(name, value)
     return table

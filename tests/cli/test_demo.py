@@ -1,0 +1,70 @@
+"""The demo as a newcomer starts it, with fewer events."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.kafka_broker import Kafka
+
+COMMAND = [sys.executable, "-m", "connector", "demo"]
+EVENTS = "--events=150"
+BALANCE = "The books balance: 150 records, none lost, none posted twice."
+
+pytestmark = pytest.mark.timeout(120)
+
+
+def demo(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Runs it with `folder` for what it leaves."""
+    environ = os.environ | {"TMPDIR": str(folder)}
+    return subprocess.run([*COMMAND, *arguments], capture_output=True, text=True, check=False, timeout=100, env=environ)
+
+
+def test_the_books_balance_on_the_embedded_broker(tmp_path: Path) -> None:
+    """Exit code 0, one dead letter in full, and nobody's phone number on the screen."""
+    ran = demo(tmp_path, EVENTS)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert BALANCE in ran.stdout
+    assert "One dead letter in full" in ran.stdout
+    assert "invoke.reason" in ran.stdout
+    assert not any(tmp_path.iterdir())
+    assert not re.search(r"55501\d\d|7700900\d\d\d", ran.stdout)
+
+
+def test_the_books_balance_on_given_brokers_and_nothing_is_left_there(kafka: Kafka, tmp_path: Path) -> None:
+    """Topics and group of its own, deleted afterwards."""
+    ran = demo(tmp_path, EVENTS, f"--kafka={kafka.bootstrap_servers}")
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert BALANCE in ran.stdout
+    (name,) = set(re.findall(r"connector-demo-[0-9a-f]{8}(?=\.dlq)", ran.stdout))
+    groups = kafka.admin().list_consumer_groups().result(20).valid
+    assert not [topic for topic in kafka.admin().list_topics(timeout=20).topics if topic.startswith(name)]
+    assert not [group for group in groups if group.group_id == name]
+
+
+def test_brokers_that_do_not_answer_are_a_failure_with_a_reason(tmp_path: Path) -> None:
+    """Exit code 1 and a sentence, no traceback."""
+    ran = demo(tmp_path, "--kafka=127.0.0.1:1")
+    assert ran.returncode == 1
+    assert ran.stderr.startswith("The demo broke off: ")
+    assert "Traceback" not in ran.stderr
+
+
+def test_the_connector_does_not_outlive_the_demo() -> None:
+    """SIGTERM stops both."""
+    with subprocess.Popen([*COMMAND, EVENTS], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
+        assert running.stdout is not None
+        process_id = next(
+            int(found[1]) for line in running.stdout if (found := re.match(r"connector +process (\d+)", line))
+        )
+        running.send_signal(signal.SIGTERM)
+        _, errors = running.communicate(timeout=60)
+    assert (running.returncode, errors) == (1, "Stopped.\n")
+    with pytest.raises(ProcessLookupError):
+        os.kill(process_id, 0)
