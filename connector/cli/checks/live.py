@@ -15,10 +15,12 @@ from connector.config.units import DAY
 from connector.edge.clock import SystemClock
 from connector.edge.handshake import Refused, Shaken, handshake
 from connector.edge.kafka_admin import AdminError, KafkaAdmin, Topic
+from connector.edge.registry import Unavailable
 
 _SOON = 14 * DAY
 """Seconds before a certificate's end that are a warning."""
 
+_HARDLY_AN_ID = 2**31 - 1
 _REACH = "compare kafka.bootstrap_servers and kafka.security with the brokers' listeners; look at DNS and firewall"
 _NETWORK = {
     "dns": "compare openmarket.base_url with the vendor's page; look at DNS",
@@ -33,6 +35,8 @@ _CREATE = "connector topics create, or connector topics print for somebody who m
 def live(settings: Settings) -> Iterator[Finding]:
     """Every check that asks a neighbour; what hangs on an unreachable one is left out."""
     yield from kafka(settings)
+    if settings.schemas.registry is not None:
+        yield asyncio.run(registry(settings))
     yield api(settings)
 
 
@@ -105,6 +109,25 @@ def _there(admin: KafkaAdmin, role: str, name: str) -> tuple[Finding, Topic | No
     if topic is None:
         return Finding(f"{role} topic", Verdict.FAILED, f"there is no topic {name}", _CREATE), None
     return Finding(f"{role} topic", Verdict.OK, f"{name}, {topic.partitions} partitions"), topic
+
+
+async def registry(settings: Settings) -> Finding:
+    """Whether the registry answers as one: to an id that it can hardly have."""
+    name = "schema registry"
+    try:
+        client = parts.registry(settings)
+    except OSError:
+        return Finding(name, Verdict.FAILED, "schemas.registry.ca_file cannot be used", "a PEM file")
+    if client is None:
+        return Finding(name, Verdict.OK, "none: schemas come from the folder")
+    try:
+        answer = await client.schema(_HARDLY_AN_ID)
+    finally:
+        await client.close()
+    if isinstance(answer, Unavailable):
+        remedy = "compare schemas.registry (url, basic_auth_file, ca_file) with the registry; look at the network"
+        return Finding(name, Verdict.FAILED, f"no usable answer ({answer.code})", remedy)
+    return Finding(name, Verdict.OK, "answers")
 
 
 def api(settings: Settings) -> Finding:

@@ -6,9 +6,12 @@ from collections.abc import Callable, Iterator
 
 from connector.cli import parts
 from connector.cli.checks.finding import Finding, Verdict
+from connector.config.errors import ConfigError
 from connector.config.fields import secret_files as every_secret_file
 from connector.config.files import readable_by_others
 from connector.config.settings import Settings
+from connector.edge.clock import SystemClock
+from connector.edge.schemas import SchemaFolderError
 
 
 def offline(settings: Settings) -> Iterator[Finding]:
@@ -70,6 +73,18 @@ def services(settings: Settings) -> Finding:
     )
 
 
+def schemas(settings: Settings) -> Finding:
+    """That every schema at hand can be read by, and resolves into our own."""
+    try:
+        parts.decoder(settings, SystemClock())
+        known = parts.schema_folder(settings)
+    except (ConfigError, SchemaFolderError, OSError) as error:
+        remedy = "correct the folder: *.avsc files, and ids.json if registry ids are mapped; docs: schemas/README.md"
+        return Finding("schemas", Verdict.FAILED, str(error), remedy)
+    why = f"{len(known.by_fingerprint)} by fingerprint and {len(known.by_id)} by id, all compatible with ours"
+    return Finding("schemas", Verdict.OK, why)
+
+
 def tls_files(settings: Settings) -> Finding:
     """That certificates and key can be used together."""
     try:
@@ -99,4 +114,11 @@ def outcomes(settings: Settings) -> Finding:
     return Finding("outcomes", Verdict.OK, f"{len(rules)} of our own; all of them: connector codes --config FILE")
 
 
-_CHECKS: tuple[Callable[[Settings], Finding], ...] = (secret_files, address, services, tls_files, outcomes)
+_CHECKS: tuple[Callable[[Settings], Finding], ...] = (
+    secret_files,
+    schemas,
+    address,
+    services,
+    tls_files,
+    outcomes,
+)

@@ -1,0 +1,120 @@
+"""`connector check` without a broker: settings, files, the vendor's address and credentials."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import typer
+
+from connector.cli.checks.finding import Finding, Verdict, line
+from connector.cli.checks.live import address
+from connector.cli.checks.offline import address as environment
+from connector.cli.checks.offline import outcomes, secret_files, services
+from connector.cli.checks.probe import probe
+from connector.config import Settings, load
+from connector.edge.handshake import Refused, Shaken
+from tests.cli.conftest import PASSWORD, Run, Simulator
+
+Configure = Callable[..., Path]
+DAY = 86400.0
+
+
+def configured(write: Configure, **openmarket: object) -> Settings:
+    return load(write(openmarket), {})
+
+
+def test_a_finding_is_one_line() -> None:
+    """Verdict, name, why, and the remedy after an arrow."""
+    shown = typer.unstyle(line(Finding("brokers", Verdict.FAILED, "none", "start one")))
+    assert shown == "failed   brokers: none → start one"
+
+
+def test_unusable_settings_end_with_exit_code_2(connector: Run, config_file: Configure) -> None:
+    """Nothing else can be checked then."""
+    assert connector("check", "--config", config_file({"base_url": "nonsense"})).exit_code == 2
+
+
+def test_a_secret_file_that_everybody_may_read_is_a_warning(config_file: Configure, tmp_path: Path) -> None:
+    """chmod 644 is how passwords get around."""
+    settings = configured(config_file)
+    (tmp_path / "password").chmod(0o644)
+    assert secret_files(settings).verdict is Verdict.WARNING
+
+
+def test_secret_files_of_our_own_are_ok(config_file: Configure) -> None:
+    """They are listed by setting, never by content."""
+    found = secret_files(configured(config_file))
+    assert found == Finding("secret files", Verdict.OK, "readable: openmarket.password_file")
+
+
+@pytest.mark.parametrize(
+    ("openmarket", "verdict"),
+    [
+        ({}, Verdict.OK),
+        ({"base_url": "http://127.0.0.1:1"}, Verdict.OK),
+        ({"base_url": "https://servicemanager-cie.openmarket.com"}, Verdict.WARNING),
+        ({"base_url": "http://vendor.example", "allow_plain_http": True}, Verdict.WARNING),
+    ],
+)
+def test_the_environment_is_shown(config_file: Configure, openmarket: dict[str, object], verdict: Verdict) -> None:
+    """A connector left on CIE is all green and reaches nobody."""
+    assert environment(configured(config_file, **openmarket)).verdict is verdict
+
+
+@pytest.mark.parametrize("said", ["Invoke Service API", "service collection", "main role", "triggered"])
+def test_the_services_remedy_names_what_the_account_needs(config_file: Configure, said: str) -> None:
+    """The vendor's page: acceptance does not show that a service is triggered."""
+    assert said in services(configured(config_file)).remedy
+
+
+def test_any_service_is_a_warning(config_file: Configure) -> None:
+    """The vendor accepts an id that does not exist."""
+    assert services(configured(config_file, service_ids={"any": True})).verdict is Verdict.WARNING
+
+
+def test_an_override_that_empties_the_topic_is_a_warning(config_file: Configure) -> None:
+    """A wrong address answers 404 to every record."""
+    rules = [{"status": 404, "fate": "dead_letter"}]
+    assert outcomes(configured(config_file, outcomes=rules)).verdict is Verdict.WARNING
+
+
+async def test_12002_means_that_the_credentials_are_accepted(config_file: Configure, simulator: Simulator) -> None:
+    """And nobody was texted."""
+    found = await probe(configured(config_file, base_url=simulator.url))
+    assert (found.verdict, simulator.ledger.accepted) == (Verdict.OK, 0)
+
+
+async def test_refused_credentials_fail_the_probe(config_file: Configure, simulator: Simulator) -> None:
+    """With the remedy of the classification table."""
+    found = await probe(configured(config_file, base_url=simulator.url, account_id="somebody"))
+    assert found.verdict is Verdict.FAILED
+    assert "password_file" in found.remedy
+
+
+async def test_a_vendor_that_does_not_answer_fails_the_probe(config_file: Configure) -> None:
+    """No answer is no proof."""
+    assert (await probe(configured(config_file, base_url="http://127.0.0.1:1"))).verdict is Verdict.FAILED
+
+
+def test_a_probe_shows_no_password(connector: Run, config_file: Configure, simulator: Simulator) -> None:
+    """Nor does any other line of check."""
+    result = connector("check", "--probe", "--config", config_file({"base_url": simulator.url}))
+    assert "ok       credentials: accepted" in result.stdout
+    assert PASSWORD not in result.output
+
+
+@pytest.mark.parametrize(
+    ("found", "verdict"),
+    [
+        (Shaken("TLSv1.3", 100 * DAY), Verdict.OK),
+        (Shaken("no TLS", None), Verdict.OK),
+        (Shaken("TLSv1.3", 10 * DAY), Verdict.WARNING),
+        (Refused("dns", "Name or service not known"), Verdict.FAILED),
+        (Refused("server_certificate", "self-signed certificate"), Verdict.FAILED),
+    ],
+)
+def test_a_handshake_is_judged(found: Shaken | Refused, verdict: Verdict) -> None:
+    """A certificate that ends within 14 days is worth a word."""
+    assert address("vendor:443", found, 0.0).verdict is verdict
