@@ -21,10 +21,16 @@ from connector.edge.vetting import UnsafeSchemaError, vet
 
 Parsed = Any  # what fastavro made of a schema
 
-# fastavro looks a union's branch up as Python does, where -1 is the last. Behind the branches stand as many that
-# nothing can be read by, so that a negative index of one byte meets one of them.
-_NO_BRANCH = {"type": "fixed", "name": "no.such.Branch", "size": 2**62}
-_NO_BRANCHES = 64
+
+class _Branches(list[Parsed]):
+    """A union's branches, none of which a negative index finds.
+
+    fastavro looks a branch up as Python does, where -1 is the last: the length is added to a negative index, and asked
+    for nothing else. Padding the list instead would cost a look at every element for every value that is read.
+    """
+
+    def __len__(self) -> int:
+        return 2**62
 
 
 class IncompatibleError(Exception):
@@ -62,8 +68,7 @@ class Reader:
             parsed = fastavro.parse_schema(plain)
         except Exception as error:  # what fastavro's parser raises is not a closed set
             raise UnsafeSchemaError("not a schema to fastavro") from error
-        _close_unions(parsed)
-        return Writer(parsed, None if plain == self._plain else self.parsed)
+        return Writer(_closed(parsed), None if plain == self._plain else self.parsed)
 
 
 class Writer(NamedTuple):
@@ -165,14 +170,16 @@ def _units(schema: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
                 yield field["name"], branch["logicalType"]
 
 
-def _close_unions(parsed: Parsed) -> None:
+def _closed(parsed: Parsed) -> Parsed:
+    """Return a parsed schema whose unions take no negative index; what it is made of is changed in place."""
     match parsed:
         case list():
-            for branch in parsed:
-                _close_unions(branch)
-            parsed.extend([_NO_BRANCH] * _NO_BRANCHES)
+            return _Branches(map(_closed, parsed))
         case {"type": "record", "fields": fields}:
             for field in fields:
-                _close_unions(field["type"])
-        case {"items": inside} | {"values": inside}:
-            _close_unions(inside)
+                field["type"] = _closed(field["type"])
+        case {"items": inside}:
+            parsed["items"] = _closed(inside)
+        case {"values": inside}:
+            parsed["values"] = _closed(inside)
+    return parsed
