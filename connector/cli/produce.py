@@ -64,10 +64,15 @@ def produce(
     settings = load_without_password(config, os.environ)
     encoder = _encoder(settings, framing, schema, schema_id)
     target = topic or settings.kafka.topics.main
-    source = _generated(settings, count, seed) if count is not None else _read(file)
+    # A file is encoded as a whole first, so that a bad line means nothing was written.
+    records = (
+        _records(_generated(settings, count, seed), encoder)
+        if count is not None
+        else iter([*_records(_read(file), encoder)])
+    )
     try:
         _make_ready(KafkaAdmin(kafka_properties(settings.kafka)), target, yes)
-        written = write_all(producer_properties(settings.kafka), target, _records(source, encoder))
+        written = write_all(producer_properties(settings.kafka), target, records)
     except AdminError as error:
         typer.echo(f"the brokers answer {error}", err=True)
         raise typer.Exit(1) from None

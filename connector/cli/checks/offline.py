@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 from connector.cli import parts
 from connector.cli.checks.finding import Finding, Verdict
-from connector.config.errors import ConfigError
+from connector.config import ConfigError
 from connector.config.fields import secret_files as every_secret_file
 from connector.config.files import readable_by_others
 from connector.config.settings import Settings

@@ -1,0 +1,168 @@
+"""The commands that ask real brokers."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from confluent_kafka.admin import (  # type: ignore[attr-defined]  # the library does not say that it exports these
+    AclBinding,
+    AclOperation,
+    AclPermissionType,
+    ResourcePatternType,
+    ResourceType,
+)
+
+from connector.cli.generate import events
+from connector.edge.kafka_admin import AdminError, KafkaAdmin, TopicPlan
+from tests.cli.conftest import EVENT, PHONE_NUMBER, VALUE, Run
+from tests.support.kafka_broker import Kafka
+
+Configure = Callable[..., Path]
+
+pytestmark = pytest.mark.timeout(120)  # the first of them starts the broker
+
+
+@pytest.fixture
+def main(kafka: Kafka) -> str:
+    """A main topic of three partitions."""
+    name = f"test-{uuid.uuid4().hex[:12]}"
+    kafka.create_topic(name, 3)
+    return name
+
+
+@pytest.fixture
+def config(config_file: Configure, kafka: Kafka, main: str) -> Path:
+    return config_file(kafka={"bootstrap_servers": kafka.bootstrap_servers, "topics": {"main": main}})
+
+
+def lines(output: str, name: str) -> list[str]:
+    return [line for line in output.splitlines() if line.split(maxsplit=1)[-1].startswith(name)]
+
+
+def test_created_topics_are_what_check_wants(connector: Run, config: Path) -> None:
+    """Every line about topics and rights is ok."""
+    assert connector("topics", "create", "--config", config).exit_code == 0
+    checked = connector("check", "--live", "--config", config).stdout
+    found = lines(checked, "retry topic") + lines(checked, "dead letter topic") + lines(checked, "group")
+    assert len(found) == 14
+    assert all(line.startswith("ok ") for line in found)
+
+
+def test_missing_topics_fail_the_check(connector: Run, config: Path) -> None:
+    """With the command that creates them."""
+    result = connector("check", "--live", "--config", config)
+    assert result.exit_code == 1
+    assert "connector topics create" in lines(result.stdout, "retry topic")[0]
+
+
+def test_an_existing_topic_is_left_alone_and_compared(connector: Run, config: Path, kafka: Kafka, main: str) -> None:
+    """One that would break a promise ends `create` with exit code 1."""
+    kafka.create_topic(f"{main}.retry", 3, cleanup_policy="compact")
+    result = connector("topics", "create", "--config", config)
+    assert result.exit_code == 1
+    assert lines(result.stdout, "retry topic cleanup.policy")[0].lstrip().startswith("failed")
+    topic = KafkaAdmin({"bootstrap.servers": kafka.bootstrap_servers}).topic(f"{main}.retry")
+    assert topic is not None
+    assert (topic.configs or {})["cleanup.policy"] == "compact"
+
+
+def test_print_has_the_main_topics_numbers(connector: Run, config: Path, main: str) -> None:
+    """Two commands, and nothing is created."""
+    printed = connector("topics", "print", "--config", config).stdout.splitlines()
+    assert [
+        f"--topic {main}.{kind} --partitions 3 --replication-factor 1" in line
+        for kind, line in zip(("retry", "dlq"), printed, strict=True)
+    ] == [True, True]
+
+
+def test_create_without_a_main_topic_fails(connector: Run, config_file: Configure, kafka: Kafka) -> None:
+    """There is nothing to be like."""
+    file = config_file(kafka={"bootstrap_servers": kafka.bootstrap_servers, "topics": {"main": "there-is-none"}})
+    assert connector("topics", "create", "--config", file).exit_code == 1
+
+
+def test_the_new_group_protocol_is_offered_by_new_brokers(
+    connector: Run, config_file: Configure, kafka: Kafka, main: str
+) -> None:
+    """KIP-848, brokers 4.0 and newer."""
+    settings = {"bootstrap_servers": kafka.bootstrap_servers, "topics": {"main": main}, "group_protocol": "consumer"}
+    result = connector("check", "--live", "--config", config_file(kafka=settings))
+    assert lines(result.stdout, "group protocol") == ["ok       group protocol: consumer"]
+
+
+def test_a_missing_right_fails_the_check(connector: Run, config: Path, kafka: Kafka, main: str) -> None:
+    """As far as the broker says what we may do."""
+    connector("topics", "create", "--config", config)
+    only_read = AclBinding(
+        ResourceType.TOPIC,
+        f"{main}.dlq",
+        ResourcePatternType.LITERAL,
+        "User:ANONYMOUS",
+        "*",
+        AclOperation.READ,
+        AclPermissionType.ALLOW,
+    )
+    for future in kafka.admin().create_acls([only_read]).values():
+        future.result(10)
+    found = lines(connector("check", "--live", "--config", config).stdout, "dead letter topic rights")
+    assert "we may not WRITE" in found[0]
+
+
+def test_an_unreachable_broker_fails_the_check_with_the_clients_words(connector: Run, config_file: Configure) -> None:
+    """And nothing else about Kafka is asked."""
+    result = connector("check", "--live", "--config", config_file(kafka={"bootstrap_servers": "127.0.0.1:1"}))
+    assert result.exit_code == 1
+    assert "Connection refused" in lines(result.stdout, "brokers")[0]
+
+
+def test_generated_events_are_written_and_can_be_rendered(connector: Run, config_file: Configure, kafka: Kafka) -> None:
+    """From their place in the topic, masked."""
+    topic = f"test-{uuid.uuid4().hex[:12]}"
+    kafka.create_topic(topic)
+    file = config_file(kafka={"bootstrap_servers": kafka.bootstrap_servers, "topics": {"main": topic}})
+    produced = connector("produce", "--count", "3", "--seed", "7", "--yes", "--config", file)
+    assert produced.stdout == f"wrote 3 events to {topic}\n"
+    result = connector("render", "--topic", topic, "--offset", "2", "--config", file)
+    assert result.exit_code == 0
+    assert result.stdout.startswith(f"# {topic}-0 offset 2\nPOST https://servicemanager.openmarket.com/service/v1/")
+    third = [*events(3, 7)][2]
+    assert str(third["phoneNumber"]) not in result.stdout
+    revealed = connector("render", "--topic", topic, "--offset", "2", "--reveal", "--config", file)
+    assert str(third["phoneNumber"]) in revealed.stdout
+
+
+def test_render_says_that_there_is_no_record(connector: Run, config: Path, main: str) -> None:
+    """Exit code 1."""
+    assert connector("render", "--topic", main, "--offset", "9", "--config", config).exit_code == 1
+
+
+def test_produce_wants_a_yes_for_a_topic_that_exists(connector: Run, config: Path) -> None:
+    """A connector may be reading it."""
+    assert connector("produce", "--count", "1", "--config", config).exit_code == 2
+
+
+def test_produce_creates_a_topic_that_does_not_exist(connector: Run, config: Path, main: str) -> None:
+    """Nobody reads it yet, so nobody has to say yes."""
+    given = json.dumps(EVENT)
+    result = connector("produce", "--topic", f"{main}-new", "--config", config, given=f"{given}\n\n{given}\n")
+    assert (result.exit_code, result.stdout) == (0, f"wrote 2 events to {main}-new\n")
+    assert PHONE_NUMBER not in result.output
+
+
+def test_a_bad_line_means_that_nothing_is_written(connector: Run, config: Path, main: str) -> None:
+    """Exit code 2, and no topic either."""
+    result = connector("produce", "--topic", f"{main}-not", "--config", config, given=f"{json.dumps(EVENT)}\n{{}}\n")
+    assert result.exit_code == 2
+    assert VALUE not in result.output
+    assert connector("render", "--topic", f"{main}-not", "--offset", "0", "--config", config).exit_code == 1
+
+
+def test_a_topic_that_cannot_be_made_is_an_admin_error(kafka: Kafka, main: str) -> None:
+    """The library's exceptions stop at the edge."""
+    admin = KafkaAdmin({"bootstrap.servers": kafka.bootstrap_servers})
+    with pytest.raises(AdminError, match="topic_already_exists"):
+        admin.create(TopicPlan(main, 1, 1, {}))
