@@ -140,6 +140,13 @@ class TestAnyBytes:
         cut = data.draw(st.integers(5, len(value) - 1))
         assert refused(AUTO, value[:cut]) in {"undecodable", "incompatible_schema"}
 
+    @pytest.mark.parametrize("length", [b"\x08", b"\x01", b"\x05", b"\xff\xff\xff\xff\x0f"])
+    def test_a_wrong_length_in_a_field_that_is_skipped_is_refused(self, length: bytes) -> None:
+        """fastavro takes what is there: too little, or with a negative length everything."""
+        value = confluent({**EVENT, **NEW_FIELDS}, 3)
+        assert value.endswith(b"\x06Ulm")
+        assert refused(AUTO, value[:-4] + length + b"Ulm") == "undecodable"
+
     @given(EVENTS, st.sampled_from([1, 2, 3]), st.binary(min_size=1, max_size=20))
     def test_trailing_bytes_are_refused(self, event: dict[str, object], number: int, more: bytes) -> None:
         """fastavro ignores them; an event that is longer than its schema was written with another one."""
