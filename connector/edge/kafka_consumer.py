@@ -222,7 +222,14 @@ class KafkaSource:
             self._carry_out(self._deferred.popleft())
         while not self._commands.empty():
             self._carry_out(self._commands.get_nowait())
-        if self._closing or self._waits_for_room():
+        if self._closing:
+            return
+        if self._waits_for_room():
+            self._wait_for_command(_BUSY_WAIT)
+            if self._commits_under_way and (message := self._consumer.poll(0)) is not None:
+                # The flow may be waiting for a commit's answer before it makes room, and only poll brings it: at
+                # most one record too many a turn.
+                self._take([message])
             return
         first = self._consumer.poll(_BUSY_WAIT if self._busy() else _IDLE_WAIT)
         if first is not None:
@@ -244,7 +251,6 @@ class KafkaSource:
         now = time.monotonic()
         self._full_since = self._full_since or now
         if now - self._full_since < _FULL_BEFORE_PAUSE:
-            self._wait_for_command(_BUSY_WAIT)
             return True
         if not self._paused:
             self._paused = True
