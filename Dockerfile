@@ -24,6 +24,8 @@ RUN /build/tools/bin/pip --python /opt/venv/bin/python install --no-cache-dir --
     && /build/tools/bin/pip install --no-cache-dir --require-hashes --requirement requirements/build.txt
 COPY pyproject.toml README.md ./
 COPY connector/ connector/
+# connector/schemas is a link to it: the schema that events are read into is part of the package.
+COPY schemas/ schemas/
 # Hash-based bytecode is never checked against file times: a root that cannot be written costs no start-up time.
 RUN /build/tools/bin/pip wheel --no-cache-dir --no-deps --no-build-isolation --wheel-dir /build/wheels . \
     && /build/tools/bin/pip --python /opt/venv/bin/python install --no-cache-dir --no-compile --no-deps --no-index \
