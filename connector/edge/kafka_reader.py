@@ -28,6 +28,7 @@ def read_one(properties: Mapping[str, Any], partition: Partition, offset: int, w
     except KafkaException as raised:
         raise _error(raised.args[0]) from None
     try:
+        _expect(consumer, partition, within)
         consumer.assign([TopicPartition(partition.topic, partition.number, offset)])
         message = _first(consumer, time.monotonic() + within)
     finally:
@@ -35,6 +36,18 @@ def read_one(properties: Mapping[str, Any], partition: Partition, offset: int, w
     if message is None:
         return None
     return Record(partition, message.offset() or 0, None, message.key(), message.value(), _headers(message))
+
+
+def _expect(consumer: Consumer, partition: Partition, within: float) -> None:
+    """Raise AdminError when there is no such partition: reading it would only say that time ran out."""
+    try:
+        topic = consumer.list_topics(partition.topic, timeout=within).topics[partition.topic]
+    except KafkaException as raised:
+        raise _error(raised.args[0]) from None
+    if topic.error is not None:
+        raise _error(topic.error)
+    if partition.number not in topic.partitions:
+        raise AdminError("unknown_partition", f"{partition.topic} has {len(topic.partitions)} partitions")
 
 
 def _first(consumer: Consumer, deadline: float) -> Message | None:

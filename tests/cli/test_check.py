@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import typer
 
 from connector.cli.checks.finding import Finding, Verdict, line
-from connector.cli.checks.live import address
+from connector.cli.checks.live import address, registry
 from connector.cli.checks.offline import address as environment
-from connector.cli.checks.offline import outcomes, secret_files, services
+from connector.cli.checks.offline import outcomes, schemas, secret_files, services
 from connector.cli.checks.probe import probe
 from connector.config import Settings, load
 from connector.edge.handshake import Refused, Shaken
 from tests.cli.conftest import PASSWORD, Run, Simulator
+from tests.support.raw_http import Peer, raw_server
 
 Configure = Callable[..., Path]
 DAY = 86400.0
@@ -27,8 +28,8 @@ def configured(write: Configure, **openmarket: object) -> Settings:
 
 def test_a_finding_is_one_line() -> None:
     """Verdict, name, why, and the remedy after an arrow."""
-    shown = typer.unstyle(line(Finding("brokers", Verdict.FAILED, "none", "start one")))
-    assert shown == "failed   brokers: none → start one"
+    shown = line(Finding("brokers", Verdict.FAILED, "none", "start one"))
+    assert re.sub("\x1b\\[[0-9;]*m", "", shown) == "failed   brokers: none → start one"
 
 
 def test_unusable_settings_end_with_exit_code_2(connector: Run, config_file: Configure) -> None:
@@ -118,3 +119,35 @@ def test_a_probe_shows_no_password(connector: Run, config_file: Configure, simul
 def test_a_handshake_is_judged(found: Shaken | Refused, verdict: Verdict) -> None:
     """A certificate that ends within 14 days is worth a word."""
     assert address("vendor:443", found, 0.0).verdict is verdict
+
+
+def test_our_own_schemas_are_enough(config_file: Configure) -> None:
+    """They come with the package."""
+    assert schemas(configured(config_file)).verdict is Verdict.OK
+
+
+def test_a_folder_with_what_is_no_schema_fails(config_file: Configure, tmp_path: Path) -> None:
+    """The file is named."""
+    (tmp_path / "broken.avsc").write_text("{")
+    found = schemas(load(config_file(schemas={"folder": str(tmp_path)}), {}))
+    assert found.verdict is Verdict.FAILED
+    assert "broken.avsc" in found.why
+
+
+async def test_a_registry_that_knows_not_the_id_is_reachable(config_file: Configure) -> None:
+    """Its own JSON says so."""
+
+    async def answer(peer: Peer) -> None:
+        await peer.request()
+        unknown = b'{"error_code": 40403, "message": "Schema not found"}'
+        await peer.answer("404 Not Found", unknown, Content_Type="application/json")
+
+    async with raw_server(answer) as server:
+        found = await registry(load(config_file(schemas={"registry": {"url": server.url}}), {}))
+    assert found.verdict is Verdict.OK
+
+
+async def test_an_unreachable_registry_fails(config_file: Configure) -> None:
+    """Every partition with an unknown schema id would wait for it."""
+    settings = load(config_file(schemas={"registry": {"url": "http://127.0.0.1:1"}}), {})
+    assert (await registry(settings)).verdict is Verdict.FAILED

@@ -16,9 +16,13 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # the library
     ResourceType,
 )
 
+from connector.cli.checks import live
+from connector.cli.checks.finding import Verdict
 from connector.cli.generate import events
+from connector.config import load
 from connector.edge.kafka_admin import AdminError, KafkaAdmin, TopicPlan
 from tests.cli.conftest import EVENT, PHONE_NUMBER, VALUE, Run
+from tests.support.deadline import wait_until
 from tests.support.kafka_broker import Kafka
 
 Configure = Callable[..., Path]
@@ -30,7 +34,7 @@ pytestmark = pytest.mark.timeout(120)  # the first of them starts the broker
 def main(kafka: Kafka) -> str:
     """A main topic of three partitions."""
     name = f"test-{uuid.uuid4().hex[:12]}"
-    kafka.create_topic(name, 3)
+    _create(kafka, name, 3)
     return name
 
 
@@ -39,13 +43,25 @@ def config(config_file: Configure, kafka: Kafka, main: str) -> Path:
     return config_file(kafka={"bootstrap_servers": kafka.bootstrap_servers, "topics": {"main": main}})
 
 
+def _create(kafka: Kafka, name: str, partitions: int, **config: str) -> None:
+    """Create a topic and wait until the broker knows it too: the controller answers a moment before."""
+    kafka.create_topic(name, partitions, **config)
+    _wait_for(kafka, name)
+
+
+def _wait_for(kafka: Kafka, *names: str) -> None:
+    admin = KafkaAdmin({"bootstrap.servers": kafka.bootstrap_servers})
+    wait_until(lambda: all(admin.topic(name) for name in names), 10, f"{names} are known to the broker")
+
+
 def lines(output: str, name: str) -> list[str]:
     return [line for line in output.splitlines() if line.split(maxsplit=1)[-1].startswith(name)]
 
 
-def test_created_topics_are_what_check_wants(connector: Run, config: Path) -> None:
+def test_created_topics_are_what_check_wants(connector: Run, config: Path, kafka: Kafka, main: str) -> None:
     """Every line about topics and rights is ok."""
     assert connector("topics", "create", "--config", config).exit_code == 0
+    _wait_for(kafka, f"{main}.retry", f"{main}.dlq")
     checked = connector("check", "--live", "--config", config).stdout
     found = lines(checked, "retry topic") + lines(checked, "dead letter topic") + lines(checked, "group")
     assert len(found) == 14
@@ -61,7 +77,7 @@ def test_missing_topics_fail_the_check(connector: Run, config: Path) -> None:
 
 def test_an_existing_topic_is_left_alone_and_compared(connector: Run, config: Path, kafka: Kafka, main: str) -> None:
     """One that would break a promise ends `create` with exit code 1."""
-    kafka.create_topic(f"{main}.retry", 3, cleanup_policy="compact")
+    _create(kafka, f"{main}.retry", 3, cleanup_policy="compact")
     result = connector("topics", "create", "--config", config)
     assert result.exit_code == 1
     assert lines(result.stdout, "retry topic cleanup.policy")[0].lstrip().startswith("failed")
@@ -97,6 +113,7 @@ def test_the_new_group_protocol_is_offered_by_new_brokers(
 def test_a_missing_right_fails_the_check(connector: Run, config: Path, kafka: Kafka, main: str) -> None:
     """As far as the broker says what we may do."""
     connector("topics", "create", "--config", config)
+    _wait_for(kafka, f"{main}.retry", f"{main}.dlq")
     only_read = AclBinding(
         ResourceType.TOPIC,
         f"{main}.dlq",
@@ -112,17 +129,18 @@ def test_a_missing_right_fails_the_check(connector: Run, config: Path, kafka: Ka
     assert "we may not WRITE" in found[0]
 
 
-def test_an_unreachable_broker_fails_the_check_with_the_clients_words(connector: Run, config_file: Configure) -> None:
+def test_an_unreachable_broker_fails_the_check_with_the_clients_words(config_file: Configure) -> None:
     """And nothing else about Kafka is asked."""
-    result = connector("check", "--live", "--config", config_file(kafka={"bootstrap_servers": "127.0.0.1:1"}))
-    assert result.exit_code == 1
-    assert "Connection refused" in lines(result.stdout, "brokers")[0]
+    settings = load(config_file(kafka={"bootstrap_servers": "127.0.0.1:1"}), {})
+    (found,) = live.kafka(settings, within=1.0)
+    assert (found.name, found.verdict) == ("brokers", Verdict.FAILED)
+    assert "Connection refused" in found.why
 
 
 def test_generated_events_are_written_and_can_be_rendered(connector: Run, config_file: Configure, kafka: Kafka) -> None:
     """From their place in the topic, masked."""
     topic = f"test-{uuid.uuid4().hex[:12]}"
-    kafka.create_topic(topic)
+    _create(kafka, topic, 1)
     file = config_file(kafka={"bootstrap_servers": kafka.bootstrap_servers, "topics": {"main": topic}})
     produced = connector("produce", "--count", "3", "--seed", "7", "--yes", "--config", file)
     assert produced.stdout == f"wrote 3 events to {topic}\n"
@@ -153,12 +171,19 @@ def test_produce_creates_a_topic_that_does_not_exist(connector: Run, config: Pat
     assert PHONE_NUMBER not in result.output
 
 
-def test_a_bad_line_means_that_nothing_is_written(connector: Run, config: Path, main: str) -> None:
+def test_a_bad_line_means_that_nothing_is_written(connector: Run, config: Path, kafka: Kafka, main: str) -> None:
     """Exit code 2, and no topic either."""
     result = connector("produce", "--topic", f"{main}-not", "--config", config, given=f"{json.dumps(EVENT)}\n{{}}\n")
     assert result.exit_code == 2
     assert VALUE not in result.output
-    assert connector("render", "--topic", f"{main}-not", "--offset", "0", "--config", config).exit_code == 1
+    assert KafkaAdmin({"bootstrap.servers": kafka.bootstrap_servers}).topic(f"{main}-not") is None
+
+
+def test_render_says_that_there_is_no_topic(connector: Run, config: Path, main: str) -> None:
+    """Exit code 1, with the brokers' word for it."""
+    result = connector("render", "--topic", f"{main}-not", "--offset", "0", "--config", config)
+    assert result.exit_code == 1
+    assert "unknown_topic" in result.stderr
 
 
 def test_a_topic_that_cannot_be_made_is_an_admin_error(kafka: Kafka, main: str) -> None:

@@ -40,10 +40,10 @@ def live(settings: Settings) -> Iterator[Finding]:
     yield api(settings)
 
 
-def kafka(settings: Settings) -> Iterator[Finding]:
-    """Brokers, group and topics."""
+def kafka(settings: Settings, within: float = 10.0) -> Iterator[Finding]:
+    """Brokers, group and topics; each question is answered `within` seconds."""
     try:
-        admin = KafkaAdmin(kafka_properties(settings.kafka))
+        admin = KafkaAdmin(kafka_properties(settings.kafka), within)
         cluster = admin.cluster()
     except AdminError as error:
         yield Finding("brokers", Verdict.FAILED, str(error), _REACH)
