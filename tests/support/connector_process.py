@@ -1,0 +1,138 @@
+"""`connector run` as a process of its own: started from a settings file, looked at over HTTP, ended by signals."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+from prometheus_client.parser import text_string_to_metric_families
+
+_POLL_SECONDS = 0.05
+_START_SECONDS = 30.0
+_END_SECONDS = 30.0
+
+
+class ConnectorProcess:
+    """`settings` is the settings file's content; the admin listener gets a free port. Its log is kept in `folder`."""
+
+    def __init__(self, folder: Path, settings: Mapping[str, Any]) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.config = folder / "connector.yaml"
+        self._log = folder / "connector.log"
+        self._port = _free_port()
+        whole = {**settings, "admin": {"host": "127.0.0.1", "port": self._port}}
+        self.config.write_text(json.dumps(whole, indent=2))  # JSON is YAML
+        self._process: asyncio.subprocess.Process | None = None
+
+    async def start(self) -> None:
+        """Start it and wait until it has joined the group. AssertionError with its log when it does not."""
+        with self._log.open("ab") as log:
+            self._process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "connector", "run", "--config", str(self.config)),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env={name: value for name, value in os.environ.items() if not name.startswith("CONNECTOR_")},
+            )
+        try:
+            async with asyncio.timeout(_START_SECONDS):
+                while await self._get("readyz") is None:
+                    assert self._process.returncode is None, self.log
+                    await asyncio.sleep(_POLL_SECONDS)
+        except TimeoutError:
+            raise AssertionError(f"not ready within {_START_SECONDS} s:\n{self.log}") from None
+
+    @property
+    def log(self) -> str:
+        """All it wrote, of every start."""
+        return self._log.read_text()
+
+    @property
+    def runs(self) -> bool:
+        """Whether it has been started and has not ended."""
+        return self._process is not None and self._process.returncode is None
+
+    def lines(self, event: str) -> list[dict[str, Any]]:
+        """Its log lines about one happening."""
+        parsed = [json.loads(line) for line in self.log.splitlines() if line.startswith("{")]
+        return [line for line in parsed if line["event"] == event]
+
+    async def status(self) -> dict[str, Any]:
+        """`/status`; empty while it does not answer."""
+        text = await self._get("status")
+        return {} if text is None else dict(json.loads(text))
+
+    async def metrics_text(self) -> str:
+        """`/metrics` as it is; empty while it does not answer."""
+        return await self._get("metrics") or ""
+
+    async def metrics(self) -> dict[str, float]:
+        """`/metrics` by name without our prefix, summed over labels."""
+        found: dict[str, float] = {}
+        for family in text_string_to_metric_families(await self.metrics_text()):
+            for sample in family.samples:
+                name = sample.name.removeprefix("invoke_connector_")
+                found[name] = found.get(name, 0.0) + sample.value
+        return found
+
+    async def until(self, seconds: float = 30.0, **records: int) -> dict[str, float]:
+        """Wait until `/metrics` counts exactly so many records: `until(accepted=3, dead_lettered=1)`."""
+        return await self.shows(seconds, **{f"records_{name}_total": count for name, count in records.items()})
+
+    async def shows(self, seconds: float = 30.0, **values: float) -> dict[str, float]:
+        """Wait until `/metrics` shows exactly these values, and return all of them."""
+        seen: dict[str, float] = {}
+        try:
+            async with asyncio.timeout(seconds):
+                while {name: seen.get(name) for name in values} != values:
+                    seen = await self.metrics()
+                    await asyncio.sleep(_POLL_SECONDS)
+        except TimeoutError:
+            found = {name: seen.get(name) for name in values}
+            raise AssertionError(f"not within {seconds} s: {values}, but {found}\n{self.log[-4000:]}") from None
+        return seen
+
+    def signal(self, number: signal.Signals = signal.SIGTERM) -> None:
+        """Send a signal."""
+        assert self._process is not None
+        self._process.send_signal(number)
+
+    async def ended(self) -> int:
+        """Wait for its end and return the exit code."""
+        assert self._process is not None
+        async with asyncio.timeout(_END_SECONDS):
+            return await self._process.wait()
+
+    async def stop(self) -> int:
+        """SIGTERM, and the exit code."""
+        self.signal()
+        return await self.ended()
+
+    async def kill(self) -> None:
+        """End it at once (SIGKILL), if it still runs."""
+        if self.runs:
+            self.signal(signal.SIGKILL)
+            await self.ended()
+
+    async def _get(self, page: str) -> str | None:
+        try:
+            async with (
+                aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(5)) as session,
+                session.get(f"http://127.0.0.1:{self._port}/{page}") as answer,
+            ):
+                return await answer.text() if answer.status == 200 else None
+        except (aiohttp.ClientError, TimeoutError):
+            return None
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])

@@ -1,0 +1,168 @@
+"""The road of a record through a real process: each fate, each framing, each ordering."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from typing import Any
+
+import pytest
+
+from connector.core.record import Record
+from tests.support.deadline import eventually
+from tests.whole.stage import (
+    SCHEMA,
+    ListeningVendor,
+    Stage,
+    bare,
+    books_balance,
+    confluent,
+    event,
+    number,
+    single_object,
+)
+
+PATIENCE = 30.0
+TRACEPARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
+
+def _header(record: Record, name: str) -> bytes | None:
+    return dict(record.headers).get(name)
+
+
+async def test_every_fate_leaves_its_mark_and_the_books_balance(stage: Stage) -> None:
+    stage.create_topics()
+    stage.scenario(
+        rules=[
+            {"when": {"markers": ["later"], "first": 1, "of": "invocation"}, "do": {"kind": "reject"}},
+            {"when": {"markers": ["never"]}, "do": {"kind": "reject", "cause": "permanent"}},
+        ]
+    )
+    good = [f"good-{n}" for n in range(5)]
+    events = [event(mark, n) for n, mark in enumerate([*good, "later", "never"])]
+    refused = event("refused", 8, serviceId="FFFF")
+    stale = event("stale", 9, expiresAt=time.time_ns() // 1_000_000 - 60_000)
+    undecodable: list[bytes | None] = [b"not Avro at all", b"", None]
+    stage.produce([*map(single_object, [*events, refused, stale]), *undecodable], (("theirs", b"\x00kept"),))
+    connector = stage.connector()
+    await connector.start()
+
+    metrics = await connector.until(accepted=6, retried=1, dead_lettered=6)
+
+    assert books_balance(metrics)
+    assert stage.accepted_once([*good, "later"])
+    letters = {_header(letter, "invoke.class"): letter for letter in stage.dead_letters(6)}
+    assert set(letters) == {
+        b"vendor_permanent",
+        b"service_id_not_allowed",
+        b"expired",
+        b"bad_frame",
+        b"empty_value",
+        b"tombstone",
+    }
+    for letter in letters.values():
+        assert letter.headers[0] == ("theirs", b"\x00kept")
+        assert _header(letter, "__connect.errors.topic") == stage.main.encode()
+    never = letters[b"vendor_permanent"]
+    assert never.value == single_object(events[-1])
+    assert _header(never, "__connect.errors.offset") == b"6"
+    assert _header(never, "invoke.http-status") == b"500"
+    assert _header(never, "invoke.vendor-code") == b"1000"
+    assert letters[b"tombstone"].value is None
+    assert await connector.stop() == 0
+
+
+async def test_a_retry_outlives_the_process_that_wrote_it(stage: Stage) -> None:
+    stage.create_topics()
+    stage.scenario(rules=[{"when": {"first": 1, "of": "invocation"}, "do": {"kind": "reject"}}])
+    stage.produce([single_object(event("later"))])
+    first = stage.connector(retry={"delay": "3s"})
+    await first.start()
+    await first.until(retried=1)
+    await first.shows(commits_acknowledged_total=1)
+    await first.kill()
+    second = stage.connector(retry={"delay": "3s"})
+    await second.start()
+
+    await eventually(lambda: stage.accepted_once(["later"]), PATIENCE, "the retry is accepted")
+
+    (retried,) = first.lines("retried")
+    assert retried["attempts"] == 1
+    assert await second.stop() == 0
+    assert stage.accepted_once(["later"])
+
+
+async def test_wrong_credentials_hold_everything_and_a_restart_with_the_right_ones_ends_it(stage: Stage) -> None:
+    stage.create_topics()
+    right = stage.password_file.read_text()
+    stage.password_file.write_text("wrong")
+    marks = [f"held-{n}" for n in range(20)]
+    stage.produce([single_object(event(mark, n)) for n, mark in enumerate(marks)])
+    connector = stage.connector()
+    await connector.start()
+    await eventually(lambda: connector.lines("hold_entered"), PATIENCE, "posting stops")
+    await connector.shows(lag=20)
+    status = await connector.status()
+    assert status["holds"][0]["code"] == "bad_credentials"
+    assert status["ready"] is True
+    assert books_balance(await connector.metrics())
+    assert await connector.stop() == 0
+    assert stage.simulator.ledger.answers["credentials"] <= 20
+
+    stage.password_file.write_text(right)
+    await connector.start()
+
+    metrics = await connector.until(accepted=20)
+    assert metrics["records_dead_lettered_total"] == 0
+    assert stage.accepted_once(marks)
+    assert await connector.stop() == 0
+
+
+@pytest.mark.parametrize("framing", ["confluent", "single_object", "bare"])
+async def test_each_framing_is_read(stage: Stage, framing: str) -> None:
+    stage.create_topics()
+    schemas: dict[str, Any] = {"folder": str(stage.folder / "schemas"), "framing": framing}
+    (stage.folder / "schemas").mkdir()
+    (stage.folder / "schemas" / "ids.json").write_text(json.dumps({"7": "writer.avsc"}))
+    shutil.copy(SCHEMA, stage.folder / "schemas" / "writer.avsc")
+    if framing == "bare":
+        schemas["bare_schema"] = str(SCHEMA)
+    encode = {"confluent": lambda e: confluent(e, 7), "single_object": single_object, "bare": bare}[framing]
+    stage.produce([encode(event(f"e-{n}", n)) for n in range(3)])
+    connector = stage.connector(schemas=schemas)
+    await connector.start()
+    await connector.until(accepted=3, dead_lettered=0)
+    assert stage.accepted_once(f"e-{n}" for n in range(3))
+    assert await connector.stop() == 0
+
+
+@pytest.mark.parametrize("ordering", ["end_user", "partition", "none"])
+async def test_each_ordering_keeps_what_it_promises(stage: Stage, ordering: str) -> None:
+    stage.create_topics(partitions=2)
+    stage.scenario(latency={"kind": "uniform", "low": 0.0, "high": 0.02})
+    users, each = 6, 10
+    events = [event(f"{n:03d}", n % users) for n in range(users * each)]
+    stage.produce_events(events)
+    connector = stage.connector(delivery={"ordering": ordering})
+    await connector.start()
+    await connector.until(accepted=users * each)
+    assert stage.accepted_once(fields["eventId"] for fields in events)
+    if ordering != "none":
+        for user in range(users):
+            wanted = [fields["eventId"] for fields in events if fields["phoneNumber"] == number(user)]
+            assert stage.simulator.ledger.order(number(user)) == wanted
+    assert await connector.stop() == 0
+
+
+async def test_the_producers_trace_goes_on_to_the_vendor_and_into_the_log(stage: Stage) -> None:
+    stage.create_topics()
+    stage.produce([single_object(event("traced"))], (("traceparent", TRACEPARENT.encode()),))
+    connector = stage.connector()
+    await connector.start()
+    await connector.until(accepted=1)
+    vendor = stage.simulator.vendor
+    assert isinstance(vendor, ListeningVendor)
+    assert vendor.traceparents == [TRACEPARENT]
+    assert await connector.stop() == 0
+    assert connector.lines("accepted")[0]["trace_id"] == TRACEPARENT.split("-")[1]
