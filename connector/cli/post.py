@@ -56,7 +56,11 @@ def post(
 
 
 async def _post(settings: Settings, request: InvokeRequest) -> Outcome:
-    invoker = parts.invoker(settings)
+    try:
+        invoker = parts.invoker(settings)
+    except OSError as error:
+        typer.echo(f"openmarket.tls cannot be used ({type(error).__name__}): connector check says more", err=True)
+        raise typer.Exit(2) from None
     try:
         answer = await invoker.invoke(request)
     finally:

@@ -11,7 +11,7 @@ import pytest
 from connector.cli.checks.finding import Finding, Verdict, line
 from connector.cli.checks.live import address, registry
 from connector.cli.checks.offline import address as environment
-from connector.cli.checks.offline import outcomes, schemas, secret_files, services
+from connector.cli.checks.offline import outcomes, schemas, secret_files, services, tls_files
 from connector.cli.checks.probe import probe
 from connector.config import Settings, load
 from connector.edge.handshake import Refused, Shaken
@@ -151,3 +151,14 @@ async def test_an_unreachable_registry_fails(config_file: Configure) -> None:
     """Every partition with an unknown schema id would wait for it."""
     settings = load(config_file(schemas={"registry": {"url": "http://127.0.0.1:1"}}), {})
     assert (await registry(settings)).verdict is Verdict.FAILED
+
+
+async def test_certificates_that_cannot_be_used_are_findings_and_no_crash(
+    config_file: Configure, tmp_path: Path
+) -> None:
+    """Offline, at the vendor's address and by the probe."""
+    (tmp_path / "no.pem").write_text("no certificate")
+    files = {"certificate_file": str(tmp_path / "no.pem"), "key_file": str(tmp_path / "no.pem")}
+    settings = configured(config_file, tls=files)
+    found = [tls_files(settings), await probe(settings)]
+    assert [finding.verdict for finding in found] == [Verdict.FAILED, Verdict.FAILED]

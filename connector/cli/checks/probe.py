@@ -17,7 +17,10 @@ async def probe(settings: Settings) -> Finding:
     """Post a body without endUser. The vendor judges credentials before the body, so 12002 means they are accepted."""
     allowed = settings.openmarket.allowed_services or {}
     service_id = next(iter(allowed.values()), _ANY_SERVICE)
-    invoker = parts.invoker(settings)
+    try:
+        invoker = parts.invoker(settings)
+    except OSError:
+        return Finding("credentials", Verdict.FAILED, "openmarket.tls cannot be used", "see TLS files")
     try:
         answer = await invoker.invoke(InvokeRequest(service_id, _WITHOUT_END_USER, ()))
     finally:
