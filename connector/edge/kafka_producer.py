@@ -16,8 +16,12 @@ from connector.edge.kafka_errors import name_of
 _PROMISED: dict[str, object] = {
     "enable.idempotence": True,
     "acks": "all",
-    # The broker's own default, with room for a batch's head: librdkafka's 1,000,000 would refuse records that fit.
-    "message.max.bytes": 1_048_588,
+    # librdkafka's largest: the topic's own limit decides, and the headers get smaller when it says no.
+    "message.max.bytes": 1_000_000_000,
+    # Far below any topic's limit, so that a refusal for size means a record and never the batch around it.
+    "batch.size": 65_536,
+    # The topic's limit counts compressed bytes: a record that fitted compressed must fit here too.
+    "compression.codec": "zstd",
     # A copy is tried for ever by the flow; a short bound here only makes its failures visible.
     "message.timeout.ms": 30_000,
     "linger.ms": 5,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from random import Random
 
 import pytest
 
@@ -43,8 +44,11 @@ async def test_closing_waits_for_what_is_under_way(cluster: RealCluster) -> None
     assert len(cluster.read(partition, 100)) == 100
 
 
-async def test_a_record_larger_than_any_topic_takes_is_refused_without_a_broker(cluster: RealCluster) -> None:
+async def test_the_topics_own_limit_decides_and_not_the_clients(cluster: RealCluster) -> None:
+    value = Random(1).randbytes(2_000_000)  # compression must not make it fit
     sink = cluster.sink()
-    failed = await sink.write(cluster.create(), None, b"x" * 2_000_000, ())
+    refused = await sink.write(cluster.create(), None, value, ())
+    taken = await sink.write(cluster.create(max_bytes=3_000_000), None, value, ())
     await sink.close()
-    assert failed == WriteFailed("msg_size_too_large", too_large=True)
+    assert refused == WriteFailed("msg_size_too_large", too_large=True)
+    assert taken is None
