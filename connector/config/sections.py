@@ -86,7 +86,7 @@ class Delivery(Section):
     """Most records taken and not yet settled. Memory does not grow with lag."""
 
     buffer_bytes: Size = Field(default=64 * MIB, ge=64 * KIB, le=16 * GIB)
-    """Most bytes of keys and values taken and not yet settled, whichever bound comes first."""
+    """Most bytes of keys, values and headers taken and not yet settled, whichever bound comes first."""
 
 
 class Retry(Section):

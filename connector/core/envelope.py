@@ -182,7 +182,10 @@ def _split(headers: Headers) -> tuple[dict[str, bytes | None], Headers]:
 
 
 def _text(value: object) -> bytes:
-    return str(value).encode("utf-8", "replace")[:_TEXT_CAP]
+    text = str(value).encode("utf-8", "replace")
+    if len(text) <= _TEXT_CAP:
+        return text
+    return text[:_TEXT_CAP].decode("utf-8", "ignore").encode()  # the cut may go through a character
 
 
 def _number(value: bytes | None) -> int | None:

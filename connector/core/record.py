@@ -29,5 +29,8 @@ class Record(NamedTuple):
 
     @property
     def size(self) -> int:
-        """Bytes of key and value: what a record weighs in our memory, near enough."""
-        return len(self.key or b"") + len(self.value or b"")
+        """Bytes of key, value and headers: what a record weighs in our memory, near enough."""
+        size = len(self.key or b"") + len(self.value or b"")
+        if self.headers:
+            size += sum(len(name) + len(value or b"") for name, value in self.headers)
+        return size

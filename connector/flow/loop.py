@@ -30,7 +30,7 @@ nothing about the record."""
 
 class Limits(NamedTuple):
     """How much at once. `in_flight` posts; `uncommitted` records answered and not in an acknowledged commit;
-    `records` and `size` (bytes of keys and values) bound what is in memory."""
+    `records` and `size` (bytes of keys, values and headers) bound what is in memory."""
 
     in_flight: int
     uncommitted: int

@@ -151,3 +151,12 @@ def test_headers_do_not_pile_up(original: Headers, history: History) -> None:
     once = next(retry_headers(original, history, CAUSE, now_ms=0))
     again, theirs = opened(record(once))
     assert next(retry_headers(theirs, again, CAUSE, now_ms=0)) == once
+
+
+def test_a_reason_that_is_cut_stays_text() -> None:
+    """Whoever reads the header decodes UTF-8: no character is cut in two."""
+    for reason in ("·" * 1000, "x" + "·" * 1000):
+        written = dict(next(retry_headers((), HISTORY, CAUSE._replace(reason=reason), now_ms=0)))[REASON]
+        assert written is not None
+        assert reason.startswith(written.decode())
+        assert 1023 <= len(written) <= 1024
