@@ -102,7 +102,8 @@ _ROWS = (
         "blocked",
         Fate.HOLD,
         "the vendor blocked the request: the account, the number or the content",
-        _SUPPORT,
+        "contact the vendor's support with the X-Request-Id; if it is one number or content and not the account, say "
+        "dead_letter for this description in openmarket.outcomes, or every restart meets the record again",
         descriptions=("request was blocked", "the request was blocked", "your request was blocked"),
     ),
     Row(

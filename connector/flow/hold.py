@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from connector.core.outcome import Outcome
+from connector.core.record import Record
 from connector.flow.ports import Clock
 from connector.observe.events import Events
 
@@ -15,12 +16,13 @@ DEPLOYMENT = "deployment"
 
 
 class Hold(NamedTuple):
-    """Since when (ms since the epoch), why, and what to do about it."""
+    """Since when (ms since the epoch), why, and what to do about it; `request_id` is what the vendor's support asks."""
 
     kind: str
     code: str
     why: str
     remedy: str
+    request_id: str | None
     since_ms: int
 
 
@@ -34,7 +36,7 @@ class Holds:
 
     @property
     def active(self) -> bool:
-        """Whether anything new may be posted."""
+        """Whether nothing new may be posted."""
         return bool(self._in_force)
 
     @property
@@ -42,9 +44,10 @@ class Holds:
         """The holds, for people."""
         return tuple(self._in_force.values())
 
-    def enter(self, kind: str, outcome: Outcome) -> None:
-        """Hold from now on; a second answer of the same kind changes nothing."""
+    def enter(self, kind: str, record: Record, event_id: str | None, outcome: Outcome) -> None:
+        """Hold from now on, for the answer to this record; a second answer of the same kind changes nothing."""
         if kind in self._in_force:
             return
-        self._in_force[kind] = Hold(kind, outcome.code, outcome.why, outcome.remedy, self._clock.now_ms())
-        self._events.hold_entered(kind, outcome.code, outcome.why, outcome.remedy)
+        now_ms = self._clock.now_ms()
+        self._in_force[kind] = Hold(kind, outcome.code, outcome.why, outcome.remedy, outcome.request_id, now_ms)
+        self._events.hold_entered(kind, record, event_id, outcome)

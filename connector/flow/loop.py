@@ -56,7 +56,7 @@ class World(NamedTuple):
 
 
 class Loop:
-    """Runs until the source fails or its task is cancelled; `drain` and `leave` end it well."""
+    """Runs until the source fails or its task is cancelled; `leave` ends it well."""
 
     def __init__(
         self, world: World, road: Road, topics: Topics, limits: Limits, plan: RetryPlan, ordering: Ordering

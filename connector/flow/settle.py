@@ -58,7 +58,7 @@ class Settler:
     async def settle(self, delivery: Delivery, destination: Destination | None, dispatcher: Dispatcher) -> None:
         """Do what was decided. Afterwards the record is settled, or it keeps its place, or its partition has left."""
         if delivery.assignment.gone:
-            self._events.late_answer()
+            self._events.late_answer(delivery.record, delivery.event_id, delivery.outcome)
             return
         match destination:
             case Settled():
@@ -66,7 +66,7 @@ class Settler:
             case ToRetry() | ToDeadLetter():
                 written = await self._write_until_acknowledged(delivery, destination, dispatcher)
             case Keep(outcome):
-                self._holds.enter(DEPLOYMENT, outcome)
+                self._holds.enter(DEPLOYMENT, delivery.record, delivery.event_id, outcome)
                 dispatcher.put_back(delivery)
                 return
             case _:

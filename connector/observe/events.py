@@ -195,11 +195,17 @@ class Events:
         """A post was not accepted but may have been delivered; the line of what became of the record says so."""
         self._count("maybe_delivered", code)
 
-    def late_answer(self) -> None:
+    def late_answer(self, record: Record, event_id: str | None, outcome: Outcome | None) -> None:
         """An answer came after its partition had gone; it settles nothing, so the record may be posted twice."""
         self._count("late_answers")
         if self._admit("late_answer", ""):
-            self._log.warning("late_answer")
+            self._log.warning(
+                "late_answer",
+                **_place(record),
+                event_id=event_id,
+                code=outcome.code if outcome is not None else None,
+                request_id=outcome.request_id if outcome is not None else None,
+            )
 
     def schema_unavailable(self, code: str) -> None:
         """A schema could not be had; its partition waits."""
@@ -269,11 +275,22 @@ class Events:
 
     # Holds.
 
-    def hold_entered(self, kind: str, code: str, why: str, remedy: str) -> None:
-        """Posting stopped for a reason that a person may have to remedy."""
+    def hold_entered(self, kind: str, record: Record, event_id: str | None, outcome: Outcome) -> None:
+        """Posting stopped for a reason that a person may have to remedy; the record that met it keeps its place."""
         self._held[kind] = self._monotonic()
         self._count("holds", kind)
-        self._log.error("hold_entered", kind=kind, code=code, why=why, remedy=remedy)
+        self._log.error(
+            "hold_entered",
+            kind=kind,
+            code=outcome.code,
+            why=outcome.why,
+            remedy=outcome.remedy,
+            **_place(record),
+            event_id=event_id,
+            status=outcome.status,
+            vendor_code=outcome.vendor_code,
+            request_id=outcome.request_id,
+        )
 
     def hold_left(self, kind: str, seconds: float) -> None:
         """Posting goes on after so many seconds."""

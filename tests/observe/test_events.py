@@ -76,7 +76,7 @@ HAPPENINGS: dict[str, tuple[Callable[[Events], None], str | None, str | None]] =
     "kindness": (lambda e: e.kindness("plus"), "kindnesses_total", None),
     "never_sent": (lambda e: e.never_sent(Failure.DNS), "never_sent_total", "warning"),
     "maybe_delivered": (lambda e: e.maybe_delivered("rate_limited"), "maybe_delivered_total", None),
-    "late_answer": (lambda e: e.late_answer(), "late_answers_total", "warning"),
+    "late_answer": (lambda e: e.late_answer(RECORD, "order-7", LIMITED), "late_answers_total", "warning"),
     "schema_unavailable": (lambda e: e.schema_unavailable("timeout"), "schemas_unavailable_total", "warning"),
     "write_failed": (lambda e: e.write_failed("retry", "TIMED_OUT"), "writes_failed_total", "warning"),
     "write_recovered": (lambda e: e.write_recovered("retry"), "writes_recovered_total", "info"),
@@ -91,7 +91,7 @@ HAPPENINGS: dict[str, tuple[Callable[[Events], None], str | None, str | None]] =
         "partitions_stopped_total",
         "error",
     ),
-    "hold_entered": (lambda e: e.hold_entered("deployment", "unauthorized", "w", "r"), "holds_total", "error"),
+    "hold_entered": (lambda e: e.hold_entered("deployment", RECORD, "order-7", LIMITED), "holds_total", "error"),
     "hold_left": (lambda e: e.hold_left("deployment", 3.5), "hold_seconds_total", "info"),
     "source_failed": (lambda e: e.source_failed("FENCED", "restart"), "source_failures_total", "error"),
     "starting": (lambda e: e.starting({}, cie=False), None, "info"),
@@ -138,6 +138,16 @@ def test_a_failed_records_line_carries_what_one_searches_by(name: str) -> None:
         "trace_id": "ab",
         "attempts": 1,
     }.items() <= line.items()
+
+
+@pytest.mark.parametrize("name", ["hold_entered", "late_answer"])
+def test_a_record_that_stays_unsettled_is_named_with_the_vendors_request_id(name: str) -> None:
+    """The remedy of a hold may be to ask the vendor's support, who asks for it."""
+    world = World()
+    HAPPENINGS[name][0](world.events)
+    (line,) = world.lines
+    named = {"topic": "invocations", "partition": 3, "offset": 17, "event_id": "order-7", "request_id": "r"}
+    assert named.items() <= line.items()
 
 
 def test_an_accepted_records_line_is_short() -> None:
@@ -200,7 +210,7 @@ def test_what_was_left_out_is_said_even_when_the_process_stops_at_once() -> None
 
 def test_a_hold_is_a_gauge_while_it_lasts() -> None:
     world = World()
-    world.events.hold_entered("deployment", "unauthorized", "why", "remedy")
+    world.events.hold_entered("deployment", RECORD, "order-7", LIMITED)
     assert world.value("hold", "deployment") == 1
     world.events.hold_left("deployment", 2.5)
     assert (world.value("hold", "deployment"), world.value("hold_seconds_total", "deployment")) == (0, 2.5)
