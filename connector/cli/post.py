@@ -15,6 +15,7 @@ from connector.cli.options import ConfigFile
 from connector.cli.preview import built, refusal_text, request_text
 from connector.config import Settings, load
 from connector.core.outcome import Fate, Outcome
+from connector.core.redact import scrub
 from connector.core.refusal import Refusal
 from connector.core.request import InvokeRequest
 from connector.edge.clock import SystemClock
@@ -48,7 +49,7 @@ def post(
         typer.echo("\nNothing was posted: say --yes to post this for real.", err=True)
         raise typer.Exit(2)
     outcome = asyncio.run(_post(settings, request))
-    typer.echo(f"\n{_answer_text(outcome)}")
+    typer.echo(f"\n{_answer_text(outcome, asked_for.phone_number.removeprefix('+'))}")
     if outcome.fate is not Fate.ACCEPTED:
         raise typer.Exit(1)
     if settings.openmarket.is_cie:
@@ -68,12 +69,14 @@ async def _post(settings: Settings, request: InvokeRequest) -> Outcome:
     return parts.outcome_table(settings).classify(answer)
 
 
-def _answer_text(outcome: Outcome) -> str:
+def _answer_text(outcome: Outcome, phone_number: str) -> str:
+    request_id = outcome.request_id or "none"
     vendor_code = "" if outcome.vendor_code is None else f", vendor code {outcome.vendor_code}"
     status = "no answer" if outcome.status is None else f"HTTP {outcome.status}{vendor_code}"
     return (
         f"{status}\n"
-        f"X-Request-Id: {outcome.request_id or 'none'}\n"
+        # Free text of whoever answered: kept as it is, unless it echoes the phone number.
+        f"X-Request-Id: {scrub(request_id) if phone_number in request_id else request_id}\n"
         f"class: {outcome.code} ({outcome.fate.replace('_', ' ')})\n"
         f"why: {outcome.why}\n"
         f"remedy: {outcome.remedy}"

@@ -59,7 +59,7 @@ REMEDIES: Mapping[str, str] = {
     "reserved_key": "choose another key: this one is a word of the vendor's expression language",
     "built_in_key": "choose another key: this one is a variable that the vendor sets",
     "value_too_long": "write at most 4096 characters",
-    "value_not_bmp": "leave out characters beyond the Basic Multilingual Plane, such as most emoji",
+    "value_not_bmp": "leave out characters above U+FFFF, such as most emoji",
     "value_not_finite": "write a number, not NaN or infinity, or leave the variable out",
     "number_out_of_range": "write a 64-bit integer, or a string",
     "body_too_large": "send fewer or shorter variables: the request body is 8000 bytes of UTF-8 JSON at most",
