@@ -144,12 +144,12 @@ class _Process:
         return max(0.0, (self._clock.now_ms() - min(stamps)) / 1000) if stamps else 0.0
 
     def _lags(self) -> dict[Partition, int]:
-        """Records between what is settled and the end of the log, as far as the end is known."""
-        ends = self._watermarks.ends
+        """Offsets between what is settled and the end of the log, as far as the end is known."""
+        bounds = self._watermarks.bounds
         return {
-            partition: max(0, ends[partition] - assignment.tracker.committable)
+            partition: bounds[partition].lag(assignment.tracker.committable)
             for partition, assignment in self._loop.assignments.items()
-            if partition in ends
+            if partition in bounds
         }
 
     def _status(self) -> Mapping[str, object]:

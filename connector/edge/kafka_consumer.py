@@ -360,11 +360,14 @@ class KafkaSource:
     def _committed(self, native: list[TopicPartition]) -> list[TopicPartition]:
         """Ask a few times: a coordinator on the move must not cost the process its membership."""
         for _ in range(_LOOK_UPS - 1):
+            # A coordinator that does not answer is no reason to restart this process.
+            self.turned_at = time.monotonic()
             try:
                 return self._consumer.committed(native, timeout=_LOOK_UP)
             except KafkaException as raised:
                 self._trouble(raised.args[0])
                 time.sleep(_LOOK_UP_PAUSE)
+        self.turned_at = time.monotonic()
         return self._consumer.committed(native, timeout=_LOOK_UP)
 
     def _first_start(self, tp: TopicPartition) -> int:

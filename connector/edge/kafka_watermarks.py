@@ -1,10 +1,11 @@
-"""Ends of the partitions' logs, asked for off the hot path: librdkafka's own lag freezes during a pause."""
+"""Bounds of the partitions' logs, asked for off the hot path: librdkafka's own lag freezes during a pause."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 from collections.abc import Callable, Collection, Mapping
+from typing import NamedTuple
 
 from confluent_kafka import KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
@@ -19,8 +20,19 @@ _EVERY = 10.0
 _ANSWER = 10.0
 
 
+class Bounds(NamedTuple):
+    """A log's first offset, and the one after its last."""
+
+    start: int
+    end: int
+
+    def lag(self, position: int) -> int:
+        """Offsets still to be read from `position` on; what retention deleted is not to be read."""
+        return max(0, self.end - max(self.start, position))
+
+
 class Watermarks:
-    """The last known end offset of each of `partitions()`."""
+    """The last known bounds of the log of each of `partitions()`."""
 
     def __init__(
         self,
@@ -31,7 +43,7 @@ class Watermarks:
         self._admin = AdminClient(dict(properties), logger=logging.getLogger("librdkafka"))
         self._partitions = partitions
         self._on_error = on_error
-        self.ends: dict[Partition, int] = {}
+        self.bounds: dict[Partition, Bounds] = {}
 
     async def run(self) -> None:
         """Look again and again, until cancelled."""
@@ -41,19 +53,18 @@ class Watermarks:
 
     async def _look(self) -> None:
         partitions = list(self._partitions())
+        ends = await self._offsets(partitions, OffsetSpec.latest())  # type: ignore[no-untyped-call]  # its stub lacks it
+        starts = await self._offsets(partitions, OffsetSpec.earliest())  # type: ignore[no-untyped-call]  # likewise
+        self.bounds = {p: Bounds(starts[p], ends[p]) for p in partitions if p in starts and p in ends}
+
+    async def _offsets(self, partitions: Collection[Partition], spec: OffsetSpec) -> dict[Partition, int]:
         if not partitions:
-            self.ends = {}
-            return
-        wanted = {TopicPartition(p.topic, p.number): OffsetSpec.latest() for p in partitions}  # type: ignore[no-untyped-call]  # its stub lacks the return type
+            return {}
+        wanted = {TopicPartition(partition.topic, partition.number): spec for partition in partitions}
+        found = {}
         try:
-            answers = self._admin.list_offsets(wanted, request_timeout=_ANSWER)
+            for tp, answer in self._admin.list_offsets(wanted, request_timeout=_ANSWER).items():
+                found[Partition(tp.topic, tp.partition)] = (await asyncio.wrap_future(answer)).offset
         except KafkaException as raised:
             self._on_error(name_of(raised.args[0]))
-            return
-        ends = {}
-        for tp, answer in answers.items():
-            try:
-                ends[Partition(tp.topic, tp.partition)] = (await asyncio.wrap_future(answer)).offset
-            except KafkaException as raised:
-                self._on_error(name_of(raised.args[0]))
-        self.ends = ends
+        return found

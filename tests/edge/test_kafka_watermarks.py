@@ -1,0 +1,38 @@
+"""Lag from the bounds of a log."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from connector.core.record import Partition
+from connector.edge.kafka_watermarks import Bounds, Watermarks
+from tests.support.clusters import RealCluster
+from tests.support.deadline import eventually
+from tests.support.kafka_broker import Kafka
+
+
+@pytest.mark.parametrize(
+    ("bounds", "position", "lag"),
+    [(Bounds(0, 10), 4, 6), (Bounds(0, 10), 10, 0), (Bounds(7, 10), 0, 3), (Bounds(9, 9), 0, 0), (Bounds(0, 5), 9, 0)],
+)
+def test_lag_is_what_is_still_there_to_be_read(bounds: Bounds, position: int, lag: int) -> None:
+    """Retention may have deleted what lies below the start, and a commit may be newer than the last look."""
+    assert bounds.lag(position) == lag
+
+
+async def test_bounds_are_those_of_the_broker(kafka: Kafka) -> None:
+    """They come without the consumer, so a pause does not freeze them."""
+    cluster = RealCluster(kafka)
+    partition = Partition(cluster.create(), 0)
+    sink = cluster.sink()
+    for _ in range(3):
+        assert await sink.write(partition.topic, None, b"x", ()) is None
+    await sink.close()
+    errors: list[str] = []
+    watermarks = Watermarks({"bootstrap.servers": cluster.kafka.bootstrap_servers}, lambda: [partition], errors.append)
+    looking = asyncio.create_task(watermarks.run())
+    await eventually(lambda: watermarks.bounds == {partition: Bounds(0, 3)}, 20, "the bounds are known")
+    looking.cancel()
+    assert errors == []
