@@ -21,10 +21,6 @@ class SecretFile:
     path: Path
     secret: SecretStr
 
-    def reread(self) -> SecretFile:
-        """The file as it is now. Raises ValueError, as at load."""
-        return read_secret(self.path)
-
 
 def read_secret(value: object) -> SecretFile:
     """Read a secret file: UTF-8, 1 byte to 64 KiB, one trailing newline taken off. Raises ValueError."""

@@ -239,14 +239,6 @@ _ROWS = (
         failures=(Failure.PROTOCOL,),
         delivered=Delivered.MAYBE,
     ),
-    Row(
-        "cancelled",
-        Fate.RETRY,
-        "given up by us while stopping",
-        _MAYBE,
-        failures=(Failure.CANCELLED,),
-        delivered=Delivered.MAYBE,
-    ),
 )
 
 DEFAULT_TABLE = Table(_ROWS)

@@ -31,7 +31,6 @@ class Failure(StrEnum):
     TIMEOUT = "timeout"
     RESET = "reset"
     PROTOCOL = "protocol"  # bytes that are not HTTP
-    CANCELLED = "cancelled"  # given up by us at the end of a drain
 
 
 class NoReply(NamedTuple):

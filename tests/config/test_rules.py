@@ -225,13 +225,6 @@ def test_one_trailing_newline_is_taken_off(write: Write, password: Path, content
     assert load(write(SMALLEST), {}).openmarket.password.get_secret_value() == secret
 
 
-def test_a_secret_file_can_be_read_again(write: Write, password: Path) -> None:
-    """A Secret may change while we run."""
-    file = load(write(SMALLEST), {}).openmarket.password_file
-    password.write_text("new\n")
-    assert file.reread().secret.get_secret_value() == "new"
-
-
 def test_a_secret_that_everybody_may_read_is_seen(write: Write, password: Path) -> None:
     """For `connector check` to warn of: Kubernetes mounts Secrets so by default, so it is no error."""
     (name, file), *others = secret_files(load(write(SMALLEST), {}))
