@@ -43,8 +43,8 @@ def run(config: ConfigFile) -> None:
     logs.take_over_stdlib()
     try:
         ending = uvloop.run(_run(settings, logs))
-    except OSError as error:
-        logs.logger.error("cannot_start", reason=error.strerror)  # noqa: TRY400 - foreseen: a traceback tells no more
+    except wiring.CannotStartError as error:
+        logs.logger.error("cannot_start", reason=error.reason, remedy=error.remedy)  # noqa: TRY400 - foreseen: no traceback
         raise typer.Exit(FAILED) from None
     finally:
         logs.close()

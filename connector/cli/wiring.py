@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import orjson
 
 from connector import __version__
 from connector.cli import parts
+from connector.config import ConfigError
 from connector.config.client import consumer_properties, kafka_properties, producer_properties
 from connector.config.settings import Settings
 from connector.core.destination import OWN_CODES, Policy
@@ -21,11 +23,12 @@ from connector.core.record import Partition
 from connector.core.request import REMEDIES
 from connector.core.schedule import RetryPlan
 from connector.edge.admin import AdminServer
-from connector.edge.avro import DECODE_CODES
+from connector.edge.avro import DECODE_CODES, FETCH_CODES
 from connector.edge.certificates import expires_at
 from connector.edge.clock import SystemClock
 from connector.edge.kafka_consumer import KafkaSource, Subscription
 from connector.edge.kafka_producer import KafkaSink
+from connector.edge.kafka_properties import refusal
 from connector.edge.kafka_watermarks import Watermarks
 from connector.flow.deliver import Road, Rules
 from connector.flow.lifecycle import Ending, run_until
@@ -48,10 +51,32 @@ class Output(NamedTuple):
     accepted_line: AcceptedLine | None
 
 
+class CannotStartError(Exception):
+    """Something that a connector needs before its first record is not to be had. Both texts are for a person."""
+
+    def __init__(self, reason: str, remedy: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.remedy = remedy
+
+
 async def run(settings: Settings, output: Output, stop: asyncio.Event) -> Ending:
-    """Run one connector until `stop` is set or Kafka refuses for good. Raises OSError when its port is taken."""
+    """Run one connector until `stop` is set or Kafka refuses for good.
+
+    Raises ConfigError for schemas or Kafka properties that cannot be used, and CannotStartError.
+    """
+    if (why := refusal(consumer_properties(settings.kafka), producer_properties(settings.kafka))) is not None:
+        raise ConfigError((f"kafka: librdkafka refuses these settings: {why}",))
     process = _Process(settings, output)
     return await process.run(stop)
+
+
+@contextmanager
+def _needs(remedy: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:  # ssl.SSLError is one
+        raise CannotStartError(error.strerror or type(error).__name__, remedy) from None
 
 
 class _Process:
@@ -69,8 +94,10 @@ class _Process:
             consumer_properties(kafka), _subscription(settings), self._consumer_error, self._statistics
         )
         self._sink = KafkaSink(producer_properties(kafka), self._producer_error)
-        self._invoker = parts.invoker(settings)
-        self._decoder = parts.decoder(settings, self._clock)
+        with _needs("openmarket.tls: PEM files, the key belonging to the certificate; `connector check` looks at them"):
+            self._invoker = parts.invoker(settings)
+        with _needs("schemas.registry.ca_file: a PEM file"):
+            self._decoder = parts.decoder(settings, self._clock)
         rules = Rules(parts.request_rules(settings), table, _policy(settings))
         world = World(self._source, self._sink, self._decoder, self._clock, self._events)
         road = Road(rules, self._decoder, self._invoker, self._clock, self._events, random.random)
@@ -90,7 +117,8 @@ class _Process:
     async def run(self, stop: asyncio.Event) -> Ending:
         """Start the neighbours, run the loop, and let go of all of them."""
         settings = self._settings
-        await self._admin.start(settings.admin.host, settings.admin.port)
+        with _needs("admin.host and admin.port: an address of this machine, and a port that nobody else has"):
+            await self._admin.start(settings.admin.host, settings.admin.port)
         self._events.starting(_summary(settings), settings.openmarket.is_cie)
         background = [asyncio.create_task(self._heartbeat()), asyncio.create_task(self._watermarks.run())]
         try:
@@ -114,6 +142,7 @@ class _Process:
 
     def _provide(self) -> None:
         provide = self._metrics.provide
+        provide("ready", lambda: float(self._is_ready()))
         provide("records_in_hand", lambda: self._loop.in_hand)
         provide("in_flight", lambda: self._loop.in_flight)
         provide("assigned_partitions", lambda: len(self._loop.assignments))
@@ -127,7 +156,7 @@ class _Process:
 
     def _is_ready(self) -> bool:
         held = self._loop.holds.active and not self._settings.admin.ready_during_hold
-        return self._source.joined and not held
+        return self._events.is_ready and not held
 
     def _turn_age(self) -> float:
         return max(self._events.loop_turn_age(), self._events.owner_turn_age())
@@ -203,7 +232,7 @@ class _Process:
 def _metrics(table: Table) -> Metrics:
     answers = [row.code for row in table.rows()]
     refusals = [*sorted(DECODE_CODES), *sorted(EVENT_CODES), *REMEDIES, *sorted(OWN_CODES)]
-    return Metrics(dead_letter_codes=[*refusals, *answers], answer_codes=answers)
+    return Metrics([*refusals, *answers], answers, sorted(FETCH_CODES))
 
 
 def _retry_topics(settings: Settings) -> frozenset[str]:

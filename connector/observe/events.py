@@ -59,11 +59,10 @@ class Events:
         self._monotonic = monotonic
         self._sampler = Sampler(_LINES_A_SECOND)
         self._held: dict[str, float] = {}
-        self._is_ready = False
+        self.is_ready = False
         self._is_cie = False
         self._loop_turned = self._owner_turned = monotonic()
         self._bind_hot_series(metrics)
-        metrics.provide("ready", lambda: float(self._is_ready))
         metrics.provide("cie", lambda: float(self._is_cie))
         metrics.provide("hold", lambda: {(kind,): 1.0 for kind in tuple(self._held)})
         metrics.provide("loop_turn_age_seconds", self.loop_turn_age)
@@ -314,12 +313,12 @@ class Events:
 
     def ready(self) -> None:
         """The group was joined."""
-        self._is_ready = True
+        self.is_ready = True
         self._log.info("ready")
 
     def stopping(self, reason: str) -> None:
         """Nothing new is taken from here on."""
-        self._is_ready = False
+        self.is_ready = False
         self._log.info("stopping", reason=reason)
 
     def stopped(self, clean: bool) -> None:

@@ -87,15 +87,21 @@ class Histogram:
 class Metrics(Collector):
     """Every metric of this process on a registry of its own: two of them can live in one process.
 
-    `dead_letter_codes` and `answer_codes` are the classes that the tables in force can give: their series start
-    at 0, and any other class is counted as `other`, so that no answer can make labels grow.
+    The codes are what the tables in force can give (`schema_codes`: why a schema cannot be had): their series start
+    at 0, and any other is counted as `other`, so that no answer can make labels grow.
     """
 
-    def __init__(self, dead_letter_codes: Iterable[str] = (), answer_codes: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        dead_letter_codes: Iterable[str] = (),
+        answer_codes: Iterable[str] = (),
+        schema_codes: Iterable[str] = (),
+    ) -> None:
         allowed = {
             "records_dead_lettered": {"code": _with_other(dead_letter_codes)},
             "answers": {"code": _with_other(answer_codes)},
             "maybe_delivered": {"code": _with_other(answer_codes)},
+            "schemas_unavailable": {"code": _with_other(schema_codes)},
         }
         self._counters = {
             row.name: Counter(row, allowed.get(row.name, {})) for row in TABLE if row.kind is Kind.COUNTER

@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from connector.core.reply import Failure
+from connector.core.request import KINDNESSES
 
 PREFIX = "invoke_connector_"
 OTHER = "other"
@@ -44,6 +45,7 @@ class Definition(NamedTuple):
 
 _ANSWER_CODE = Label("code", (OTHER,), "the classes of `connector codes`, and `other`")
 _DEAD_LETTER_CODE = Label("code", (OTHER,), "the classes a dead letter can have, and `other`")
+_SCHEMA_CODE = Label("code", (OTHER,), "the reasons for which a schema cannot be had, and `other`")
 _KAFKA_CODE = Label("code", None, "names of Kafka's errors")
 _TARGET = Label("target", ("retry", "dead_letter"))
 _HOLD_KIND = Label("kind", ("deployment", OTHER))
@@ -105,7 +107,7 @@ TABLE: tuple[Definition, ...] = (
         "kindnesses",
         C,
         "Harmless flaws of an event that were put right, by kind.",
-        (Label("kind", None, "the fixed kindnesses of the request builder"),),
+        (Label("kind", (*KINDNESSES, OTHER)),),
     ),
     Definition("hold", G, "1 while a hold of this kind stops posting.", (_HOLD_KIND,)),
     Definition("holds", C, "Holds entered, by kind.", (_HOLD_KIND,)),
@@ -141,7 +143,7 @@ TABLE: tuple[Definition, ...] = (
         "schemas_unavailable",
         C,
         "Schemas that could not be had for now (their partition waits), by reason.",
-        (Label("code", None, "the fixed reasons of the schema look-up"),),
+        (_SCHEMA_CODE,),
     ),
     Definition("source_failures", C, "Failures of the Kafka source that end the process.", (_KAFKA_CODE,)),
     Definition("log_lines_left_out", C, "Log lines left out by sampling."),
@@ -159,7 +161,7 @@ TABLE: tuple[Definition, ...] = (
         "When a TLS certificate of ours expires, in seconds since the epoch.",
         (Label("certificate", None, "the certificates configured"),),
     ),
-    Definition("ready", G, "1 from ready to stopping."),
+    Definition("ready", G, "1 while `/readyz` succeeds: from joining the group to stopping."),
     Definition("cie", G, "1 when posting to the vendor's test environment, which reaches nobody."),
     Definition(
         "build_info",

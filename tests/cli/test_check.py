@@ -11,7 +11,7 @@ import pytest
 from connector.cli.checks.finding import Finding, Verdict, line
 from connector.cli.checks.live import address, registry
 from connector.cli.checks.offline import address as environment
-from connector.cli.checks.offline import outcomes, schemas, secret_files, services, tls_files
+from connector.cli.checks.offline import kafka_properties, outcomes, schemas, secret_files, services, tls_files
 from connector.cli.checks.probe import probe
 from connector.config import Settings, load
 from connector.edge.handshake import Refused, Shaken
@@ -162,3 +162,11 @@ async def test_certificates_that_cannot_be_used_are_findings_and_no_crash(
     settings = configured(config_file, tls=files)
     found = [tls_files(settings), await probe(settings)]
     assert [finding.verdict for finding in found] == [Verdict.FAILED, Verdict.FAILED]
+
+
+def test_properties_that_librdkafka_refuses_fail_without_a_broker(config_file: Configure) -> None:
+    """It would refuse them at start; `max_poll_interval` may not be shorter than its session time-out, for one."""
+    settings = load(config_file(kafka={"client": {"no.such.property": 1}}), {})
+    found = kafka_properties(settings)
+    assert found.verdict is Verdict.FAILED
+    assert "no.such.property" in found.why

@@ -216,14 +216,14 @@ def test_a_hold_is_a_gauge_while_it_lasts() -> None:
     assert (world.value("hold", "deployment"), world.value("hold_seconds_total", "deployment")) == (0, 2.5)
 
 
-def test_ready_is_a_gauge_from_ready_to_stopping() -> None:
+def test_it_is_ready_from_ready_to_stopping() -> None:
     world = World()
-    seen = [world.value("ready")]
+    seen = [world.events.is_ready]
     world.events.ready()
-    seen.append(world.value("ready"))
+    seen.append(world.events.is_ready)
     world.events.stopping("SIGTERM")
-    seen.append(world.value("ready"))
-    assert seen == [0, 1, 0]
+    seen.append(world.events.is_ready)
+    assert seen == [False, True, False]
 
 
 def test_the_test_environment_is_a_warning_and_a_gauge() -> None:

@@ -7,10 +7,12 @@ from collections.abc import Callable, Iterator
 from connector.cli import parts
 from connector.cli.checks.finding import Finding, Verdict
 from connector.config import ConfigError
+from connector.config.client import consumer_properties, producer_properties
 from connector.config.fields import secret_files as every_secret_file
 from connector.config.files import readable_by_others
 from connector.config.settings import Settings
 from connector.edge.clock import SystemClock
+from connector.edge.kafka_properties import refusal
 from connector.edge.schemas import SchemaFolderError
 
 
@@ -85,6 +87,15 @@ def schemas(settings: Settings) -> Finding:
     return Finding("schemas", Verdict.OK, why)
 
 
+def kafka_properties(settings: Settings) -> Finding:
+    """That librdkafka takes what the settings amount to: properties of kafka.client, certificates, time-outs."""
+    why = refusal(consumer_properties(settings.kafka), producer_properties(settings.kafka))
+    if why is not None:
+        remedy = "correct kafka.client, kafka.security or kafka.max_poll_interval"
+        return Finding("Kafka properties", Verdict.FAILED, f"librdkafka refuses them: {why}", remedy)
+    return Finding("Kafka properties", Verdict.OK, "taken by librdkafka")
+
+
 def tls_files(settings: Settings) -> Finding:
     """That certificates and key can be used together."""
     try:
@@ -116,6 +127,7 @@ def outcomes(settings: Settings) -> Finding:
 
 _CHECKS: tuple[Callable[[Settings], Finding], ...] = (
     secret_files,
+    kafka_properties,
     schemas,
     address,
     services,
