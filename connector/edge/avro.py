@@ -9,10 +9,9 @@ from connector.core.refusal import Problem, Refusal, Stage
 from connector.core.signals import SchemaNeeded
 from connector.edge.codec import IncompatibleError, Reader, TrailingBytesError, UndecodableError, Writer
 from connector.edge.framing import CONFLUENT_LENGTH, SINGLE_OBJECT_LENGTH, ByFingerprint, ById, Framing, frame_of
-from connector.edge.lookup import NOT_SURE, Registry, SchemaLookup
+from connector.edge.lookup import NOT_SURE, Registry, SchemaLookup, usable
 from connector.edge.registry import UNAVAILABLE_CODES
-from connector.edge.schemas import SchemaFile, SchemaFolder, SchemaFolderError
-from connector.edge.vetting import UnsafeSchemaError
+from connector.edge.schemas import SchemaFile, SchemaFolder
 
 LARGEST_VALUE = 1024 * 1024
 """Bytes. A request may have 8000, so an event that can be posted is far below."""
@@ -59,7 +58,7 @@ class AvroDecoder:
         self._reader = Reader(reader)
         self._lookup = SchemaLookup(self._reader, folder, registry, monotonic)
         self._framing = framing
-        self._bare = self._configured(bare) if bare is not None else None
+        self._bare = usable(self._reader, bare) if bare is not None else None
         self._largest_value = largest_value
 
     def decode(self, record: Record) -> Mapping[str, object] | Refusal | SchemaNeeded:
@@ -87,12 +86,6 @@ class AvroDecoder:
     async def close(self) -> None:
         """Give up what is under way and close the connections."""
         await self._lookup.close()
-
-    def _configured(self, file: SchemaFile) -> Writer:
-        try:
-            return self._reader.writer(file.text)
-        except (UnsafeSchemaError, IncompatibleError) as error:
-            raise SchemaFolderError(f"{file.name} cannot be used: {error}") from error
 
 
 def _fields(writer: Writer | Refusal, value: bytes, start: int) -> Mapping[str, object] | Refusal:

@@ -44,8 +44,8 @@ class SchemaLookup:
         self._reader = reader
         self._registry = registry
         self._monotonic = monotonic
-        self._by_fingerprint = {key: _usable(reader, file) for key, file in folder.by_fingerprint.items()}
-        self._by_id = {key: _usable(reader, file) for key, file in folder.by_id.items()}
+        self._by_fingerprint = {key: usable(reader, file) for key, file in folder.by_fingerprint.items()}
+        self._by_id = {key: usable(reader, file) for key, file in folder.by_id.items()}
         self._asked: OrderedDict[int, Writer | Refusal] = OrderedDict()
         self._first_doubt: OrderedDict[int, float] = OrderedDict()
         self._unknown_until: OrderedDict[int, float] = OrderedDict()
@@ -119,7 +119,8 @@ def _put(kept: OrderedDict[int, _Kept], number: int, value: _Kept) -> None:
         kept.popitem(last=False)
 
 
-def _usable(reader: Reader, file: SchemaFile) -> Writer:
+def usable(reader: Reader, file: SchemaFile) -> Writer:
+    """Return the schema of a file of ours. Raises SchemaFolderError when nothing can be read with it."""
     try:
         return reader.writer(file.text)
     except (UnsafeSchemaError, IncompatibleError) as error:

@@ -113,6 +113,15 @@ class Assignment:
         if not self.posting:
             self.idle.set()
 
+    async def leaves_within(self, seconds: float) -> bool:
+        """Wait so long, or until the partition has to go; whether it has to."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self.leaving.wait()
+        except TimeoutError:
+            return False
+        return True
+
     def oldest(self) -> Record | None:
         """The record that holds the commit back, else the next one waiting."""
         return self.open.get(self.tracker.committable) or (self.queue[0] if self.queue else None)

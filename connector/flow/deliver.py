@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -97,7 +96,7 @@ class Road:
             destination = await self._post(delivery, tries)
             if not isinstance(destination, Again):
                 return destination
-            if await self._leaving_within(delivery.assignment, destination.wait):
+            if await delivery.assignment.leaves_within(destination.wait):
                 return None
         raise AssertionError("route asked for more tries in place than the policy has")
 
@@ -125,14 +124,6 @@ class Road:
             now_ms=self._clock.now_ms(),
             chance=self._chance(),
         )
-
-    async def _leaving_within(self, assignment: Assignment, seconds: float) -> bool:
-        try:
-            async with asyncio.timeout(seconds):
-                await assignment.leaving.wait()
-        except TimeoutError:
-            return False
-        return True
 
 
 def _history(record: Record, assignment: Assignment) -> tuple[History, Headers]:

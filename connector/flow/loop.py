@@ -219,7 +219,8 @@ class Loop:
         backoff = _FIRST_BACKOFF
         while not assignment.leaving.is_set() and (reason := await self._decoder.fetch(needed)) is not None:
             self._events.schema_unavailable(reason)
-            await self._clock.sleep(backoff)
+            if await assignment.leaves_within(backoff):
+                return
             backoff = min(backoff * 2, _LONGEST_BACKOFF)
         if assignment.stuck == _SCHEMA:
             assignment.stuck = None

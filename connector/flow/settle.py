@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
 from connector.core.destination import Destination, Keep, Settled, ToDeadLetter, ToRetry
 from connector.core.envelope import Names, dead_letter_headers, retry_headers
 from connector.core.record import Headers
-from connector.core.signals import WriteFailed
 from connector.flow.assignment import Assignment, Delivery
 from connector.flow.commits import Committer
 from connector.flow.dispatch import Dispatcher
@@ -134,25 +132,15 @@ class Settler:
             if smaller is not None:
                 headers = smaller
                 continue
-            if await self._wait_to_write_again(assignment, target, failed, backoff):
+            assignment.stuck = assignment.stuck or WRITE
+            self._events.write_failed(target, failed.code)
+            if await assignment.leaves_within(backoff):
                 return False
             backoff = min(backoff * 2, LONGEST_BACKOFF)
         if assignment.stuck == WRITE:
             assignment.stuck = None
             self._events.write_recovered(target)
             dispatcher.ready(assignment)
-        return True
-
-    async def _wait_to_write_again(
-        self, assignment: Assignment, target: Target, failed: WriteFailed, backoff: float
-    ) -> bool:
-        assignment.stuck = assignment.stuck or WRITE
-        self._events.write_failed(target, failed.code)
-        try:
-            async with asyncio.timeout(backoff):
-                await assignment.leaving.wait()
-        except TimeoutError:
-            return False
         return True
 
     def _headers(self, delivery: Delivery, destination: ToRetry | ToDeadLetter) -> Iterator[Headers]:
