@@ -26,7 +26,8 @@ _WHOLE_PARTITION = ""
 class Dispatcher:
     """Hands out deliveries to workers; a worker that finds nothing waits here until woken.
 
-    `may_post` is asked before each hand-out, `due` whether a retry partition's head may go; `fetch` is told of a
+    `may_post` is asked before each hand-out, `may_unblock` whether at least a record may go that holds its
+    partition's commit back; `due` whether a retry partition's head may go; `fetch` is told of a
     schema that is missing, `stop` of a partition whose head cannot be handled by a bug of ours.
     """
 
@@ -38,6 +39,7 @@ class Dispatcher:
         *,
         ordering: Ordering,
         may_post: Callable[[], bool],
+        may_unblock: Callable[[], bool],
         due: Callable[[Assignment, Record], bool],
         fetch: Callable[[Assignment, SchemaNeeded], None],
         stop: Callable[[Assignment, Exception], None],
@@ -47,6 +49,7 @@ class Dispatcher:
         self._events = events
         self._ordering = ordering
         self._may_post = may_post
+        self._may_unblock = may_unblock
         self._due = due
         self._fetch = fetch
         self._stop = stop
@@ -112,7 +115,7 @@ class Dispatcher:
 
     def _next(self) -> Delivery | None:
         if not self._may_post():
-            return None
+            return self._blocking() if self._may_unblock() else None
         while self._runnable:
             delivery = self._runnable.popleft()
             if not delivery.assignment.leaving.is_set():
@@ -130,6 +133,15 @@ class Dispatcher:
             if self._enters_lane(taken):
                 return taken
         asyncio.get_running_loop().call_soon(self.wake, 1)
+        return None
+
+    def _blocking(self) -> Delivery | None:
+        """One that nothing but itself keeps from being committed: what is settled behind it would never make room."""
+        for place, delivery in enumerate(self._runnable):
+            assignment = delivery.assignment
+            if delivery.record.offset == assignment.tracker.committable and not assignment.leaving.is_set():
+                del self._runnable[place]
+                return delivery
         return None
 
     def _take(self, assignment: Assignment) -> Delivery | None:

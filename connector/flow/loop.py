@@ -63,7 +63,6 @@ class Loop:
     ) -> None:
         self._source = world.source
         self._decoder = world.decoder
-        self._clock = world.clock
         self._events = world.events
         self._topics = topics
         self._limits = limits
@@ -71,8 +70,6 @@ class Loop:
         self._background: set[asyncio.Task[None]] = set()
         self.workers: list[asyncio.Task[None]] = []
         self.assignments: dict[Partition, Assignment] = {}
-        self.joined = False
-        self.turned_at = self._clock.monotonic()
         self.holds = Holds(world.clock, world.events)
         self.committer = Committer(
             world.source, world.clock, world.events, bound=limits.uncommitted, on_room=self._wake_all
@@ -84,6 +81,7 @@ class Loop:
             world.events,
             ordering=ordering,
             may_post=self._may_post,
+            may_unblock=self._may_unblock,
             due=self._sleepers.is_due,
             fetch=self._fetch,
             stop=self._stop_partition,
@@ -110,7 +108,6 @@ class Loop:
         self.workers = [asyncio.create_task(self._work()) for _ in range(self._limits.in_flight)]
         while True:
             event = await self._source.next()
-            self.turned_at = self._clock.monotonic()
             if isinstance(event, Taken):
                 self._take(event.records)
             elif isinstance(event, Committed):
@@ -156,6 +153,12 @@ class Loop:
 
     def _may_post(self) -> bool:
         return not (self._stopping or self.holds.active or self.committer.full)
+
+    def _may_unblock(self) -> bool:
+        """Whether a crash would still post no more than the bounds of what is uncommitted and in flight again."""
+        exposed = self.committer.uncommitted + self.in_flight
+        bound = self._limits.uncommitted + self._limits.in_flight
+        return not (self._stopping or self.holds.active) and exposed < bound
 
     def _take(self, records: Iterable[Record]) -> None:
         for partition, run in groupby(records, key=attrgetter("partition")):

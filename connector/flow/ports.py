@@ -74,13 +74,10 @@ class Invoker(Protocol):
 
 
 class Clock(Protocol):
-    """Time, so that tests can move it."""
+    """Time, so that tests can move it. Waiting is the event loop's, whose time they move too."""
 
     def now_ms(self) -> int:
         """Wall clock, ms since the epoch."""
 
     def monotonic(self) -> float:
         """Seconds that never go back."""
-
-    async def sleep(self, seconds: float) -> None:
-        """Wait."""

@@ -297,6 +297,21 @@ async def test_posting_waits_while_too_much_is_uncommitted(clock: VirtualClock) 
         assert connector.loop.committer.uncommitted == 0
 
 
+@run_virtual
+async def test_the_bound_on_what_is_uncommitted_never_waits_for_itself(clock: VirtualClock) -> None:
+    """A record waits behind a slow one of its person while others fill the bound: it still goes, and makes room."""
+    kafka, slow = broker(clock, main=1), NoReply(Failure.CONNECT, sent=False)
+    vendor = ScriptedVendor(lambda who, before: slow if who == number(0) and before < 3 else ACCEPTED)
+    for n in (0, 0, 0, *range(1, 60)):
+        feed(kafka, event(n))
+    limits = LIMITS._replace(uncommitted=20)
+    async with running(Connector(kafka, vendor, clock, limits=limits)) as connector:
+        await asyncio.sleep(0.5)
+        assert connector.loop.committer.uncommitted <= 20 + limits.in_flight
+        await asyncio.sleep(60)
+        assert connector.count("records_accepted") == 62
+
+
 @pytest.mark.parametrize("answer", [Reply(200, None, b"login"), Reply(204, "REQ", b"")])
 def test_an_answer_that_is_not_the_vendors_is_never_settled_as_accepted(answer: Reply) -> None:
     """A proxy's page with status 200 may have been delivered, and is repeated at most once."""
