@@ -138,7 +138,7 @@ class _Process:
             if self._source.joined and not joined:
                 joined = True
                 self._events.ready()
-            await self._clock.sleep(_HEARTBEAT)
+            await asyncio.sleep(_HEARTBEAT)
 
     def _provide(self) -> None:
         provide = self._metrics.provide

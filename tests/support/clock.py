@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import heapq
 import inspect
-import itertools
 import selectors
 from collections.abc import Callable, Coroutine
 from typing import Any, Concatenate, ParamSpec, TypeVar
@@ -23,8 +21,6 @@ class HandClock:
     def __init__(self, now_ms: int = START_MS) -> None:
         self._start_ms = now_ms
         self._elapsed = 0.0
-        self._order = itertools.count()
-        self._sleepers: list[tuple[float, int, asyncio.Future[None]]] = []
 
     def now_ms(self) -> int:
         return self._start_ms + round(self._elapsed * 1000)
@@ -32,18 +28,9 @@ class HandClock:
     def monotonic(self) -> float:
         return self._elapsed
 
-    async def sleep(self, seconds: float) -> None:
-        woken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        heapq.heappush(self._sleepers, (self._elapsed + seconds, next(self._order), woken))
-        await woken
-
     def advance(self, seconds: float) -> None:
-        """Move on, and wake whoever is due, in order of due time."""
+        """Move on."""
         self._elapsed += seconds
-        while self._sleepers and self._sleepers[0][0] <= self._elapsed:
-            _, _, woken = heapq.heappop(self._sleepers)
-            if not woken.done():
-                woken.set_result(None)
 
 
 class VirtualClock:
@@ -57,9 +44,6 @@ class VirtualClock:
 
     def monotonic(self) -> float:
         return self._loop.time()
-
-    async def sleep(self, seconds: float) -> None:
-        await asyncio.sleep(seconds)
 
 
 class NothingWillHappenError(Exception):
