@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import sys
 import tempfile
 import uuid
@@ -40,8 +39,7 @@ def bench(
     rounds: Annotated[int, typer.Option(min=1, help="Runs of each contender, by turns.")] = 3,
 ) -> None:
     """Measure throughput, CPU an event and memory of the connector beside a bare loop, in one sitting."""
-    core, rest = _cores()
-    os.sched_setaffinity(0, rest)  # inherited by the broker and the sink; contenders are put on their own core
+    core = contenders.take_the_rest()
     runs: list[Measured] = []
     with _stage(core, events) as (stage, sink):
         for turn in range(rounds):
@@ -77,14 +75,6 @@ def _stage(core: int, events: int) -> Iterator[tuple[Stage, Sink]]:
         finally:
             broker.stop()
             sink.stop()
-
-
-def _cores() -> tuple[int, set[int]]:
-    """The core for the contenders, and those for everything else."""
-    first, *rest = sorted(os.sched_getaffinity(0))
-    if not rest:
-        typer.echo("only one core: broker, sink and contenders share it, so that rates mean little", err=True)
-    return first, set(rest) or {first}
 
 
 def main() -> None:

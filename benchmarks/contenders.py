@@ -26,6 +26,15 @@ class Stage(NamedTuple):
     core: int
 
 
+def take_the_rest() -> int:
+    """Leave one core to the contenders, its number returned; this process and its children share the others."""
+    first, *rest = sorted(os.sched_getaffinity(0))
+    if not rest:
+        print("only one core: broker, sink and contenders share it, so that rates mean little", file=sys.stderr)
+    os.sched_setaffinity(0, rest or {first})
+    return first
+
+
 @contextlib.contextmanager
 def bare_loop(stage: Stage, name: str) -> Iterator[int]:
     """Run the bare loop; its process id. `name`, here and below, is a consumer group new to the broker."""

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import io
-import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import fastavro
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
-from fastavro.schema import fingerprint, to_parsing_canonical_form
+
+from connector.edge.codec import Encoder
+from connector.edge.framing import Framing
 
 SCHEMA_FILE = Path(__file__).parent.parent / "schemas" / "invocation-event.avsc"
 SERVICE_ID = "0A1B2C3D4E5F"
 
 _ADMIN_SECONDS = 30.0
-_MAGIC = b"\xc3\x01"
 
 
 def end_user(number: int) -> str:
@@ -44,11 +42,6 @@ def events(count: int) -> Iterator[dict[str, object]]:
         }
 
 
-def frame_of(schema: dict[str, object]) -> bytes:
-    """The ten bytes that begin every value: the mark, and the schema's fingerprint, lowest byte first."""
-    return _MAGIC + bytes.fromhex(fingerprint(to_parsing_canonical_form(schema), "CRC-64-AVRO"))
-
-
 def create_topics(bootstrap_servers: str, partitions: int, *names: str) -> None:
     """Create topics and wait until they are there."""
     admin = AdminClient({"bootstrap.servers": bootstrap_servers})
@@ -57,28 +50,17 @@ def create_topics(bootstrap_servers: str, partitions: int, *names: str) -> None:
         created.result(_ADMIN_SECONDS)
 
 
-class Encoder:
-    """Turns events into values."""
-
-    def __init__(self, schema_file: Path = SCHEMA_FILE) -> None:
-        schema = json.loads(schema_file.read_text())
-        self._schema = fastavro.parse_schema(schema)
-        self._frame = frame_of(schema)
-
-    def encode(self, event: dict[str, object]) -> bytes:
-        """One value."""
-        out = io.BytesIO()
-        out.write(self._frame)
-        fastavro.schemaless_writer(out, self._schema, event)
-        return out.getvalue()
+def encoder() -> Encoder:
+    """Writes what a producer of the present schema writes."""
+    return Encoder(SCHEMA_FILE.read_text(), Framing.SINGLE_OBJECT)
 
 
 def fill(bootstrap_servers: str, topic: str, count: int) -> int:
     """Write so many events, keyed by end user; return the bytes of an average value."""
-    encoder, size = Encoder(), 0
+    encode, size = encoder().encode, 0
     producer = Producer({"bootstrap.servers": bootstrap_servers, "linger.ms": 20, "partitioner": "murmur2_random"})
     for event in events(count):
-        value = encoder.encode(event)
+        value = encode(event)
         size += len(value)
         while True:
             try:
