@@ -37,11 +37,12 @@ test: setup prefetch  ## all tests, on real Apache Kafka, with the coverage of l
 	@echo "The core is covered whole:"
 	@$(BIN)/coverage report --include='connector/core/*' --skip-covered --show-missing --fail-under=100
 
-lint: setup chart  ## ruff, mypy, the rooms' contracts, Dockerfile and chart
+lint: setup chart  ## ruff, mypy, the rooms' contracts, the docs' claims, Dockerfile and chart
 	@$(BIN)/ruff check --quiet
 	@$(BIN)/ruff format --check --quiet || { echo "make lint: run $(BIN)/ruff format"; exit 1; }
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@$(BIN)/python -m pytest --quiet tests/docs
 	@$(BIN)/hadolint Dockerfile
 
 chart: setup  ## the Helm chart, linted, rendered and validated

@@ -66,7 +66,7 @@ app = typer.Typer(
     add_completion=False,
     # Its tracebacks show local variables, and those hold secrets and phone numbers.
     pretty_exceptions_enable=False,
-    epilog="Exit codes: 0 done · 1 failed · 2 usage or configuration.",
+    epilog="Exit codes: 0 done · 1 failed · 2 usage or configuration. `run` has more: see its help.",
 )
 
 

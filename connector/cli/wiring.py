@@ -149,9 +149,8 @@ class _Process:
         provide("oldest_unsettled_seconds", self._oldest_seconds)
         provide("lag", lambda: {(p.topic, str(p.number)): float(lag) for p, lag in self._lags().items()})
         provide("last_commit_age_seconds", self._commit_age)
-        if (certificate := self._settings.openmarket.tls.certificate_file) is not None:
-            expiry = expires_at(certificate)
-            provide("certificate_expiry_timestamp_seconds", lambda: {} if expiry is None else {("openmarket",): expiry})
+        expiries = _certificate_expiries(self._settings)
+        provide("certificate_expiry_timestamp_seconds", lambda: expiries)
         provide("broker_round_trip_seconds", lambda: self._round_trips)
 
     def _is_ready(self) -> bool:
@@ -233,6 +232,16 @@ def _metrics(table: Table) -> Metrics:
     answers = [row.code for row in table.rows()]
     refusals = [*sorted(DECODE_CODES), *sorted(EVENT_CODES), *REMEDIES, *sorted(OWN_CODES)]
     return Metrics([*refusals, *answers], answers, sorted(FETCH_CODES))
+
+
+def _certificate_expiries(settings: Settings) -> Mapping[tuple[str, ...], float]:
+    """When each certificate of ours ends, as it was at start: a new one takes effect with a restart."""
+    files = {
+        "openmarket": settings.openmarket.tls.certificate_file,
+        "kafka": settings.kafka.security.certificate_file,
+    }
+    ends = {(name,): expires_at(file) for name, file in files.items() if file is not None}
+    return {name: end for name, end in ends.items() if end is not None}
 
 
 def _retry_topics(settings: Settings) -> frozenset[str]:

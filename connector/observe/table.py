@@ -159,7 +159,7 @@ TABLE: tuple[Definition, ...] = (
         "certificate_expiry_timestamp_seconds",
         G,
         "When a TLS certificate of ours expires, in seconds since the epoch.",
-        (Label("certificate", None, "the certificates configured"),),
+        (Label("certificate", None, "`openmarket` and `kafka`, where mutual TLS is configured"),),
     ),
     Definition("ready", G, "1 while `/readyz` succeeds: from joining the group to stopping."),
     Definition("cie", G, "1 when posting to the vendor's test environment, which reaches nobody."),
