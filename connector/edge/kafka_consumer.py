@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import operator
 import threading
 import time
 from collections import deque
@@ -25,8 +24,7 @@ from confluent_kafka import (
     TopicPartition,
 )
 
-from connector.core.envelope import UNREADABLE_HEADERS
-from connector.core.record import Headers, Partition, Record
+from connector.core.record import Partition
 from connector.core.signals import (
     Asleep,
     Assigned,
@@ -39,6 +37,7 @@ from connector.core.signals import (
     Taken,
 )
 from connector.edge.kafka_errors import ends_the_process, is_silent, name_of
+from connector.edge.kafka_records import record_of
 
 _log = logging.getLogger(__name__)
 
@@ -270,7 +269,7 @@ class KafkaSource:
             if (error := message.error()) is not None:
                 self._trouble(error)
                 continue
-            record = _record(message)
+            record = record_of(message)
             size += record.size
             records.append(record)
         if records:
@@ -488,34 +487,3 @@ class _NoStartError(Exception):
 
 def _partitions(native: list[TopicPartition]) -> frozenset[Partition]:
     return frozenset(Partition(tp.topic, tp.partition) for tp in native)
-
-
-_checked_headers = operator.methodcaller("headers")
-"""`message.headers()` gives a broken list for a name that is not UTF-8 and leaves the exception behind, to strike
-anywhere later. Called like this, the interpreter looks for it at once and raises SystemError."""
-
-_interned: dict[tuple[str | None, int | None], Partition] = {}
-
-
-def _record(message: Message) -> Record:
-    place = (message.topic(), message.partition())
-    partition = _interned.get(place)
-    if partition is None:
-        partition = _interned[place] = Partition(str(place[0]), int(place[1] or 0))
-    kind, timestamp = message.timestamp()
-    return Record(
-        partition,
-        message.offset() or 0,
-        timestamp if kind else None,
-        message.key(),
-        message.value(),
-        _headers(message),
-    )
-
-
-def _headers(message: Message) -> Headers:
-    try:
-        headers = _checked_headers(message)
-    except (ValueError, SystemError):  # a name that is not UTF-8: the record goes on without its headers, and says so
-        return ((UNREADABLE_HEADERS, None),)
-    return tuple(headers) if headers else ()

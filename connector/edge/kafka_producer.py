@@ -24,6 +24,8 @@ _PROMISED: dict[str, object] = {
     "compression.codec": "zstd",
     # A copy is tried for ever by the flow; a short bound here only makes its failures visible.
     "message.timeout.ms": 30_000,
+    # Half a minute by default before a topic that is not there is said to be missing: nothing would show until then.
+    "topic.metadata.propagation.max.ms": 5_000,
     "linger.ms": 5,
 }
 

@@ -9,9 +9,10 @@ from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
-from connector.core.record import Headers, Partition, Record
+from connector.core.record import Partition, Record
 from connector.edge.kafka_admin import AdminError
 from connector.edge.kafka_errors import name_of
+from connector.edge.kafka_records import record_of
 
 _POLL = 0.2
 _ENDED = frozenset({KafkaError._PARTITION_EOF, KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE})
@@ -35,7 +36,7 @@ def read_one(properties: Mapping[str, Any], partition: Partition, offset: int, w
         consumer.close()
     if message is None:
         return None
-    return Record(partition, message.offset() or 0, None, message.key(), message.value(), _headers(message))
+    return record_of(message)
 
 
 def _expect(consumer: Consumer, partition: Partition, within: float) -> None:
@@ -62,13 +63,6 @@ def _first(consumer: Consumer, deadline: float) -> Message | None:
             return None
         raise _error(error)
     raise AdminError("timed_out", "no broker answered in time")
-
-
-def _headers(message: Message) -> Headers:
-    try:
-        return tuple(message.headers() or ())  # type: ignore[arg-type]  # the stub allows what only producers give
-    except ValueError:  # a name that is not UTF-8: the record is looked at without its headers
-        return ()
 
 
 def _error(error: KafkaError) -> AdminError:

@@ -7,12 +7,13 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
+from confluent_kafka import Consumer, KafkaException, TopicPartition
 from confluent_kafka.cimpl import OFFSET_BEGINNING
 
-from connector.core.record import Partition, Record
+from connector.core.record import Record
 from connector.edge.kafka_admin import AdminError
 from connector.edge.kafka_errors import name_of
+from connector.edge.kafka_records import record_of
 
 _BATCH = 500
 _ANSWER_SECONDS = 10.0
@@ -38,7 +39,7 @@ class Tail:
         records = []
         for message in self._consumer.consume(_BATCH, within):
             if message.error() is None:
-                records.append(record := _record(message))
+                records.append(record := record_of(message))
                 self._next[record.partition.number] = record.offset + 1
         return records
 
@@ -68,12 +69,6 @@ class Tail:
     def close(self) -> None:
         """Let go of the connections."""
         self._consumer.close()
-
-
-def _record(message: Message) -> Record:
-    partition = Partition(message.topic() or "", message.partition() or 0)
-    headers = tuple(message.headers() or ())
-    return Record(partition, message.offset() or 0, None, message.key(), message.value(), headers)  # type: ignore[arg-type]  # the stub allows header values that only producers give
 
 
 def _error(raised: KafkaException) -> AdminError:

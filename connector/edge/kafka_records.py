@@ -1,0 +1,41 @@
+"""librdkafka's messages → records of ours."""
+
+from __future__ import annotations
+
+import operator
+
+from confluent_kafka import Message
+
+from connector.core.envelope import UNREADABLE_HEADERS
+from connector.core.record import Headers, Partition, Record
+
+_checked_headers = operator.methodcaller("headers")
+"""`message.headers()` gives a broken list for a name that is not UTF-8 and leaves the exception behind, to strike
+anywhere later. Called like this, the interpreter looks for it at once and raises SystemError."""
+
+_interned: dict[tuple[str | None, int | None], Partition] = {}
+
+
+def record_of(message: Message) -> Record:
+    """Return what a message without an error holds."""
+    place = (message.topic(), message.partition())
+    partition = _interned.get(place)
+    if partition is None:
+        partition = _interned[place] = Partition(str(place[0]), int(place[1] or 0))
+    kind, timestamp = message.timestamp()
+    return Record(
+        partition,
+        message.offset() or 0,
+        timestamp if kind else None,
+        message.key(),
+        message.value(),
+        _headers(message),
+    )
+
+
+def _headers(message: Message) -> Headers:
+    try:
+        headers = _checked_headers(message)
+    except (ValueError, SystemError):  # a name that is not UTF-8: the record goes on without its headers, and says so
+        return ((UNREADABLE_HEADERS, None),)
+    return tuple(headers) if headers else ()
