@@ -64,7 +64,7 @@ _COMMIT_EDGES = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5
 C, G, H = Kind.COUNTER, Kind.GAUGE, Kind.HISTOGRAM
 
 TABLE: tuple[Definition, ...] = (
-    Definition("records_taken", C, "Records taken from Kafka."),
+    Definition("records_taken", C, "Records taken in hand; what only waits in memory for its turn is not counted yet."),
     Definition("records_accepted", C, "Records whose request the vendor accepted."),
     Definition("records_retried", C, "Records whose copy the retry topic acknowledged."),
     Definition(
@@ -76,9 +76,11 @@ TABLE: tuple[Definition, ...] = (
     Definition("records_skipped", C, "Records that had been settled before this process took them."),
     Definition("records_released", C, "Records given up unsettled with their partition."),
     Definition("records_in_hand", G, "Records taken and not settled, skipped or released yet."),
-    Definition("in_flight", G, "Posts under way."),
+    Definition("in_flight", G, "Records in the hands of workers: posts under way, and copies on their way to Kafka."),
     Definition(
-        "oldest_unsettled_seconds", G, "Age of the oldest record in hand, by its Kafka timestamp; 0 without one."
+        "oldest_unsettled_seconds",
+        G,
+        "Age of the oldest unsettled record in memory, by its Kafka timestamp; 0 without.",
     ),
     Definition("lag", G, "Records between what is settled and the end of the partition.", _TOPIC_PARTITION),
     Definition("assigned_partitions", G, "Partitions that this process reads."),
