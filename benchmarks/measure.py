@@ -48,7 +48,10 @@ def peak_bytes(pid: int) -> int:
 def measure(name: str, pid: int, events: int, posts: Callable[[], int]) -> Measured:
     """Watch a process until it has posted so many events. Raises RuntimeError when it stops getting on."""
     before = posts()
+    deadline = time.monotonic() + _STALL_SECONDS
     while (first := posts() - before) == 0:
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"{name} posted nothing: see its log")
         time.sleep(_LOOK_SECONDS)
     started, used = time.monotonic(), cpu_seconds(pid)
     done, moved = first, started
