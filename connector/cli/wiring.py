@@ -120,7 +120,7 @@ class _Process:
         with _needs("admin.host and admin.port: an address of this machine, and a port that nobody else has"):
             await self._admin.start(settings.admin.host, settings.admin.port)
         self._events.starting(_summary(settings), settings.openmarket.is_cie)
-        background = [asyncio.create_task(self._heartbeat()), asyncio.create_task(self._watermarks.run())]
+        background = [asyncio.create_task(self._heartbeat(stop)), asyncio.create_task(self._watermarks.run())]
         try:
             return await run_until(stop, self._loop, self._sink, self._invoker, self._events, settings.delivery.drain)
         finally:
@@ -130,12 +130,12 @@ class _Process:
             await self._decoder.close()
             await self._admin.stop()
 
-    async def _heartbeat(self) -> None:
+    async def _heartbeat(self, stop: asyncio.Event) -> None:
         joined = False
         while True:
             self._events.loop_turn(self._clock.monotonic())
             self._events.owner_turn(self._source.turned_at)
-            if self._source.joined and not joined:
+            if self._source.joined and not joined and not stop.is_set():
                 joined = True
                 self._events.ready()
             await asyncio.sleep(_HEARTBEAT)

@@ -134,7 +134,8 @@ class Kafka(Section):
 
     max_poll_interval: Duration = Field(default=5 * MINUTE, ge=10 * SECOND, le=24 * HOUR)
     """Time after which Kafka takes the partitions of a process that no longer polls. Longer than the drain and than a
-    post, or a clean revoke would be cut short and its records posted again."""
+    post, or a clean revoke would be cut short and its records posted again. Nor may it be shorter than librdkafka's
+    `session.timeout.ms`, 45s unless `client` says otherwise."""
 
     topics: Topics = Topics()
     """The topics of this connector."""

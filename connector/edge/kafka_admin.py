@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
 from contextlib import suppress
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 from confluent_kafka import KafkaError, KafkaException, TopicCollection
 from confluent_kafka.admin import (  # type: ignore[attr-defined]  # the library does not say that it exports these
@@ -38,6 +38,11 @@ class AdminError(Exception):
         super().__init__(f"{code} ({detail})" if detail else code)
         self.code = code
         self.detail = detail
+
+    @classmethod
+    def of(cls, error: KafkaError) -> Self:
+        """The library's error as ours."""
+        return cls(name_of(error), error.str())
 
 
 class Cluster(NamedTuple):
@@ -76,7 +81,7 @@ class KafkaAdmin:
         try:
             self._client = AdminClient(dict(properties) | {"error_cb": self._hear}, logger=_SILENT)
         except KafkaException as raised:
-            raise _error(raised) from None
+            raise AdminError.of(raised.args[0]) from None
 
     def cluster(self) -> Cluster:
         """Who answers. Raises AdminError."""
@@ -153,7 +158,7 @@ class KafkaAdmin:
         except KafkaException as raised:
             error = raised.args[0]
             if error.code() in _ABSENT:
-                raise _AbsentError(name_of(error), error.str()) from None
+                raise _AbsentError.of(error) from None
             self._client.poll(0)  # serves _hear
             raise AdminError(name_of(error), self._last_words or error.str()) from None
         except TimeoutError:
@@ -167,11 +172,6 @@ class KafkaAdmin:
 
 class _AbsentError(AdminError):
     """There is nothing of that name."""
-
-
-def _error(raised: KafkaException) -> AdminError:
-    error = raised.args[0]
-    return AdminError(name_of(error), error.str())
 
 
 def _operations(found: Iterable[AclOperation] | None) -> frozenset[str] | None:

@@ -36,8 +36,7 @@ def write_all(properties: Mapping[str, Any], topic: str, records: Iterable[Keyed
             producer.poll(0)
         left = producer.flush(_FLUSH)
     except KafkaException as raised:
-        error = raised.args[0]
-        raise AdminError(name_of(error), error.str()) from None
+        raise AdminError.of(raised.args[0]) from None
     if answers.failed is not None:
         raise AdminError(name_of(answers.failed), f"{answers.written} records were written before")
     if left:

@@ -10,7 +10,6 @@ import logging
 from confluent_kafka import KafkaException, Producer
 
 from connector.edge.kafka_admin import AdminError
-from connector.edge.kafka_errors import name_of
 
 _ANSWER_SECONDS = 10.0
 
@@ -34,6 +33,5 @@ class MockKafka:
         try:
             seen = self._holder.list_topics(topic, timeout=_ANSWER_SECONDS)
         except KafkaException as raised:
-            error = raised.args[0]
-            raise AdminError(name_of(error), error.str()) from None
+            raise AdminError.of(raised.args[0]) from None
         return ",".join(f"{broker.host}:{broker.port}" for broker in seen.brokers.values())

@@ -11,7 +11,6 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 
 from connector.core.record import Partition, Record
 from connector.edge.kafka_admin import AdminError
-from connector.edge.kafka_errors import name_of
 from connector.edge.kafka_records import record_of
 
 _POLL = 0.2
@@ -27,7 +26,7 @@ def read_one(properties: Mapping[str, Any], partition: Partition, offset: int, w
     try:
         consumer = Consumer(dict(properties) | reading, logger=logging.getLogger("librdkafka.admin"))
     except KafkaException as raised:
-        raise _error(raised.args[0]) from None
+        raise AdminError.of(raised.args[0]) from None
     try:
         _expect(consumer, partition, within)
         consumer.assign([TopicPartition(partition.topic, partition.number, offset)])
@@ -44,9 +43,9 @@ def _expect(consumer: Consumer, partition: Partition, within: float) -> None:
     try:
         topic = consumer.list_topics(partition.topic, timeout=within).topics[partition.topic]
     except KafkaException as raised:
-        raise _error(raised.args[0]) from None
+        raise AdminError.of(raised.args[0]) from None
     if topic.error is not None:
-        raise _error(topic.error)
+        raise AdminError.of(topic.error)
     if partition.number not in topic.partitions:
         raise AdminError("unknown_partition", f"{partition.topic} has {len(topic.partitions)} partitions")
 
@@ -61,9 +60,5 @@ def _first(consumer: Consumer, deadline: float) -> Message | None:
             return message
         if error.code() in _ENDED:
             return None
-        raise _error(error)
+        raise AdminError.of(error)
     raise AdminError("timed_out", "no broker answered in time")
-
-
-def _error(error: KafkaError) -> AdminError:
-    return AdminError(name_of(error), error.str())

@@ -12,7 +12,6 @@ from confluent_kafka.cimpl import OFFSET_BEGINNING
 
 from connector.core.record import Record
 from connector.edge.kafka_admin import AdminError
-from connector.edge.kafka_errors import name_of
 from connector.edge.kafka_records import record_of
 
 _BATCH = 500
@@ -32,7 +31,7 @@ class Tail:
             self._partitions = [TopicPartition(topic, number) for number in numbers]
             self._consumer.assign([TopicPartition(topic, number, OFFSET_BEGINNING) for number in numbers])
         except KafkaException as raised:
-            raise _error(raised) from None
+            raise AdminError.of(raised.args[0]) from None
 
     def read(self, within: float) -> list[Record]:
         """What is new. Waits up to `within` seconds for it."""
@@ -48,7 +47,7 @@ class Tail:
         try:
             ends = {p.partition: self._consumer.get_watermark_offsets(p, _ANSWER_SECONDS) for p in self._partitions}
         except KafkaException as raised:
-            raise _error(raised) from None
+            raise AdminError.of(raised.args[0]) from None
         records: list[Record] = []
         deadline = time.monotonic() + within
         while any(self._next.get(number, low) < high for number, (low, high) in ends.items()):
@@ -69,8 +68,3 @@ class Tail:
     def close(self) -> None:
         """Let go of the connections."""
         self._consumer.close()
-
-
-def _error(raised: KafkaException) -> AdminError:
-    error = raised.args[0]
-    return AdminError(name_of(error), error.str())
