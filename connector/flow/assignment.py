@@ -6,6 +6,7 @@ The object is the fence: a late answer finds its assignment `gone` and changes n
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import deque
 
 from connector.core.destination import ToDeadLetter
@@ -66,15 +67,16 @@ class Assignment:
         "covered",
         "delayed",
         "expected",
-        "gone",
         "head_due",
         "idle",
         "lanes",
         "leaving",
         "open",
+        "over",
         "partition",
         "posting",
         "queue",
+        "reached",
         "ready",
         "stuck",
         "tracker",
@@ -94,17 +96,39 @@ class Assignment:
         self.stuck: str | None = None
         self.asleep = False
         self.head_due: tuple[int, int] | None = None
-        self.gone = False
+        self.reached = -1
         self.leaving = asyncio.Event()
+        self.over = asyncio.Event()
         self.idle = asyncio.Event()
         self.idle.set()
 
     def __repr__(self) -> str:
         return f"Assignment({self.partition}, {self.tracker!r}, queued={len(self.queue)}, posting={self.posting})"
 
-    def begin(self) -> None:
+    @property
+    def gone(self) -> bool:
+        """Whether it is ours no more: from here on a late answer changes nothing."""
+        return self.over.is_set()
+
+    def wants(self, offset: int) -> bool:
+        """Whether a record that was taken may still be worked on.
+
+        While the partition is leaving, only one with a later record that was posted: left where it is, it would keep
+        that one from being committed, and whoever comes next would post it again.
+        """
+        return not self.gone and (offset < self.reached or not self.leaving.is_set())
+
+    async def unwanted_within(self, seconds: float, offset: int) -> bool:
+        """Wait before a record is tried again; True when it is not to be tried any more."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await (self.over if self.leaving.is_set() else self.leaving).wait()
+        return not self.wants(offset)
+
+    def begin(self, offset: int) -> None:
         """A worker takes one of this partition's records in hand."""
         self.posting += 1
+        self.reached = max(self.reached, offset)
         self.idle.clear()
 
     def end(self) -> None:

@@ -84,7 +84,7 @@ class Road:
     async def deliver(self, delivery: Delivery) -> Destination | None:
         """Post it, again in its place while it was never sent, and say where it goes.
 
-        None: its partition is leaving, and it was not posted since it was last known to be unsent.
+        None: its partition leaves and can go without it; it was not posted since it was last known to be unsent.
         """
         if delivery.refused is not None:
             return delivery.refused
@@ -96,7 +96,7 @@ class Road:
             destination = await self._post(delivery, tries)
             if not isinstance(destination, Again):
                 return destination
-            if await delivery.assignment.leaves_within(destination.wait):
+            if await delivery.assignment.unwanted_within(destination.wait, delivery.record.offset):
                 return None
         raise AssertionError("route asked for more tries in place than the policy has")
 

@@ -87,7 +87,7 @@ class Dispatcher:
             woken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._idle.append(woken)
             await woken
-        delivery.assignment.begin()
+        delivery.assignment.begin(delivery.record.offset)
         return delivery
 
     def done(self, delivery: Delivery) -> None:
@@ -105,6 +105,10 @@ class Dispatcher:
         """The delivery keeps its place, at the head of its lane, until posting goes on."""
         self._runnable.appendleft(delivery)
 
+    def owes(self, assignment: Assignment) -> bool:
+        """Whether a partition that leaves has records left that must go before it does."""
+        return any(d.assignment is assignment and assignment.wants(d.record.offset) for d in self._runnable)
+
     def wake(self, workers: int | None = None) -> None:
         """Let waiting workers look again."""
         idle = self._idle
@@ -118,7 +122,7 @@ class Dispatcher:
             return self._blocking() if self._may_unblock() else None
         while self._runnable:
             delivery = self._runnable.popleft()
-            if not delivery.assignment.leaving.is_set():
+            if delivery.assignment.wants(delivery.record.offset):
                 return delivery
         for _ in range(_TAKES_A_TURN):
             if not self._ready:
@@ -139,7 +143,8 @@ class Dispatcher:
         """One that nothing but itself keeps from being committed: what is settled behind it would never make room."""
         for place, delivery in enumerate(self._runnable):
             assignment = delivery.assignment
-            if delivery.record.offset == assignment.tracker.committable and not assignment.leaving.is_set():
+            offset = delivery.record.offset
+            if offset == assignment.tracker.committable and assignment.wants(offset):
                 del self._runnable[place]
                 return delivery
         return None

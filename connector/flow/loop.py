@@ -28,6 +28,10 @@ _FIRST_BACKOFF, _LONGEST_BACKOFF = 0.5, 30.0
 nothing about the record."""
 
 
+_LOOK_AGAIN = 0.01
+"""Seconds between looks whether a worker is free for what must go before its partition."""
+
+
 class Limits(NamedTuple):
     """How much at once. `in_flight` posts; `uncommitted` records answered and not in an acknowledged commit;
     `records` and `size` (bytes of keys, values and headers) bound what is in memory."""
@@ -152,13 +156,13 @@ class Loop:
                 assignment.end()
 
     def _may_post(self) -> bool:
-        return not (self._stopping or self.holds.active or self.committer.full)
+        return not (self.holds.active or self.committer.full)
 
     def _may_unblock(self) -> bool:
         """Whether a crash would still post no more than the bounds of what is uncommitted and in flight again."""
         exposed = self.committer.uncommitted + self.in_flight
         bound = self._limits.uncommitted + self._limits.in_flight
-        return not (self._stopping or self.holds.active) and exposed < bound
+        return not self.holds.active and exposed < bound
 
     def _take(self, records: Iterable[Record]) -> None:
         for partition, run in groupby(records, key=attrgetter("partition")):
@@ -171,7 +175,10 @@ class Loop:
 
     def _assign(self, event: Assigned) -> None:
         delayed = event.partition.topic in self._topics.delayed
-        self.assignments[event.partition] = Assignment(event.partition, event.position, delayed=delayed)
+        assignment = Assignment(event.partition, event.position, delayed=delayed)
+        if self._stopping:
+            assignment.leaving.set()
+        self.assignments[event.partition] = assignment
         self._events.assigned(event.partition, event.position)
 
     async def _give_up(self, event: Revoking) -> None:
@@ -191,7 +198,7 @@ class Loop:
         self._events.lost([assignment.partition for assignment in lost])
 
     async def _drain(self, leaving: Iterable[Assignment], budget: float) -> bool:
-        """Hand out nothing more of these partitions and wait for what is in flight."""
+        """Take nothing more of these partitions; wait for what is in flight, and for what waits in front of it."""
         leaving = list(leaving)
         for assignment in leaving:
             assignment.leaving.set()
@@ -199,20 +206,27 @@ class Loop:
             async with asyncio.timeout(budget):
                 for assignment in leaving:
                     await assignment.idle.wait()
+                    while assignment.posting or self._owes(assignment):
+                        await asyncio.sleep(_LOOK_AGAIN)
+                        await assignment.idle.wait()
         except TimeoutError:
             return False
         return True
 
+    def _owes(self, assignment: Assignment) -> bool:
+        return not self.holds.active and self._dispatcher.owes(assignment)
+
     def _retire(self, leaving: Iterable[Assignment]) -> None:
         """From here on a late answer changes nothing."""
-        for assignment in leaving:
-            assignment.gone = True
+        for assignment in [a for a in leaving if not a.gone]:
+            assignment.over.set()
             self.assignments.pop(assignment.partition, None)
             self._sleepers.forget(assignment)
             self._dispatcher.forget(assignment)
             self._events.released(len(assignment.open))
             for record in assignment.open.values():
                 self._source.give_room(1, record.size)
+        self._wake_all()
 
     def _fetch(self, assignment: Assignment, needed: SchemaNeeded) -> None:
         assignment.stuck = _SCHEMA

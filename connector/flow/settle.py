@@ -134,7 +134,7 @@ class Settler:
                 continue
             assignment.stuck = assignment.stuck or WRITE
             self._events.write_failed(target, failed.code)
-            if await assignment.leaves_within(backoff):
+            if await assignment.unwanted_within(backoff, record.offset):
                 return False
             backoff = min(backoff * 2, LONGEST_BACKOFF)
         if assignment.stuck == WRITE:

@@ -64,6 +64,34 @@ async def test_a_stop_waits_for_answers_and_commits_them(clock: VirtualClock) ->
 
 
 @run_virtual
+async def test_a_stop_posts_what_waits_before_an_answered_record(clock: VirtualClock) -> None:
+    """Left in its place, a record behind a slow one of its person would keep later ones from being committed."""
+    kafka, vendor = broker(clock, main=1), ScriptedVendor(always(ACCEPTED), latency=5)
+    for n in (0, 0, 1, 2):
+        feed(kafka, event(n))
+    connector = Connector(kafka, vendor, clock)
+    await asyncio.sleep(1)
+    assert await connector.leave()
+    assert Counter(vendor.posted) == {number(0): 2, number(1): 1, number(2): 1}
+    assert kafka.committed[HEAD].offset == 4
+
+
+@run_virtual
+async def test_a_stop_in_the_middle_of_a_hand_over_counts_each_record_once(clock: VirtualClock) -> None:
+    """Both drain the same partition; what waits there is released once."""
+    kafka, vendor = broker(clock, main=2), ScriptedVendor(lambda _number, _before: None)
+    for n in range(20):
+        feed(kafka, event(), n % 2)
+    first = Connector(kafka, vendor, clock)
+    await asyncio.sleep(1)
+    second = Connector(kafka, vendor, clock)
+    await asyncio.sleep(1)
+    assert not await first.leave()
+    assert first.books_balance()
+    await second.leave()
+
+
+@run_virtual
 async def test_a_stop_ends_with_its_budget(clock: VirtualClock) -> None:
     """An answer that never comes cannot keep the process; its record is left uncommitted, and the stop says so."""
     kafka, vendor = broker(clock), ScriptedVendor(lambda _number, _before: None)
