@@ -78,6 +78,7 @@ class Assignment:
         "queue",
         "reached",
         "ready",
+        "rewound",
         "stuck",
         "tracker",
     )
@@ -95,6 +96,7 @@ class Assignment:
         self.ready = False
         self.stuck: str | None = None
         self.asleep = False
+        self.rewound = False
         self.head_due: tuple[int, int] | None = None
         self.reached = -1
         self.leaving = asyncio.Event()

@@ -92,7 +92,14 @@ class Loop:
         )
         self._road = road
         self._settler = Settler(
-            world.sink, world.source, topics.targets, world.clock, world.events, self.holds, self.committer
+            world.sink,
+            world.source,
+            topics.targets,
+            world.clock,
+            world.events,
+            self.holds,
+            self.committer,
+            self._sleepers,
         )
 
     @property
@@ -236,16 +243,19 @@ class Loop:
         backoff = _FIRST_BACKOFF
         while not assignment.leaving.is_set() and (reason := await self._decoder.fetch(needed)) is not None:
             self._events.schema_unavailable(reason)
+            self._sleepers.rest(assignment)
             if await assignment.leaves_within(backoff):
                 return
             backoff = min(backoff * 2, _LONGEST_BACKOFF)
         if assignment.stuck == _SCHEMA:
             assignment.stuck = None
+            self._sleepers.go_on(assignment)
         self._look_again(assignment)
 
     def _stop_partition(self, assignment: Assignment, error: Exception) -> None:
         """Nothing more of this partition is taken until it is assigned anew: what is open stays uncommitted."""
         assignment.stuck = _FAULT
+        self._sleepers.rest(assignment)
         self._events.partition_stopped(assignment.partition, error)
 
     def _look_again(self, assignment: Assignment) -> None:

@@ -13,6 +13,7 @@ from connector.flow.commits import Committer
 from connector.flow.dispatch import Dispatcher
 from connector.flow.hold import DEPLOYMENT, Holds
 from connector.flow.ports import Clock, Sink, Source
+from connector.flow.sleep import Sleepers
 from connector.observe.events import Events
 
 FIRST_BACKOFF, LONGEST_BACKOFF = 0.1, 30.0
@@ -44,6 +45,7 @@ class Settler:
         events: Events,
         holds: Holds,
         committer: Committer,
+        sleepers: Sleepers,
     ) -> None:
         self._sink = sink
         self._source = source
@@ -52,6 +54,7 @@ class Settler:
         self._events = events
         self._holds = holds
         self._committer = committer
+        self._sleepers = sleepers
 
     async def settle(self, delivery: Delivery, destination: Destination | None, dispatcher: Dispatcher) -> None:
         """Do what was decided. Afterwards the record is settled, or it keeps its place, or its partition has left."""
@@ -134,12 +137,14 @@ class Settler:
                 continue
             assignment.stuck = assignment.stuck or WRITE
             self._events.write_failed(target, failed.code)
+            self._sleepers.rest(assignment)
             if await assignment.unwanted_within(backoff, record.offset):
                 return False
             backoff = min(backoff * 2, LONGEST_BACKOFF)
         if assignment.stuck == WRITE:
             assignment.stuck = None
             self._events.write_recovered(target)
+            self._sleepers.go_on(assignment)
             dispatcher.ready(assignment)
         return True
 

@@ -1,4 +1,4 @@
-"""A retry partition asleep until its head is due: paused in Kafka, and nothing of it in memory."""
+"""A partition asleep, until its head is due or it is stuck no more: paused in Kafka, and nothing of it in memory."""
 
 from __future__ import annotations
 
@@ -33,13 +33,24 @@ class Sleepers:
         if wait_ms <= _SHORT_MS:
             self._after(wait_ms, assignment, self._on_due)
         else:
-            self._fall_asleep(assignment, record)
+            self._fall_asleep(assignment, record.offset)
         return False
+
+    def rest(self, assignment: Assignment) -> None:
+        """The partition is stuck: what waits in it must not take the room of the others, however long that lasts."""
+        if not (assignment.asleep or assignment.leaving.is_set()):
+            self._fall_asleep(assignment, assignment.queue[0].offset if assignment.queue else assignment.expected)
+
+    def go_on(self, assignment: Assignment) -> None:
+        """The partition is stuck no more."""
+        if assignment.asleep and assignment.rewound:
+            self._set_alarm(assignment)
 
     def asleep(self, assignment: Assignment) -> None:
         """The source stopped fetching it: nothing that was under way can arrive late, so the alarm may be set."""
-        if assignment.asleep and not assignment.leaving.is_set() and assignment.head_due is not None:
-            self._after(assignment.head_due[1] - self._clock.now_ms(), assignment, self._wake)
+        if assignment.asleep and not assignment.leaving.is_set():
+            assignment.rewound = True
+            self._set_alarm(assignment)
 
     def forget(self, assignment: Assignment) -> None:
         """The partition leaves."""
@@ -54,17 +65,24 @@ class Sleepers:
             assignment.head_due = (record.offset, due)
         return assignment.head_due[1]
 
-    def _fall_asleep(self, assignment: Assignment, record: Record) -> None:
+    def _set_alarm(self, assignment: Assignment) -> None:
+        head, due_ms = assignment.head_due or (None, 0)
+        wait_ms = due_ms - self._clock.now_ms() if head == assignment.expected else 0
+        self._after(wait_ms, assignment, self._wake)
+
+    def _fall_asleep(self, assignment: Assignment, offset: int) -> None:
         assignment.asleep = True
-        assignment.expected = record.offset
+        assignment.rewound = False
+        assignment.expected = offset
         for queued in assignment.queue:
             self._source.give_room(1, queued.size)
         assignment.queue.clear()
-        self._source.sleep(assignment.partition, record.offset)
+        self._source.sleep(assignment.partition, offset)
 
     def _wake(self, assignment: Assignment) -> None:
-        assignment.asleep = False
-        self._source.wake(assignment.partition)
+        if assignment.stuck is None and not assignment.leaving.is_set():
+            assignment.asleep = False
+            self._source.wake(assignment.partition)
 
     def _after(self, wait_ms: int, assignment: Assignment, then: Callable[[Assignment], None]) -> None:
         self.forget(assignment)

@@ -79,9 +79,9 @@ async def test_a_stop_posts_what_waits_before_an_answered_record(clock: VirtualC
 @run_virtual
 async def test_a_stop_in_the_middle_of_a_hand_over_counts_each_record_once(clock: VirtualClock) -> None:
     """Both drain the same partition; what waits there is released once."""
-    kafka, vendor = broker(clock, main=2), ScriptedVendor(lambda _number, _before: None)
+    kafka, vendor = broker(clock, main=4), ScriptedVendor(lambda _number, _before: None)
     for n in range(20):
-        feed(kafka, event(), n % 2)
+        feed(kafka, event(), n % 4)
     first = Connector(kafka, vendor, clock)
     await asyncio.sleep(1)
     second = Connector(kafka, vendor, clock)

@@ -254,6 +254,33 @@ async def test_a_bug_stops_one_partition_and_loses_nothing(clock: VirtualClock) 
         assert [line["error"] for line in connector.log if line["event"] == "partition_stopped"] == ["RuntimeError"]
 
 
+@pytest.mark.parametrize("trouble", ["bug", "schema", "write"])
+def test_a_partition_that_is_stuck_takes_no_room_from_the_others(trouble: str) -> None:
+    """However long its backlog is; and when it can go on, all of it is posted in order."""
+
+    @run_virtual
+    async def scene(clock: VirtualClock) -> None:
+        kafka, decoder = broker(clock), JsonDecoder()
+        vendor = ScriptedVendor(lambda who, _before: PERMANENT if who == number(0) else ACCEPTED)
+        decoder.unavailable["schema:s"] = 10
+        kafka.write_errors[DEAD] = "not_enough_replicas"
+        feed(kafka, {"bug": b"bug", "schema": b"schema:s " + event(1), "write": event(0)}[trouble])
+        async with running(Connector(kafka, vendor, clock, decoder=decoder)) as connector:
+            await asyncio.sleep(1)
+            for n in range(2, 2 + 2 * LIMITS.records):
+                feed(kafka, event(n))
+            await asyncio.sleep(1)
+            feed(kafka, event(1), 1)
+            await asyncio.sleep(1)
+            assert vendor.posted[-1] == number(1)
+            kafka.write_errors.clear()
+            await asyncio.sleep(600)
+            assert len(vendor.posted) == (1 if trouble == "bug" else 2 + 2 * LIMITS.records)
+            assert connector.books_balance()
+
+    scene()
+
+
 @run_virtual
 async def test_no_more_than_in_flight_posts_are_under_way(clock: VirtualClock) -> None:
     """The bound on posts side by side is reached and kept."""
