@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import lru_cache
 from typing import NamedTuple
 
 import orjson
@@ -77,6 +78,7 @@ _NATIONAL_NUMBER = re.compile(r"0[0-9]{5,17}").fullmatch
 _KEY = re.compile(r"[A-Za-z_\-.]{1,255}").fullmatch
 _KEY_WITH_DIGITS = re.compile(r"[A-Za-z0-9_\-.]{1,255}").fullmatch
 _NOT_BMP = re.compile("[\ud800-\udfff\U00010000-\U0010ffff]").search
+_KEYS_REMEMBERED = 4096
 _YEAR_2000_MS = 946_684_800_000
 _YEAR_2101_MS = 4_133_980_800_000
 _LONG = 2**63
@@ -106,8 +108,8 @@ class RequestRules:
     native_values: bool = False
     reserved_words: frozenset[str] = RESERVED_WORDS
     built_in_variables: frozenset[str] = BUILT_IN_VARIABLES
-    forbidden: Mapping[str, frozenset[str]] = field(init=False, repr=False)
-    """Scope → keys that may not be written in it, in lower case."""
+    judge_key: Callable[[str, str], tuple[str, str | None]] = field(init=False, repr=False, compare=False)
+    """(scope in lower case, key) → (key in lower case, class of its problem or None), remembered: keys repeat."""
 
     def __post_init__(self) -> None:
         reserved = frozenset(map(str.lower, self.reserved_words))
@@ -117,7 +119,17 @@ class RequestRules:
         }
         object.__setattr__(self, "reserved_words", reserved)
         object.__setattr__(self, "built_in_variables", built_in)
-        object.__setattr__(self, "forbidden", forbidden)
+        well_formed = _KEY_WITH_DIGITS if self.digits_in_keys else _KEY
+
+        def judge(scope: str, key: str) -> tuple[str, str | None]:
+            folded = key.lower()
+            if not well_formed(key):
+                return folded, "bad_key"
+            if folded not in forbidden.get(scope, reserved):
+                return folded, None
+            return folded, "reserved_key" if folded in reserved else "built_in_key"
+
+        object.__setattr__(self, "judge_key", lru_cache(_KEYS_REMEMBERED)(judge))
 
 
 class _Findings:
@@ -220,8 +232,7 @@ def _variables(variables: Variables, rules: RequestRules, found: _Findings) -> d
             found.kindness("empty_scope")
             continue
         scope, named = name.lower(), (name, place)
-        forbidden = rules.forbidden.get(scope, rules.reserved_words)
-        values = _scope(named, keys, forbidden, rules, found)
+        values = _scope(named, scope, keys, rules, found)
         if scope not in SCOPES:
             found.problem("unknown_scope", _path(named), shape(name))
         elif scope in sent:
@@ -231,29 +242,24 @@ def _variables(variables: Variables, rules: RequestRules, found: _Findings) -> d
     return sent
 
 
-def _scope(
-    scope: Named, keys: Mapping[str, Value], forbidden: frozenset[str], rules: RequestRules, found: _Findings
-) -> Scope:
+def _scope(named: Named, scope: str, keys: Mapping[str, Value], rules: RequestRules, found: _Findings) -> Scope:
     values: Scope = {}
     taken: set[str] = set()
-    well_formed = _KEY_WITH_DIGITS if rules.digits_in_keys else _KEY
+    judge = rules.judge_key
     for place, (key, value) in enumerate(keys.items(), 1):
         if value is None:
             continue
-        folded = key.lower()
-        wrong_key = None
-        if not well_formed(key):
-            wrong_key = "bad_key"
-        elif folded in taken:
+        folded, wrong_key = judge(scope, key)
+        if folded in taken and wrong_key != "bad_key":
             wrong_key = "duplicate_key"
-        elif folded in forbidden:
-            wrong_key = "reserved_key" if folded in rules.reserved_words else "built_in_key"
         taken.add(folded)
-        wrong_value = _value_problem(value)
+        # The plain case of _value_problem, without the call: nearly every value is short ASCII text.
+        plain = type(value) is str and len(value) <= MAX_VALUE and value.isascii()
+        wrong_value = None if plain else _value_problem(value)
         if wrong_key is not None:
-            found.problem(wrong_key, _path(scope, (key, place)), shape(key))
+            found.problem(wrong_key, _path(named, (key, place)), shape(key))
         if wrong_value is not None:
-            found.problem(wrong_value, _path(scope, (key, place)), shape(value))
+            found.problem(wrong_value, _path(named, (key, place)), shape(value))
         elif wrong_key is None:
             values[key] = value if isinstance(value, str) else _written(value, rules.native_values)
     return values

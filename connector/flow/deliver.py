@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from connector.core.destination import (
+    SETTLED,
     Again,
     Destination,
     Policy,
@@ -16,7 +17,7 @@ from connector.core.destination import (
 )
 from connector.core.envelope import History, fresh, opened
 from connector.core.event import event_from
-from connector.core.outcome import Delivered, Table
+from connector.core.outcome import Delivered, Fate, Table
 from connector.core.record import Headers, Record
 from connector.core.redact import safe_event_id, scrub
 from connector.core.refusal import Refusal
@@ -111,6 +112,8 @@ class Road:
             outcome = outcome._replace(request_id=scrub(outcome.request_id))
         delivery.outcome = outcome
         self._events.answered(outcome)
+        if outcome.fate is Fate.ACCEPTED:
+            return SETTLED
         if outcome.delivered is Delivered.MAYBE:
             self._events.maybe_delivered(outcome.code)
         elif outcome.delivered is Delivered.NEVER_SENT and isinstance(answer, NoReply):
