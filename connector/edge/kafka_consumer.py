@@ -10,7 +10,7 @@ import asyncio
 import logging
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from queue import Empty, SimpleQueue
 from typing import Literal, NamedTuple
@@ -54,6 +54,9 @@ _LOOK_UP, _LOOK_UP_PAUSE, _LOOK_UPS = 10.0, 0.5, 4
 _LAST_COMMIT = 5.0
 """Seconds for the last commit at shutdown: a synchronous one could block for the session time-out."""
 
+_LAST_COMMIT_PAUSE = 0.1
+"""Seconds before it is tried again."""
+
 _RELEASE_GRACE = 5.0
 """Seconds beyond the drain's budget that a revoke waits for the flow."""
 
@@ -95,6 +98,7 @@ class _Close(NamedTuple):
 class _Sleep(NamedTuple):
     partition: Partition
     offset: int
+    assignment: int
 
 
 class _Wake(NamedTuple):
@@ -135,9 +139,13 @@ class KafkaSource:
         self._capacity = 0
         self._assigned: set[Partition] = set()
         self._asleep: set[Partition] = set()
+        # How often a partition was assigned, and how many of these the flow was told of: each has one writing thread.
+        self._assignments: Counter[Partition] = Counter()
+        self._told: Counter[Partition] = Counter()
         self._paused = False
         self._full_since: float | None = None
         self._commits_under_way: deque[bool] = deque()
+        self._refused = False
         self._closing = False
         self.turned_at = time.monotonic()
         self.joined = False
@@ -151,7 +159,10 @@ class KafkaSource:
         while not self._events:
             self._woken.clear()
             await self._woken.wait()
-        return self._events.popleft()
+        event = self._events.popleft()
+        if isinstance(event, Assigned):
+            self._told[event.partition] += 1
+        return event
 
     def give_room(self, records: int, size: int) -> None:
         """Credit for so many more records and bytes; the first call sets the capacity."""
@@ -169,7 +180,7 @@ class KafkaSource:
 
     def sleep(self, partition: Partition, offset: int) -> None:
         """Stop fetching a partition and go back to `offset`; answered by `Asleep`."""
-        self._commands.put(_Sleep(partition, offset))
+        self._commands.put(_Sleep(partition, offset, self._told[partition]))
 
     def wake(self, partition: Partition) -> None:
         """Fetch a sleeping partition again."""
@@ -295,11 +306,14 @@ class KafkaSource:
             self._commit(command, ours=False)
 
     def _fall_asleep(self, command: _Sleep) -> None:
-        if command.partition in self._assigned:
-            self._asleep.add(command.partition)
-            self._consumer.pause(self._native([command.partition]))
-            self._consumer.seek(TopicPartition(command.partition.topic, command.partition.number, command.offset))
-        self._tell(Asleep(command.partition))
+        partition = command.partition
+        if partition not in self._assigned or command.assignment != self._assignments[partition]:
+            # It went, and may have come back: moved to that offset now, what lies before it would be skipped.
+            return
+        self._asleep.add(partition)
+        self._consumer.pause(self._native([partition]))
+        self._consumer.seek(TopicPartition(partition.topic, partition.number, command.offset))
+        self._tell(Asleep(partition))
 
     def _commit(self, offsets: Mapping[Partition, Commit], *, ours: bool) -> None:
         """Commit asynchronously. `ours`: the flow did not ask for it and gets no answer."""
@@ -308,15 +322,23 @@ class KafkaSource:
             self._consumer.commit(offsets=native, asynchronous=True)
             self._commits_under_way.append(ours)
         except KafkaException as raised:
-            if not ours:
+            if ours:
+                self._was_refused(raised.args[0])
+            else:
                 self._tell(Committed({p: c.offset for p, c in offsets.items()}, name_of(raised.args[0])))
 
     def _commit_last(self, offsets: Mapping[Partition, Commit]) -> None:
-        if offsets:
-            self._commit(offsets, ours=True)
+        """Try until it is taken, within a bound: a group or coordinator on the move refuses commits for a moment."""
         deadline = time.monotonic() + _LAST_COMMIT
-        while self._commits_under_way and time.monotonic() < deadline:
-            self._consumer.poll(_BUSY_WAIT)
+        while True:
+            self._refused = False
+            if left := {p: commit for p, commit in offsets.items() if p in self._assigned}:
+                self._commit(left, ours=True)
+            while self._commits_under_way and time.monotonic() < deadline:
+                self._consumer.poll(_BUSY_WAIT)
+            if not (left and self._refused) or time.monotonic() >= deadline:
+                return
+            self._consumer.poll(_LAST_COMMIT_PAUSE)
 
     # Callbacks: none may raise.
 
@@ -331,6 +353,7 @@ class KafkaSource:
             for tp, metadata in starts:
                 partition = Partition(tp.topic, tp.partition)
                 self._assigned.add(partition)
+                self._assignments[partition] += 1
                 self._asleep.discard(partition)
                 self._tell(Assigned(partition, max(tp.offset, 0), metadata))
         except KafkaException as raised:
@@ -434,10 +457,14 @@ class KafkaSource:
         failed = error or next((tp.error for tp in native if tp.error is not None), None)
         if ours:
             if failed is not None:
-                self._call_soon(self._on_error, f"commit_{name_of(failed)}")
+                self._was_refused(failed)
             return
         offsets = {Partition(tp.topic, tp.partition): tp.offset for tp in native}
         self._tell(Committed(offsets, None if failed is None else name_of(failed)))
+
+    def _was_refused(self, error: KafkaError) -> None:
+        self._refused = True
+        self._call_soon(self._on_error, f"commit_{name_of(error)}")
 
     def _on_client_error(self, error: KafkaError) -> None:
         self._trouble(error)

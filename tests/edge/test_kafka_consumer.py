@@ -4,27 +4,38 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 from confluent_kafka import TopicPartition
 
 from connector.core.envelope import UNREADABLE_HEADERS
 from connector.core.record import Partition
-from connector.core.signals import Commit
+from connector.core.signals import Assigned, Commit, Revoking, Taken
+from connector.edge.kafka_consumer import KafkaSource
 from tests.support.clusters import RealCluster, joined
 from tests.support.deadline import eventually
 from tests.support.kafka_broker import Kafka, KafkaBroker
-from tests.support.librdkafka import produce_with_header_name
+from tests.support.librdkafka import MockCluster, produce_with_header_name
 
 PATIENCE = 20.0
 ANSWER = 20.0
+_OFFSET_COMMIT = 8
+"""API key of the protocol."""
 
 
 @pytest.fixture
 def cluster(kafka: Kafka) -> RealCluster:
     """The shared broker, with a group of the test's own."""
     return RealCluster(kafka)
+
+
+@pytest.fixture
+def mock_cluster() -> Iterator[MockCluster]:
+    """librdkafka's own, whose answers a test can spoil."""
+    cluster = MockCluster()
+    yield cluster
+    cluster.close()
 
 
 async def _until(predicate: Callable[[], object], why: str) -> None:
@@ -188,3 +199,46 @@ async def test_a_broker_that_hangs_cannot_keep_the_process(private_kafka: KafkaB
     await asyncio.gather(copy, return_exceptions=True)
     await member.stop_listening()
     private_kafka.thaw()
+
+
+@pytest.mark.parametrize("refusals", [(27,), (14, 14), (27, 16, 27)])
+async def test_a_last_commit_that_is_refused_for_a_moment_is_tried_again(
+    mock_cluster: MockCluster, refusals: tuple[int, ...]
+) -> None:
+    """A group on the move (27), a coordinator that loads (14) or has moved (16): a clean stop repeats nothing."""
+    partition = Partition("stop", 0)
+    mock_cluster.create_topic("stop")
+    cluster = RealCluster(Kafka(mock_cluster.bootstrap_servers))
+    cluster.append_all(partition, [b"x"] * 3)
+    async with joined(cluster.member("stop")) as member:
+        await _until(lambda: len(member.records) == 3, "all records come")
+        mock_cluster.refuse(_OFFSET_COMMIT, *refusals)
+        await member.source.close({partition: Commit(3, "")})
+    assert cluster.committed(partition) == 3
+
+
+async def test_a_sleep_that_was_asked_for_an_earlier_assignment_changes_nothing(cluster: RealCluster) -> None:
+    """The partition went and came back meanwhile: paused and moved now, it would be skipped up to there for ever."""
+    topic = cluster.create(2)
+    for number in range(2):
+        cluster.append_all(Partition(topic, number), [b"x"] * 5)
+    source = cluster.member(topic)
+    await source.stop_listening()
+    first = source.source
+    assert isinstance(first, KafkaSource)
+    source.start()
+    while not isinstance(happening := await first.next(), Taken):
+        pass
+    second = cluster.member(topic)
+    async with joined(second):
+        while not isinstance(happening := await first.next(), Revoking):
+            pass
+        (gone,) = happening.partitions
+        first.release({})
+        await _until(lambda: second.of(gone), "the second member reads it")
+    await _until(lambda: any(isinstance(event, Assigned) for event in first._events), "it comes back")
+    first.sleep(gone, 4)
+    while not (isinstance(happening, Taken) and happening.records[0].partition == gone):
+        happening = await asyncio.wait_for(first.next(), PATIENCE)
+    assert happening.records[0].offset == 0
+    await first.close({})

@@ -28,6 +28,31 @@ def produce_with_header_name(bootstrap_servers: str, topic: str, name: bytes, va
     assert (produced, flushed) == (0, 0)
 
 
+class MockCluster:
+    """librdkafka's own mock cluster with a hand on its answers; `close` it at the end."""
+
+    def __init__(self) -> None:
+        self._library = _library()
+        self._client = ctypes.c_void_p(self._library.rd_kafka_new(_PRODUCER, None, None, 0))
+        self._cluster = ctypes.c_void_p(self._library.rd_kafka_mock_cluster_new(self._client, 1))
+        self.bootstrap_servers: str = self._library.rd_kafka_mock_cluster_bootstraps(self._cluster).decode()
+
+    def create_topic(self, name: str, partitions: int = 1) -> None:
+        """Create a topic."""
+        assert self._library.rd_kafka_mock_topic_create(self._cluster, name.encode(), partitions, 1) == 0
+
+    def refuse(self, api: int, *errors: int) -> None:
+        """Answer the next requests of this API key with these error codes of the protocol, one each."""
+        codes = (ctypes.c_int * len(errors))(*errors)
+        count = ctypes.c_size_t(len(errors))
+        self._library.rd_kafka_mock_push_request_errors_array(self._cluster, ctypes.c_int16(api), count, codes)
+
+    def close(self) -> None:
+        """End it."""
+        self._library.rd_kafka_mock_cluster_destroy(self._cluster)
+        self._library.rd_kafka_destroy(self._client)
+
+
 def _conf(library: ctypes.CDLL, bootstrap_servers: str) -> ctypes.c_void_p:
     conf = ctypes.c_void_p(library.rd_kafka_conf_new())
     library.rd_kafka_conf_set(conf, b"bootstrap.servers", bootstrap_servers.encode(), None, 0)
@@ -39,8 +64,9 @@ def _library() -> ctypes.CDLL:
     folder = Path(confluent_kafka.__file__).parent.parent / "confluent_kafka.libs"
     (path,) = folder.glob("librdkafka-*")
     library = ctypes.CDLL(str(path))
-    for name in ("rd_kafka_conf_new", "rd_kafka_new", "rd_kafka_headers_new"):
+    for name in ("rd_kafka_conf_new", "rd_kafka_new", "rd_kafka_headers_new", "rd_kafka_mock_cluster_new"):
         getattr(library, name).restype = ctypes.c_void_p
+    library.rd_kafka_mock_cluster_bootstraps.restype = ctypes.c_char_p
     library.rd_kafka_header_add.argtypes = [
         ctypes.c_void_p,
         ctypes.c_char_p,
