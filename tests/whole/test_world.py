@@ -188,7 +188,7 @@ class World:
                 yield from ((partition.topic, mark_of(record), attempts_of(record)) for record in log)
 
     def check(self) -> None:
-        """At every moment: commits do not run ahead or back, credit is conserved, the books balance."""
+        """At every moment: commits run neither ahead nor back, credit is conserved, bounds are kept, books balance."""
         copies = set(self.copies())
         retried: dict[str, int] = defaultdict(int)
         for topic, mark, attempts in copies:
@@ -204,6 +204,8 @@ class World:
         for connector in self.running:
             assert connector.books_balance()
             assert credit_of(connector) == (LIMITS.records, LIMITS.size)
+            exposed = connector.loop.committer.uncommitted + connector.loop.in_flight
+            assert exposed <= LIMITS.uncommitted + LIMITS.in_flight
         assert all(connector.books_balance() for connector in self.ended)
 
     def check_end(self) -> None:
