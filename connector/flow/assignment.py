@@ -129,9 +129,11 @@ class Assignment:
 
     def begin(self, offset: int) -> None:
         """A worker takes one of this partition's records in hand."""
+        if not self.posting:
+            self.idle.clear()
         self.posting += 1
-        self.reached = max(self.reached, offset)
-        self.idle.clear()
+        if offset > self.reached:
+            self.reached = offset
 
     def end(self) -> None:
         """The worker is done with it, whatever came of it."""

@@ -17,11 +17,11 @@ from connector.core.destination import (
 )
 from connector.core.envelope import History, fresh, opened
 from connector.core.event import event_from
-from connector.core.outcome import Delivered, Fate, Table
+from connector.core.outcome import Delivered, Fate, Outcome, Table
 from connector.core.record import Headers, Record
 from connector.core.redact import safe_event_id, scrub
 from connector.core.refusal import Refusal
-from connector.core.reply import NoReply
+from connector.core.reply import Answer, NoReply
 from connector.core.request import RequestRules, build
 from connector.core.signals import SchemaNeeded
 from connector.core.trace import traceparent_of
@@ -87,33 +87,35 @@ class Road:
 
         None: its partition leaves and can go without it; it was not posted since it was last known to be unsent.
         """
-        if delivery.refused is not None:
+        request, clock = delivery.request, self._clock
+        if request is None:
             return delivery.refused
-        assert delivery.request is not None
         for tries in range(len(self._rules.policy.in_place) + 1):
-            now_ms = self._clock.now_ms()
+            now_ms = clock.now_ms()
             if delivery.expires_ms is not None and now_ms >= delivery.expires_ms:
                 return expired(delivery.history, f"{(now_ms - delivery.expires_ms) // 1000} s past its time")
-            destination = await self._post(delivery, tries)
+            started = clock.monotonic()
+            answer = await self._invoker.invoke(request, delivery.traceparent)
+            delivery.post_seconds = clock.monotonic() - started
+            delivery.outcome = outcome = self._classify(answer, delivery.end_user)
+            if outcome.fate is Fate.ACCEPTED:
+                return SETTLED
+            destination = self._route(delivery, outcome, answer, tries)
             if not isinstance(destination, Again):
                 return destination
             if await delivery.assignment.unwanted_within(destination.wait, delivery.record.offset):
                 return None
         raise AssertionError("route asked for more tries in place than the policy has")
 
-    async def _post(self, delivery: Delivery, tries: int) -> Destination:
-        assert delivery.request is not None
-        started = self._clock.monotonic()
-        answer = await self._invoker.invoke(delivery.request, delivery.traceparent)
-        delivery.post_seconds = self._clock.monotonic() - started
+    def _classify(self, answer: Answer, end_user: str) -> Outcome:
         outcome = self._rules.outcomes.classify(answer)
-        if outcome.request_id is not None and delivery.end_user in outcome.request_id:
+        if outcome.request_id is not None and end_user in outcome.request_id:
             # Free text of whoever answered: kept as it is, unless it echoes the phone number.
             outcome = outcome._replace(request_id=scrub(outcome.request_id))
-        delivery.outcome = outcome
         self._events.answered(outcome)
-        if outcome.fate is Fate.ACCEPTED:
-            return SETTLED
+        return outcome
+
+    def _route(self, delivery: Delivery, outcome: Outcome, answer: Answer, tries: int) -> Destination:
         if outcome.delivered is Delivered.MAYBE:
             self._events.maybe_delivered(outcome.code)
         elif outcome.delivered is Delivered.NEVER_SENT and isinstance(answer, NoReply):

@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 from connector.core.destination import Destination, Keep, Settled, ToDeadLetter, ToRetry
 from connector.core.envelope import Names, dead_letter_headers, retry_headers
 from connector.core.record import Headers
-from connector.flow.assignment import Assignment, Delivery
+from connector.flow.assignment import Delivery
 from connector.flow.commits import Committer
 from connector.flow.dispatch import Dispatcher
 from connector.flow.hold import DEPLOYMENT, Holds
@@ -63,36 +63,46 @@ class Settler:
             return
         match destination:
             case Settled():
-                written = True
+                self._report_accepted(delivery)
+                self._finish(delivery, dispatcher)
             case ToRetry() | ToDeadLetter():
                 written = await self._write_until_acknowledged(delivery, destination, dispatcher)
+                if written and not delivery.assignment.gone:
+                    self._report_copy(delivery, destination)
+                    self._finish(delivery, dispatcher)
             case Keep(outcome):
                 self._holds.enter(DEPLOYMENT, delivery.record, delivery.event_id, outcome)
                 dispatcher.put_back(delivery)
-                return
-            case _:
-                written = False
-        assignment = delivery.assignment
-        if written and not assignment.gone:
-            self._report(delivery, destination)
-            self._finish(delivery, assignment)
-            dispatcher.done(delivery)
 
-    def _finish(self, delivery: Delivery, assignment: Assignment) -> None:
-        record = delivery.record
+    def _finish(self, delivery: Delivery, dispatcher: Dispatcher) -> None:
+        assignment, record = delivery.assignment, delivery.record
         assignment.tracker.finish(record.offset)
         del assignment.open[record.offset]
         self._committer.settled(assignment)
         self._source.give_room(1, record.size)
+        dispatcher.done(delivery)
 
-    def _report(self, delivery: Delivery, destination: Destination | None) -> None:
+    def _report_accepted(self, delivery: Delivery) -> None:
+        outcome, created, now_ms = delivery.outcome, delivery.created_ms, self._clock.now_ms()
+        assert outcome is not None
+        self._events.accepted(
+            delivery.record,
+            delivery.event_id,
+            outcome.request_id,
+            delivery.post_seconds,
+            None if created is None else (now_ms - created) / 1000,
+            now_ms,
+            trace_id=delivery.trace_id,
+        )
+
+    def _report_copy(self, delivery: Delivery, destination: ToRetry | ToDeadLetter) -> None:
         events, record, outcome = self._events, delivery.record, delivery.outcome
         if isinstance(destination, ToRetry):
             assert outcome is not None
             history = destination.history
             due_ms = history.due_ms or 0
             events.retried(record, delivery.event_id, outcome, history.attempts, due_ms, trace_id=delivery.trace_id)
-        elif isinstance(destination, ToDeadLetter):
+        else:
             cause = destination.cause
             events.dead_lettered(
                 record,
@@ -104,19 +114,6 @@ class Settler:
                 cause.vendor_code,
                 cause.request_id,
                 destination.history.attempts,
-                trace_id=delivery.trace_id,
-            )
-        else:
-            assert outcome is not None
-            now_ms = self._clock.now_ms()
-            created = delivery.created_ms
-            events.accepted(
-                record,
-                delivery.event_id or "",
-                outcome.request_id,
-                delivery.post_seconds,
-                None if created is None else (now_ms - created) / 1000,
-                now_ms,
                 trace_id=delivery.trace_id,
             )
 
