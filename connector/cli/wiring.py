@@ -207,7 +207,7 @@ class _Process:
                     "lag": lags.get(partition),
                     "queued": len(assignment.queue),
                     "in_hand": len(assignment.open),
-                    "waits_for": assignment.stuck or ("its due time" if assignment.asleep else None),
+                    "waits_for": sorted(assignment.stuck) or (["due time"] if assignment.asleep else []),
                 }
                 for partition, assignment in sorted(self._loop.assignments.items())
             },

@@ -100,7 +100,7 @@ def opened(record: Record) -> tuple[History, Headers]:
     history = History(
         origin=origin,
         attempts=_number(ours.get(ATTEMPTS)) or 1,
-        first_failure_ms=_number(ours.get(FIRST_FAILURE)) or record.timestamp_ms,
+        first_failure_ms=_earlier(_number(ours.get(FIRST_FAILURE)), record.timestamp_ms),
         maybe_delivered=_number(ours.get(POSSIBLE_DUPLICATE)) or 0,
         due_ms=_number(ours.get(DUE)),
     )
@@ -193,6 +193,12 @@ def _number(value: bytes | None) -> int | None:
         return None
     number = int(value)
     return number if number <= _LARGEST_NUMBER else None
+
+
+def _earlier(first_failure_ms: int | None, written_ms: int | None) -> int | None:
+    """A copy is written after the first failure: a later one is damaged, and would make the retry window endless."""
+    known = [time for time in (first_failure_ms, written_ms) if time]
+    return min(known, default=None)
 
 
 def _origin_text(origin: Origin) -> bytes:

@@ -14,6 +14,8 @@ from confluent_kafka.admin._listoffsets import OffsetSpec
 from connector.core.record import Partition
 from connector.edge.kafka_errors import name_of
 
+_log = logging.getLogger(__name__)
+
 _EVERY = 10.0
 """Seconds between two looks: lag is watched over minutes."""
 
@@ -48,7 +50,11 @@ class Watermarks:
     async def run(self) -> None:
         """Look again and again, until cancelled."""
         while True:
-            await self._look()
+            try:
+                await self._look()
+            except Exception:  # whatever it is, lag is worth another look and never the process
+                _log.exception("watermarks_fault")
+                self._on_error("watermarks_fault")
             await asyncio.sleep(_EVERY)
 
     async def _look(self) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections import deque
+from collections import Counter, deque
 
 from connector.core.destination import ToDeadLetter
 from connector.core.envelope import History
@@ -94,7 +94,7 @@ class Assignment:
         self.covered = 0
         self.posting = 0
         self.ready = False
-        self.stuck: str | None = None
+        self.stuck: Counter[str] = Counter()
         self.asleep = False
         self.rewound = False
         self.head_due: tuple[int, int] | None = None
@@ -126,6 +126,18 @@ class Assignment:
             async with asyncio.timeout(seconds):
                 await (self.over if self.leaving.is_set() else self.leaving).wait()
         return not self.wants(offset)
+
+    def stick(self, reason: str) -> None:
+        """Take nothing new for this reason, until each of those who said it takes it back."""
+        self.stuck[reason] += 1
+
+    def unstick(self, reason: str) -> bool:
+        """Take a reason back; whether it was the last one of its kind."""
+        self.stuck[reason] -= 1
+        if self.stuck[reason]:
+            return False
+        del self.stuck[reason]
+        return True
 
     def begin(self, offset: int) -> None:
         """A worker takes one of this partition's records in hand."""

@@ -98,6 +98,7 @@ class Road:
             answer = await self._invoker.invoke(request, delivery.traceparent)
             delivery.post_seconds = clock.monotonic() - started
             delivery.outcome = outcome = self._classify(answer, delivery.end_user)
+            self._events.answered(outcome, delivery.post_seconds)
             if outcome.fate is Fate.ACCEPTED:
                 return SETTLED
             destination = self._route(delivery, outcome, answer, tries)
@@ -112,7 +113,6 @@ class Road:
         if outcome.request_id is not None and end_user in outcome.request_id:
             # Free text of whoever answered: kept as it is, unless it echoes the phone number.
             outcome = outcome._replace(request_id=scrub(outcome.request_id))
-        self._events.answered(outcome)
         return outcome
 
     def _route(self, delivery: Delivery, outcome: Outcome, answer: Answer, tries: int) -> Destination:

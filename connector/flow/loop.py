@@ -141,12 +141,13 @@ class Loop:
         self._stopping = True
         leaving = list(self.assignments.values())
         drained = await self._drain(leaving, budget)
-        offsets = self.committer.final(leaving)
-        self.committer.stop()
-        self._retire(leaving)
         for task in (*self.workers, *self._background):
             task.cancel()
         await asyncio.gather(*self.workers, *self._background, return_exceptions=True)
+        # No await between the two: a hand-over that began there would commit nothing, and the close too late.
+        offsets = self.committer.final(leaving)
+        self.committer.stop()
+        self._retire(leaving)
         await self._source.close(offsets)
         return drained
 
@@ -236,25 +237,28 @@ class Loop:
         self._wake_all()
 
     def _fetch(self, assignment: Assignment, needed: SchemaNeeded) -> None:
-        assignment.stuck = _SCHEMA
+        assignment.stick(_SCHEMA)
         self._in_background(self._fetch_until_known(assignment, needed))
 
     async def _fetch_until_known(self, assignment: Assignment, needed: SchemaNeeded) -> None:
         backoff = _FIRST_BACKOFF
-        while not assignment.leaving.is_set() and (reason := await self._decoder.fetch(needed)) is not None:
-            self._events.schema_unavailable(reason)
-            self._sleepers.rest(assignment)
-            if await assignment.leaves_within(backoff):
-                return
-            backoff = min(backoff * 2, _LONGEST_BACKOFF)
-        if assignment.stuck == _SCHEMA:
-            assignment.stuck = None
-            self._sleepers.go_on(assignment)
+        try:
+            while not assignment.leaving.is_set() and (reason := await self._decoder.fetch(needed)) is not None:
+                self._events.schema_unavailable(reason)
+                self._sleepers.rest(assignment)
+                if await assignment.leaves_within(backoff):
+                    return
+                backoff = min(backoff * 2, _LONGEST_BACKOFF)
+        except Exception as error:  # a bug of ours must stop one partition, and say so
+            self._stop_partition(assignment, error)
+            return
+        assignment.unstick(_SCHEMA)
+        self._sleepers.go_on(assignment)
         self._look_again(assignment)
 
     def _stop_partition(self, assignment: Assignment, error: Exception) -> None:
         """Nothing more of this partition is taken until it is assigned anew: what is open stays uncommitted."""
-        assignment.stuck = _FAULT
+        assignment.stick(_FAULT)
         self._sleepers.rest(assignment)
         self._events.partition_stopped(assignment.partition, error)
 

@@ -19,9 +19,6 @@ from connector.observe.events import Events
 FIRST_BACKOFF, LONGEST_BACKOFF = 0.1, 30.0
 """Seconds between tries of a copy that cannot be written: for ever, as the alternative is to lose the record."""
 
-WRITE = "write"
-"""Why a partition takes nothing new while a copy of one of its records cannot be written."""
-
 Target = Literal["retry", "dead_letter"]
 
 
@@ -126,20 +123,22 @@ class Settler:
         topic = self._targets.retry if target == "retry" else self._targets.dead_letter
         ladder = self._headers(delivery, destination)
         headers = next(ladder)
+        reason, stuck = f"{target} write", False
         backoff = FIRST_BACKOFF
         while (failed := await self._sink.write(topic, record.key, record.value, headers)) is not None:
             smaller = next(ladder, None) if failed.too_large else None
             if smaller is not None:
                 headers = smaller
                 continue
-            assignment.stuck = assignment.stuck or WRITE
+            if not stuck:
+                assignment.stick(reason)
+                stuck = True
             self._events.write_failed(target, failed.code)
             self._sleepers.rest(assignment)
             if await assignment.unwanted_within(backoff, record.offset):
                 return False
             backoff = min(backoff * 2, LONGEST_BACKOFF)
-        if assignment.stuck == WRITE:
-            assignment.stuck = None
+        if stuck and assignment.unstick(reason):
             self._events.write_recovered(target)
             self._sleepers.go_on(assignment)
             dispatcher.ready(assignment)

@@ -80,7 +80,7 @@ class Sleepers:
         self._source.sleep(assignment.partition, offset)
 
     def _wake(self, assignment: Assignment) -> None:
-        if assignment.stuck is None and not assignment.leaving.is_set():
+        if not assignment.stuck and not assignment.leaving.is_set():
             assignment.asleep = False
             self._source.wake(assignment.partition)
 

@@ -89,8 +89,9 @@ class Events:
         """Records had been settled before, as the commit's metadata says."""
         self._count("records_skipped", by=count)
 
-    def answered(self, outcome: Outcome) -> None:
-        """A post was answered, or failed."""
+    def answered(self, outcome: Outcome, post_seconds: float) -> None:
+        """A post was answered, or failed, after so many seconds."""
+        self._post_seconds.observe(post_seconds)
         self._answers.at(outcome.code).value += 1
         status = outcome.status
         if status is None:
@@ -111,7 +112,6 @@ class Events:
     ) -> None:
         """The vendor accepted a record's request."""
         self._accepted.value += 1
-        self._post_seconds.observe(post_seconds)
         if end_to_end_seconds is not None:
             self._end_to_end_seconds.observe(end_to_end_seconds)
         if self._write_accepted is not None:

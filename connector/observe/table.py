@@ -86,7 +86,7 @@ TABLE: tuple[Definition, ...] = (
     Definition("assigned_partitions", G, "Partitions that this process reads."),
     Definition("answers", C, "Answers to posts by class, a post without an answer among them.", (_ANSWER_CODE,)),
     Definition("http_answers", C, "Answers to posts by HTTP status; none: no status line came.", (_STATUS,)),
-    Definition("post_seconds", H, "Time of an accepted post, from its start to its answer.", edges=_POST_EDGES),
+    Definition("post_seconds", H, "Time of a post, from its start to its answer or its failure.", edges=_POST_EDGES),
     Definition(
         "end_to_end_seconds",
         H,

@@ -39,11 +39,12 @@ histories = st.builds(
 causes = st.builds(Cause, st.sampled_from(Stage), st.just("vendor_temporary"), st.text(max_size=50))
 
 CAUSE = Cause(Stage.INVOKE, "vendor_temporary", "error while processing, temporary", 500, "1010", "REQ-1")
+WRITTEN = 2**63 - 1
 HISTORY = History(Origin(Partition("invocations", 3), 41, 1_000), attempts=2, first_failure_ms=2_000, due_ms=9_000)
 NAMES = Names("invoke-connector")
 
 
-def record(headers: Headers, timestamp_ms: int | None = 5_000) -> Record:
+def record(headers: Headers, timestamp_ms: int | None = WRITTEN) -> Record:
     return Record(Partition("invocations.retry", 0), 7, timestamp_ms, b"k", b"v", headers)
 
 
@@ -66,7 +67,10 @@ def test_any_headers_can_be_read(damaged: Headers) -> None:
 def test_without_headers_of_ours_the_record_itself_is_the_origin() -> None:
     """A record that somebody else wrote to the retry topic gets the defaults and keeps its headers."""
     strange = (("invoke.attempts", b"7"),)
-    assert opened(record(strange)) == (History(Origin(Partition("invocations.retry", 0), 7, 5_000), 1, 5_000), strange)
+    assert opened(record(strange)) == (
+        History(Origin(Partition("invocations.retry", 0), 7, WRITTEN), 1, WRITTEN),
+        strange,
+    )
 
 
 def test_a_record_of_the_main_topic_has_no_history() -> None:
@@ -85,7 +89,7 @@ def test_a_damaged_count_makes_all_headers_original(count: bytes | None) -> None
 def test_a_damaged_origin_falls_back_on_the_copy(origin: bytes | None) -> None:
     """A dead letter then names the place of the retry copy."""
     written = (("invoke.origin", origin), (COUNT, b"2"))
-    assert opened(record(written))[0].origin == Origin(Partition("invocations.retry", 0), 7, 5_000)
+    assert opened(record(written))[0].origin == Origin(Partition("invocations.retry", 0), 7, WRITTEN)
 
 
 def test_a_dead_letter_names_the_original_place_as_kafka_connect_does() -> None:
@@ -160,3 +164,14 @@ def test_a_reason_that_is_cut_stays_text() -> None:
         assert written is not None
         assert reason.startswith(written.decode())
         assert 1023 <= len(written) <= 1024
+
+
+def test_a_first_failure_after_the_copy_was_written_is_damaged() -> None:
+    """It would make the retry window endless; the copy's own time counts then."""
+    written = (("invoke.first-failure", b"9000000"), (COUNT, b"2"))
+    assert opened(record(written, timestamp_ms=7_000))[0].first_failure_ms == 7_000
+
+
+def test_without_any_time_the_first_failure_is_not_known() -> None:
+    """Then it counts from the next failure."""
+    assert opened(record((), timestamp_ms=None))[0].first_failure_ms is None

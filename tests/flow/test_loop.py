@@ -365,3 +365,25 @@ async def test_offsets_may_have_gaps(clock: VirtualClock) -> None:
         await asyncio.sleep(5)
         assert len(vendor.posted) == 10
         assert kafka.committed[HEAD].offset == values(kafka, MAIN)[-1].offset + 1
+
+
+@run_virtual
+async def test_a_partition_takes_nothing_while_any_of_its_copies_fails(clock: VirtualClock) -> None:
+    """Two copies fail and one is written: the other one still keeps the partition."""
+    kafka = broker(clock, main=1)
+    answers = {number(0): PERMANENT, number(1): TEMPORARY}
+    vendor = ScriptedVendor(lambda who, _before: answers.get(who, ACCEPTED))
+    kafka.write_errors = {DEAD: "not_enough_replicas", RETRY: "not_enough_replicas"}
+    feed(kafka, event(0))
+    feed(kafka, event(1))
+    async with running(Connector(kafka, vendor, clock)) as connector:
+        await asyncio.sleep(60)
+        feed(kafka, event(2))
+        del kafka.write_errors[RETRY]
+        await asyncio.sleep(120)
+        assert vendor.posted == [number(0), number(1)]
+        assert connector.count("writes_recovered") == 1
+        kafka.write_errors.clear()
+        await asyncio.sleep(120)
+        assert vendor.posted == [number(0), number(1), number(2)]
+        assert connector.count("writes_recovered") == 2

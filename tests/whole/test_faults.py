@@ -21,7 +21,7 @@ PATIENCE = 30.0
 async def _waits_to_write(connector: ConnectorProcess, partition: str) -> None:
     status: dict[str, Any] = {}
     async with asyncio.timeout(PATIENCE):
-        while status.get("partitions", {}).get(partition, {}).get("waits_for") != "write":
+        while status.get("partitions", {}).get(partition, {}).get("waits_for") != ["dead_letter write"]:
             status = await connector.status()
 
 
