@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 from connector.core.record import Partition, Record
 from connector.core.schedule import RetryPlan
-from connector.core.signals import Asleep, Assigned, Committed, Failed, Lost, Revoking, SchemaNeeded, Taken
+from connector.core.settled_map import decode
+from connector.core.signals import Asleep, Assigned, Commit, Committed, Failed, Lost, Revoking, SchemaNeeded, Taken
 from connector.flow.assignment import Assignment
 from connector.flow.commits import Committer
 from connector.flow.deliver import Road
@@ -76,7 +77,12 @@ class Loop:
         self.assignments: dict[Partition, Assignment] = {}
         self.holds = Holds(world.clock, world.events)
         self.committer = Committer(
-            world.source, world.clock, world.events, bound=limits.uncommitted, on_room=self._wake_all
+            world.source,
+            world.clock,
+            world.events,
+            bound=limits.uncommitted,
+            on_room=self._wake_all,
+            on_map_room=self._look_again,
         )
         self._sleepers = Sleepers(world.source, world.clock, plan, self._look_again)
         self._dispatcher = Dispatcher(
@@ -89,6 +95,7 @@ class Loop:
             due=self._sleepers.is_due,
             fetch=self._fetch,
             stop=self._stop_partition,
+            skipped=self.committer.skipped,
         )
         self._road = road
         self._settler = Settler(
@@ -181,8 +188,17 @@ class Loop:
                 self._source.give_room(len(batch), sum(record.size for record in batch))
 
     def _assign(self, event: Assigned) -> None:
-        delayed = event.partition.topic in self._topics.delayed
-        assignment = Assignment(event.partition, event.position, delayed=delayed)
+        known = decode(event.metadata, event.position, event.identity, event.end)
+        if isinstance(known, str):
+            self._events.map_ignored(event.partition, known)
+            known = ()
+        assignment = Assignment(
+            event.partition,
+            Commit(event.position, event.metadata),
+            delayed=event.partition.topic in self._topics.delayed,
+            identity=event.identity,
+            known=known,
+        )
         if self._stopping:
             assignment.leaving.set()
         self.assignments[event.partition] = assignment
