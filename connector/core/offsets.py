@@ -9,6 +9,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import deque
 from collections.abc import Iterable
+from itertools import pairwise
 from typing import NamedTuple
 
 from connector.core.settled_map import NO_EPOCH, Run
@@ -121,8 +122,8 @@ class OffsetTracker:
         """What lies between two unfinished records is settled, or the log does not have it."""
         self._forget_epochs()
         started = self.settled + len(self._open)
-        ends = [*zip(self._open[1:], self._ordinals[1:], strict=True), (self._next, started)]
-        for offset, ordinal, (end, end_ordinal) in zip(self._open, self._ordinals, ends, strict=True):
+        places = [*zip(self._open, self._ordinals, strict=True), (self._next, started)]
+        for (offset, ordinal), (end, end_ordinal) in pairwise(places):
             if end_ordinal - ordinal > 1:
                 yield from self._by_epoch(offset + 1, ordinal + 1, end, end_ordinal)
 

@@ -22,6 +22,7 @@ from connector.core.signals import (
     Taken,
 )
 from connector.edge.kafka_consumer import KafkaSource, Subscription
+from connector.edge.kafka_identity import LogIdentities
 from connector.edge.kafka_producer import KafkaSink
 from connector.edge.memory import MemoryBroker, MemorySink, MemorySource
 from connector.flow.ports import Sink, Source
@@ -253,6 +254,7 @@ class RealCluster:
         source = KafkaSource(
             self._member_properties() | dict(properties or {}),
             Subscription(topics[0], frozenset(topics[1:]), start, drain),
+            LogIdentities({"bootstrap.servers": self.kafka.bootstrap_servers}),
             self.errors.append,
             lambda statistics: None,
         )
