@@ -32,8 +32,8 @@ class MemoryBroker:
     """Topics and one group. `now_ms` stamps what is written; `drain` seconds are given to a member that must let go.
 
     A test may refuse commits (`commit_error`), writes by topic (`write_errors`), and bound a topic's record size
-    (`max_bytes`) and the characters of a partition's metadata (`max_metadata`). With `cluster_id` None nobody is told
-    which log is which.
+    (`max_bytes`) and the characters of a partition's and a whole commit's metadata (`max_metadata`, `max_commit`). With
+    `cluster_id` None nobody is told which log is which.
     """
 
     def __init__(self, topics: Mapping[str, int], now_ms: Callable[[], int], drain: float = 40.0) -> None:
@@ -46,7 +46,7 @@ class MemoryBroker:
         self.commit_error: str | None = None
         self.write_errors: dict[str, str] = {}
         self.max_bytes: dict[str, int] = {}
-        self.max_metadata = 4095
+        self.max_metadata, self.max_commit = 4095, 900_000
         self.cluster_id: str | None = "memory"
         self._topic_ids: dict[str, str] = {}
         self._created = 0
@@ -155,6 +155,8 @@ class MemoryBroker:
             return "unknown_member_id"
         if any(len(commit.metadata) > self.max_metadata for commit in offsets.values()):
             return "offset_metadata_too_large"
+        if sum(len(commit.metadata) for commit in offsets.values()) > self.max_commit:
+            return "unknown"
         self.committed.update(offsets)
         return None
 

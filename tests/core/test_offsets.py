@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from connector.core.offsets import OffsetTracker
-from connector.core.settled_map import LogIdentity, Run, decode, encode
+from connector.core.settled_map import LogIdentity, Run, decode, encode, read
 
 
 class AgainstANaiveModel(RuleBasedStateMachine):
@@ -138,6 +138,36 @@ def test_finishing_all_in_any_order_reaches_the_end(offsets: list[int], random: 
         tracker.finish(offset)
     assert tracker.progress() == (max(offsets) + 1, (), ())
     assert tracker.settled == len(offsets)
+
+
+@given(st.lists(st.tuples(st.integers(0, 30), st.sets(st.integers(0, 40))), max_size=8))
+def test_what_was_settled_stays_settled_over_any_number_of_owners(owners: list[tuple[int, set[int]]]) -> None:
+    """Each owner takes some records, settles some of those and commits once; none is offered to two who settled it."""
+    base, text = 0, ""
+    settled: set[int] = set()
+    for taken, wanted in owners:
+        known = decode(text, base, IDENTITY, 1000)
+        assert isinstance(known, tuple)
+        tracker = OffsetTracker(base, known)
+        for offset in range(base, base + taken):
+            skip = tracker.is_settled(offset, 1)
+            assert skip == (offset in settled)
+            tracker.start(offset, 1)
+            if skip or offset in wanted:
+                tracker.finish(offset)
+                settled.add(offset)
+        base, ahead, _ = tracker.progress()
+        text, _ = encode(base, ahead, IDENTITY)
+    assert {offset for run in ahead_of(text) for offset in range(run.first, run.last + 1)} == {
+        offset for offset in settled if offset >= base
+    }
+
+
+def ahead_of(text: str) -> tuple[Run, ...]:
+    """The runs of a text of ours."""
+    found = read(text) if text else None
+    assert not isinstance(found, str)
+    return () if found is None else found.runs
 
 
 def test_an_offset_cannot_start_twice() -> None:

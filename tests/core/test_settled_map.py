@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from base64 import urlsafe_b64encode
+from itertools import pairwise
 from zlib import crc32
 
 import pytest
@@ -82,7 +83,7 @@ def test_what_is_read_from_any_bytes_are_runs_in_order(rest: bytes) -> None:
     found = decode(_sealed(body), 5, LogIdentity("c", "t"), END)
     if isinstance(found, tuple):
         assert all(run.first <= run.last for run in found)
-        assert all(a.last < b.first for a, b in zip(found, found[1:], strict=False))
+        assert all(a.last < b.first for a, b in pairwise(found))
         assert all(run.first >= 5 for run in found)
 
 
@@ -114,7 +115,9 @@ def test_dense_holes_are_a_bitmap() -> None:
         (10, IDENTITY, 20, "end"),
     ],
 )
-def test_a_map_is_ignored_unless_all_fits(base: int, identity: LogIdentity | None, end: int | None, reason: str) -> None:
+def test_a_map_is_ignored_unless_all_fits(
+    base: int, identity: LogIdentity | None, end: int | None, reason: str
+) -> None:
     """Another commit, another or an unknown log, a log that ends earlier: repeats, never losses."""
     text, _ = encode(10, [Run(12, 20, 3)], IDENTITY)
     assert decode(text, base, identity, end) == reason
