@@ -49,7 +49,8 @@ class LogIdentities:
     def of(self, partitions: Collection[Partition], *, urgent: bool) -> Mapping[Partition, Log]:
         """The logs of these partitions as far as Kafka tells; `urgent`: a map that is there can be used with it only.
 
-        Never raises. At most 32 s; without `urgent`, 10 s, or what is left of 2 s where nothing was answered yet.
+        At most 32 s; without `urgent`, 10 s, or what is left of 2 s where nothing was answered yet.
+        Raises KafkaException when the client itself is of no use.
         """
         if not partitions or not self._answers(_ANSWER if urgent else self._asked_at + _PATIENCE - time.monotonic()):
             return {}

@@ -89,6 +89,9 @@ class Cluster(Protocol):
     def create(self, partitions: int = 1, max_bytes: int | None = None) -> str:
         """Create a topic and return its name."""
 
+    def create_anew(self, topic: str) -> None:
+        """Delete a topic that nobody reads and create another one of its name, with one partition."""
+
     def append(
         self,
         partition: Partition,
@@ -126,6 +129,11 @@ class MemoryCluster:
         if max_bytes is not None:
             self.broker.max_bytes[name] = max_bytes
         return name
+
+    def create_anew(self, topic: str) -> None:
+        """Delete and create."""
+        self.broker.delete_topic(topic)
+        self.broker.create_topic(topic)
 
     def append(
         self,
@@ -173,6 +181,11 @@ class RealCluster:
             name, partitions, **({} if max_bytes is None else {"max_message_bytes": str(max_bytes)})
         )
         return name
+
+    def create_anew(self, topic: str) -> None:
+        """Delete and create, once the broker has let go of the name."""
+        self.kafka.delete_topic(topic)
+        self.kafka.create_topic(topic)
 
     def append(
         self,
@@ -242,6 +255,13 @@ class RealCluster:
         found = consumer.committed([TopicPartition(partition.topic, partition.number)], timeout=_ANSWER_SECONDS)
         consumer.close()
         return int(found[0].offset)
+
+    def committed_with_metadata(self, partition: Partition) -> tuple[int, str]:
+        """The group's committed offset and what travels with it."""
+        consumer = self._plain_consumer()
+        (found,) = consumer.committed([TopicPartition(partition.topic, partition.number)], timeout=_ANSWER_SECONDS)
+        consumer.close()
+        return int(found.offset), found.metadata or ""
 
     def member(
         self,
