@@ -152,7 +152,7 @@ class KafkaSource:
         self._paused = False
         self._full_since: float | None = None
         self._commits_under_way: deque[bool] = deque()
-        self._refused: str | None = None
+        self._refusals: set[str] = set()
         self._closing = False
         self.turned_at = time.monotonic()
         self.joined = False
@@ -343,14 +343,14 @@ class KafkaSource:
         """Try until it is taken, within a bound: a group or coordinator on the move refuses commits for a moment."""
         deadline = time.monotonic() + _LAST_COMMIT
         while True:
-            self._refused = None
+            self._refusals.clear()
             if left := {p: commit for p, commit in offsets.items() if p in self._assigned}:
                 self._commit(left, ours=True)
             while self._commits_under_way and time.monotonic() < deadline:
                 self._consumer.poll(_BUSY_WAIT)
-            if not (left and self._refused) or time.monotonic() >= deadline:
+            if not (left and self._refusals) or time.monotonic() >= deadline:
                 return
-            if self._refused == _MAP_TOO_LARGE:
+            if _MAP_TOO_LARGE in self._refusals:
                 offsets = {partition: commit._replace(metadata="") for partition, commit in offsets.items()}
             self._consumer.poll(_LAST_COMMIT_PAUSE)
 
@@ -479,8 +479,8 @@ class KafkaSource:
         self._tell(Committed(offsets, None if failed is None else name_of(failed)))
 
     def _was_refused(self, error: KafkaError) -> None:
-        self._refused = name_of(error)
-        self._call_soon(self._on_error, f"commit_{self._refused}")
+        self._refusals.add(name_of(error))
+        self._call_soon(self._on_error, f"commit_{name_of(error)}")
 
     def _on_client_error(self, error: KafkaError) -> None:
         self._trouble(error)

@@ -20,8 +20,9 @@ a crash; not shorter, since a commit costs the broker a write."""
 FIRST_BACKOFF, LONGEST_BACKOFF = 0.1, 5.0
 """Seconds between tries while the broker takes no commits."""
 
-CROWDED = 0.75
-"""The share of a map's bound from which on its partition takes nothing new: what is on the road then still fits."""
+CROWDED, ROOMY = 0.75, 0.5
+"""The share of a map's bound from which on its partition takes nothing new (what is on the road then still fits), and
+below which it goes on: each time it waits, what was prefetched for it is thrown away."""
 
 _SHORTEST_MAP = 128
 """Characters below which a map is left out: the log's identity alone needs about 80."""
@@ -174,7 +175,8 @@ class Committer:
         self.uncommitted += assignment.uncovered - before
 
     def _see_crowd(self, assignment: Assignment, text: str) -> None:
-        was, assignment.crowded = assignment.crowded, bool(text) and len(text) >= CROWDED * self._map_bound
+        was, share = assignment.crowded, ROOMY if assignment.crowded else CROWDED
+        assignment.crowded = bool(text) and len(text) >= share * self._map_bound
         if was and not assignment.crowded:
             self._on_map_room(assignment)
 

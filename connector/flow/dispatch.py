@@ -29,7 +29,7 @@ class Dispatcher:
     `may_post` is asked before each hand-out, `may_unblock` whether at least a record may go that holds its
     partition's commit back; `due` whether a retry partition's head may go; `fetch` is told of a schema that is
     missing, `stop` of a partition whose head cannot be handled by a bug of ours, `skipped` of a record that was settled
-    before its partition came here.
+    before its partition came here, `crowded` of a partition that has to wait since its map is nearly full.
     """
 
     def __init__(
@@ -45,6 +45,7 @@ class Dispatcher:
         fetch: Callable[[Assignment, SchemaNeeded], None],
         stop: Callable[[Assignment, Exception], None],
         skipped: Callable[[Assignment, Record], None],
+        crowded: Callable[[Assignment], None],
     ) -> None:
         self._road = road
         self._source = source
@@ -56,6 +57,7 @@ class Dispatcher:
         self._fetch = fetch
         self._stop = stop
         self._skipped = skipped
+        self._crowded = crowded
         self._ready: deque[Assignment] = deque()
         self._runnable: deque[Delivery] = deque()
         self._idle: deque[asyncio.Future[None]] = deque()
@@ -158,6 +160,7 @@ class Dispatcher:
             return None
         record = queue[0]
         if assignment.crowded and assignment.tracker.is_beyond_known(record.offset):
+            self._crowded(assignment)
             return None
         if assignment.delayed and not self._due(assignment, record):
             return None

@@ -24,6 +24,7 @@ from connector.observe.events import Events
 
 _SCHEMA = "schema"
 _FAULT = "fault"
+_MAP = "map"
 _FIRST_BACKOFF, _LONGEST_BACKOFF = 0.5, 30.0
 """Seconds between tries of a schema look-up; its partition waits meanwhile, since a registry that is down says
 nothing about the record."""
@@ -82,7 +83,7 @@ class Loop:
             world.events,
             bound=limits.uncommitted,
             on_room=self._wake_all,
-            on_map_room=self._look_again,
+            on_map_room=self._map_has_room,
         )
         self._sleepers = Sleepers(world.source, world.clock, plan, self._look_again)
         self._dispatcher = Dispatcher(
@@ -96,6 +97,7 @@ class Loop:
             fetch=self._fetch,
             stop=self._stop_partition,
             skipped=self.committer.skipped,
+            crowded=self._map_is_crowded,
         )
         self._road = road
         self._settler = Settler(
@@ -273,6 +275,16 @@ class Loop:
         assignment.stuck = _FAULT
         self._sleepers.rest(assignment)
         self._events.partition_stopped(assignment.partition, error)
+
+    def _map_is_crowded(self, assignment: Assignment) -> None:
+        assignment.stuck = _MAP
+        self._sleepers.rest(assignment)
+
+    def _map_has_room(self, assignment: Assignment) -> None:
+        if assignment.stuck == _MAP:
+            assignment.stuck = None
+            self._sleepers.go_on(assignment)
+        self._look_again(assignment)
 
     def _look_again(self, assignment: Assignment) -> None:
         self._dispatcher.ready(assignment)

@@ -186,6 +186,27 @@ async def test_a_header_name_that_is_not_utf8_costs_the_headers_and_not_the_reco
         assert member.records[0].headers == ((UNREADABLE_HEADERS, None),)
 
 
+async def test_a_last_commit_whose_map_is_refused_goes_without_it(cluster: RealCluster) -> None:
+    partition = _partition(cluster, 3)
+    member = cluster.member(partition.topic)
+    member.start()
+    await _until(lambda: len(member.records) == 3, "all records come")
+    await member.source.close({partition: Commit(2, "x" * 4097)})
+    await member.stop_listening()
+    assert cluster.committed_with_metadata(partition) == (2, "")
+
+
+async def test_a_last_commit_that_is_too_large_for_one_request_is_split(cluster: RealCluster) -> None:
+    topic = cluster.create(partitions=300)
+    member = cluster.member(topic)
+    member.start()
+    await _until(lambda: len(member.assigned) == 300, "all partitions are assigned")
+    await member.source.close({Partition(topic, n): Commit(n, "x" * 4095) for n in range(300)})
+    await member.stop_listening()
+    for n in (0, 150, 299):
+        assert cluster.committed_with_metadata(Partition(topic, n)) == (n, "x" * 4095)
+
+
 async def test_a_record_keeps_the_epoch_it_was_written_under(private_kafka: KafkaBroker) -> None:
     cluster = RealCluster(private_kafka)
     partition = _partition(cluster, 2)

@@ -109,7 +109,7 @@ async def test_an_answer_that_comes_after_its_partition_went_counts_for_nothing(
     await asyncio.sleep(CADENCE * 2)
     desk.settle(0)
     desk.committer.forget(desk.assignment)
-    desk.assignment.gone = True
+    desk.assignment.over.set()
     assert desk.committer.uncommitted == 0
     desk.answer()
     assert desk.committer.uncommitted == 0
