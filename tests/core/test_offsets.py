@@ -219,6 +219,17 @@ def test_a_record_of_another_epoch_was_not_settled() -> None:
     assert tracker.is_settled(11, 3)
 
 
+def test_a_new_leader_begins_a_new_run() -> None:
+    """A run has one epoch; one that begins behind a gap begins where its first record is."""
+    tracker = OffsetTracker(0)
+    for offset, epoch in ((0, 1), (1, 1), (2, 2), (3, 2), (6, 3), (7, 3)):
+        tracker.start(offset, epoch)
+    for offset in (1, 2, 6, 7):
+        tracker.finish(offset)
+    assert tracker.progress().ahead == (Run(1, 1, 1), Run(2, 2, 2), Run(6, 7, 3))
+    assert tracker.progress().counts == (1, 1, 2)
+
+
 def test_nothing_beyond_the_last_known_run_was_known() -> None:
     """What fills a hole of the map makes it smaller; what comes behind it makes it longer."""
     tracker = OffsetTracker(10, (Run(12, 20, 3),))

@@ -141,6 +141,12 @@ def test_text_that_only_begins_like_ours_is_damaged(text: str) -> None:
     assert decode(text, 0, IDENTITY, END) == "damaged"
 
 
+@pytest.mark.parametrize("group", [b"\x00\x00", b"\x00\x03\x00\x00"])
+def test_a_group_without_runs_is_damage(group: bytes) -> None:
+    """No runs, and a bitmap without a bit: no writer of ours makes them."""
+    assert decode(_sealed(b"\x05\x01c\x01t" + group), 5, LogIdentity("c", "t"), END) == "damaged"
+
+
 def test_no_text_is_a_map_without_runs() -> None:
     """A commit of a partition with nothing settled ahead carries no metadata: nothing to report."""
     assert decode("", 0, None, None) == ()
