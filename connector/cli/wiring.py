@@ -27,6 +27,7 @@ from connector.edge.avro import DECODE_CODES, FETCH_CODES
 from connector.edge.certificates import expires_at
 from connector.edge.clock import SystemClock
 from connector.edge.kafka_consumer import KafkaSource, Subscription
+from connector.edge.kafka_identity import LogIdentities
 from connector.edge.kafka_producer import KafkaSink
 from connector.edge.kafka_properties import refusal
 from connector.edge.kafka_watermarks import Watermarks
@@ -91,7 +92,11 @@ class _Process:
         self._round_trips: dict[tuple[str, ...], float] = {}
         kafka = settings.kafka
         self._source = KafkaSource(
-            consumer_properties(kafka), _subscription(settings), self._consumer_error, self._statistics
+            consumer_properties(kafka),
+            _subscription(settings),
+            LogIdentities(kafka_properties(kafka)),
+            self._consumer_error,
+            self._statistics,
         )
         self._sink = KafkaSink(producer_properties(kafka), self._producer_error)
         with _needs("openmarket.tls: PEM files, the key belonging to the certificate; `connector check` looks at them"):

@@ -18,7 +18,10 @@ class Partition(NamedTuple):
 
 
 class Record(NamedTuple):
-    """One record, immutable. `timestamp_ms` is the broker's or producer's, in ms since the epoch, or None."""
+    """One record, immutable. `timestamp_ms` is the broker's or producer's, in ms since the epoch, or None.
+
+    `leader_epoch` is the one that it was written under (-1: not told): with its offset it names it for ever.
+    """
 
     partition: Partition
     offset: int
@@ -26,6 +29,7 @@ class Record(NamedTuple):
     key: bytes | None
     value: bytes | None
     headers: Headers = ()
+    leader_epoch: int = -1
 
     @property
     def size(self) -> int:

@@ -35,8 +35,10 @@ from connector.core.signals import (
     Revoking,
     SourceEvent,
     Taken,
+    in_requests,
 )
 from connector.edge.kafka_errors import ends_the_process, is_silent, name_of
+from connector.edge.kafka_identity import LogIdentities
 from connector.edge.kafka_records import record_of
 
 _log = logging.getLogger(__name__)
@@ -56,6 +58,9 @@ _LAST_COMMIT = 5.0
 
 _LAST_COMMIT_PAUSE = 0.1
 """Seconds before it is tried again."""
+
+_MAP_TOO_LARGE = "offset_metadata_too_large"
+"""The last commit then goes without its maps: what is settled ahead is repeated, and not all of it."""
 
 _RELEASE_GRACE = 5.0
 """Seconds beyond the drain's budget that a revoke waits for the flow."""
@@ -118,11 +123,13 @@ class KafkaSource:
         self,
         properties: Mapping[str, object],
         subscription: Subscription,
+        identities: LogIdentities,
         on_error: Callable[[str], None],
         on_statistics: Callable[[str], None],
     ) -> None:
         self._properties = {**properties, **_PROMISED}
         self._subscription = subscription
+        self._identities = identities
         self._on_error = on_error
         self._on_statistics = on_statistics
         self._loop = asyncio.get_running_loop()
@@ -145,7 +152,7 @@ class KafkaSource:
         self._paused = False
         self._full_since: float | None = None
         self._commits_under_way: deque[bool] = deque()
-        self._refused = False
+        self._refusals: set[str] = set()
         self._closing = False
         self.turned_at = time.monotonic()
         self.joined = False
@@ -210,6 +217,7 @@ class KafkaSource:
                 },
                 logger=logging.getLogger("librdkafka"),
             )
+            self._identities.ask()
             self._consumer.subscribe(
                 self._subscription.topics,
                 on_assign=self._on_assign,
@@ -316,7 +324,11 @@ class KafkaSource:
         self._tell(Asleep(partition))
 
     def _commit(self, offsets: Mapping[Partition, Commit], *, ours: bool) -> None:
-        """Commit asynchronously. `ours`: the flow did not ask for it and gets no answer."""
+        """Commit asynchronously. `ours`: the flow did not ask for it and gets no answer, and it may need several."""
+        for part in in_requests(offsets) if ours else (offsets,):
+            self._commit_at_once(part, ours=ours)
+
+    def _commit_at_once(self, offsets: Mapping[Partition, Commit], *, ours: bool) -> None:
         native = [TopicPartition(p.topic, p.number, c.offset, metadata=c.metadata) for p, c in offsets.items()]
         try:
             self._consumer.commit(offsets=native, asynchronous=True)
@@ -331,13 +343,15 @@ class KafkaSource:
         """Try until it is taken, within a bound: a group or coordinator on the move refuses commits for a moment."""
         deadline = time.monotonic() + _LAST_COMMIT
         while True:
-            self._refused = False
+            self._refusals.clear()
             if left := {p: commit for p, commit in offsets.items() if p in self._assigned}:
                 self._commit(left, ours=True)
             while self._commits_under_way and time.monotonic() < deadline:
                 self._consumer.poll(_BUSY_WAIT)
-            if not (left and self._refused) or time.monotonic() >= deadline:
+            if not (left and self._refusals) or time.monotonic() >= deadline:
                 return
+            if _MAP_TOO_LARGE in self._refusals:
+                offsets = {partition: commit._replace(metadata="") for partition, commit in offsets.items()}
             self._consumer.poll(_LAST_COMMIT_PAUSE)
 
     # Callbacks: none may raise.
@@ -345,6 +359,8 @@ class KafkaSource:
     def _on_assign(self, consumer: Consumer, native: list[TopicPartition]) -> None:
         try:
             starts = self._starts(native)
+            # After the commits were read: of a topic that is created anew in between, the map names the old one.
+            logs = self._identities.of(_partitions(native), urgent=any(metadata for _, metadata in starts))
             consumer.incremental_assign([tp for tp, _ in starts])
             # A partition that was paused when it went comes back paused, and would deliver nothing (pitfalls).
             # While the flow is full it is paused like the others, or they would be forgotten when there is room again.
@@ -355,7 +371,7 @@ class KafkaSource:
                 self._assigned.add(partition)
                 self._assignments[partition] += 1
                 self._asleep.discard(partition)
-                self._tell(Assigned(partition, max(tp.offset, 0), metadata))
+                self._tell(Assigned(partition, max(tp.offset, 0), metadata, *logs.get(partition, (None, None))))
         except KafkaException as raised:
             self._fail(raised.args[0])
         except _NoStartError as refused:
@@ -463,7 +479,7 @@ class KafkaSource:
         self._tell(Committed(offsets, None if failed is None else name_of(failed)))
 
     def _was_refused(self, error: KafkaError) -> None:
-        self._refused = True
+        self._refusals.add(name_of(error))
         self._call_soon(self._on_error, f"commit_{name_of(error)}")
 
     def _on_client_error(self, error: KafkaError) -> None:

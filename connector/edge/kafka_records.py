@@ -8,6 +8,7 @@ from confluent_kafka import Message
 
 from connector.core.envelope import UNREADABLE_HEADERS
 from connector.core.record import Headers, Partition, Record
+from connector.core.settled_map import NO_EPOCH
 
 _checked_headers = operator.methodcaller("headers")
 """`message.headers()` gives a broken list for a name that is not UTF-8 and leaves the exception behind, to strike
@@ -30,6 +31,7 @@ def record_of(message: Message) -> Record:
         message.key(),
         message.value(),
         _headers(message),
+        NO_EPOCH if (epoch := message.leader_epoch()) is None else epoch,
     )
 
 

@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 
 from connector.core.record import Headers, Partition, Record
+from connector.core.settled_map import LogIdentity
 from connector.core.signals import (
     Asleep,
     Assigned,
@@ -31,7 +32,8 @@ class MemoryBroker:
     """Topics and one group. `now_ms` stamps what is written; `drain` seconds are given to a member that must let go.
 
     A test may refuse commits (`commit_error`), writes by topic (`write_errors`), and bound a topic's record size
-    (`max_bytes`).
+    (`max_bytes`) and the characters of a partition's and a whole commit's metadata (`max_metadata`, `max_commit`). With
+    `cluster_id` None nobody is told which log is which.
     """
 
     def __init__(self, topics: Mapping[str, int], now_ms: Callable[[], int], drain: float = 40.0) -> None:
@@ -44,16 +46,46 @@ class MemoryBroker:
         self.commit_error: str | None = None
         self.write_errors: dict[str, str] = {}
         self.max_bytes: dict[str, int] = {}
+        self.max_metadata, self.max_commit = 4095, 900_000
+        self.cluster_id: str | None = "memory"
+        self._topic_ids: dict[str, str] = {}
+        self._created = 0
+        for topic in topics:
+            self._identify(topic)
         self._next_offset: dict[Partition, int] = dict.fromkeys(self.logs, 0)
+        self._epochs: dict[Partition, int] = dict.fromkeys(self.logs, 0)
         self._members: list[MemorySource] = []
         self._owner: dict[Partition, MemorySource] = {}
         self._round_robin = 0
 
     def create_topic(self, name: str, partitions: int = 1) -> None:
         """Add a topic. Members that subscribed to it learn of it at their next rebalance."""
+        self._identify(name)
         for partition in (Partition(name, number) for number in range(partitions)):
             self.logs[partition] = []
             self._next_offset[partition] = 0
+            self._epochs[partition] = 0
+
+    def delete_topic(self, name: str) -> None:
+        """Forget a topic and what was committed of it. Only while nobody reads it."""
+        for partition in [partition for partition in self.logs if partition.topic == name]:
+            del self.logs[partition]
+            self.committed.pop(partition, None)
+
+    def cut(self, partition: Partition, end: int) -> None:
+        """An unclean election: records from offset `end` on are gone, and what comes is of a new leader's epoch."""
+        self.logs[partition] = [record for record in self.logs[partition] if record.offset < end]
+        self._next_offset[partition] = min(end, self._next_offset[partition])
+        self._epochs[partition] += 1
+
+    def elect(self, partition: Partition) -> None:
+        """A new leader, who has everything."""
+        self.cut(partition, self._next_offset[partition])
+
+    def describe(self, partition: Partition) -> tuple[LogIdentity | None, int]:
+        """Which log it is, and its end."""
+        known = None if self.cluster_id is None else LogIdentity(self.cluster_id, self._topic_ids[partition.topic])
+        return known, self._next_offset[partition]
 
     def append(
         self,
@@ -68,7 +100,7 @@ class MemoryBroker:
         """Write one record; `skip` offsets before it do not exist, as after compaction."""
         offset = self._next_offset[partition] + skip
         stamp = self._now_ms() if timestamp_ms is None else timestamp_ms
-        record = Record(partition, offset, stamp, key, value, headers)
+        record = Record(partition, offset, stamp, key, value, headers, self._epochs[partition])
         self._next_offset[partition] = offset + 1
         self.logs[partition].append(record)
         if owner := self._owner.get(partition):
@@ -121,8 +153,16 @@ class MemoryBroker:
             return self.commit_error
         if member not in self._members:
             return "unknown_member_id"
+        if any(len(commit.metadata) > self.max_metadata for commit in offsets.values()):
+            return "offset_metadata_too_large"
+        if sum(len(commit.metadata) for commit in offsets.values()) > self.max_commit:
+            return "unknown"
         self.committed.update(offsets)
         return None
+
+    def _identify(self, topic: str) -> None:
+        self._created += 1
+        self._topic_ids[topic] = f"topic-{self._created}"
 
     def _rebalance(self) -> None:
         if not self._members:
@@ -244,7 +284,7 @@ class MemorySource:
     def gain(self, partition: Partition, commit: Commit) -> None:
         """Called by the broker: the partition is this member's from its committed offset on."""
         self._position[partition] = commit.offset
-        self._tell(Assigned(partition, commit.offset, commit.metadata))
+        self._tell(Assigned(partition, commit.offset, commit.metadata, *self._broker.describe(partition)))
         self.feed()
 
     def revoke(self, partitions: frozenset[Partition], budget: float) -> None:

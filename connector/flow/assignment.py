@@ -15,6 +15,8 @@ from connector.core.offsets import OffsetTracker
 from connector.core.outcome import Outcome
 from connector.core.record import Headers, Partition, Record
 from connector.core.request import InvokeRequest
+from connector.core.settled_map import LogIdentity, Run
+from connector.core.signals import Commit
 
 
 class Delivery:
@@ -60,14 +62,21 @@ class Delivery:
 
 
 class Assignment:
-    """A partition from `position` on, until it is released or lost. `delayed`: of a retry topic."""
+    """A partition from its commit on, until it is released or lost. `delayed`: of a retry topic.
+
+    `known` is what was settled beyond its commit before it came here. `uncovered` of its records settled here are in
+    no acknowledged commit, neither below its offset nor in its map, which reaches up to the offset `reach`.
+    """
 
     __slots__ = (
+        "answered",
         "asleep",
-        "covered",
+        "committed",
+        "crowded",
         "delayed",
         "expected",
         "head_due",
+        "identity",
         "idle",
         "lanes",
         "leaving",
@@ -76,22 +85,37 @@ class Assignment:
         "partition",
         "posting",
         "queue",
+        "reach",
         "reached",
         "ready",
         "rewound",
         "stuck",
         "tracker",
+        "uncovered",
     )
 
-    def __init__(self, partition: Partition, position: int, *, delayed: bool) -> None:
+    def __init__(
+        self,
+        partition: Partition,
+        committed: Commit,
+        *,
+        delayed: bool,
+        identity: LogIdentity | None = None,
+        known: tuple[Run, ...] = (),
+    ) -> None:
         self.partition = partition
         self.delayed = delayed
-        self.tracker = OffsetTracker(max(position, 0))
-        self.expected = position
+        self.identity = identity
+        self.tracker = OffsetTracker(committed.offset, known)
+        self.committed = committed
+        self.reach = known[-1].last if known else -1
+        self.answered = 0
+        self.uncovered = 0
+        self.crowded = False
+        self.expected = committed.offset
         self.queue: deque[Record] = deque()
         self.open: dict[int, Record] = {}
         self.lanes: dict[str, deque[Delivery]] = {}
-        self.covered = 0
         self.posting = 0
         self.ready = False
         self.stuck: Counter[str] = Counter()

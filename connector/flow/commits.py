@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
+from typing import NamedTuple
 
-from connector.core.record import Partition
-from connector.core.signals import Commit, Committed
+from connector.core.record import Partition, Record
+from connector.core.settled_map import BOUND, encode
+from connector.core.signals import METADATA_OF_A_REQUEST, Commit, Committed
 from connector.flow.assignment import Assignment
 from connector.flow.ports import Clock, Source
 from connector.observe.events import Events
@@ -18,20 +20,53 @@ a crash; not shorter, since a commit costs the broker a write."""
 FIRST_BACKOFF, LONGEST_BACKOFF = 0.1, 5.0
 """Seconds between tries while the broker takes no commits."""
 
+CROWDED, ROOMY = 0.75, 0.5
+"""The share of a map's bound from which on its partition takes nothing new (what is on the road then still fits), and
+below which it goes on: each time it waits, what was prefetched for it is thrown away."""
+
+_SHORTEST_MAP = 128
+"""Characters below which a map is left out: the log's identity alone needs about 80."""
+
+_TOO_LARGE, _ANY_ERROR = "offset_metadata_too_large", "unknown"
+"""How a broker refuses metadata. It says `unknown` when the whole request is too large (and for other reasons)."""
+
+
+class _Sent(NamedTuple):
+    """A commit of one partition: how far its map reaches, what had been answered, and what of that it leaves out."""
+
+    assignment: Assignment
+    commit: Commit
+    reach: int
+    answered: int
+    left_out: int
+
 
 class Committer:
-    """One commit under way at a time; a partition's commit never goes down within its assignment."""
+    """One commit under way at a time; a partition's commit never goes down within its assignment.
+
+    `on_room` is told when posting may go on, `on_map_room` of a partition whose map has room again.
+    """
 
     def __init__(
-        self, source: Source, clock: Clock, events: Events, *, bound: int, on_room: Callable[[], None]
+        self,
+        source: Source,
+        clock: Clock,
+        events: Events,
+        *,
+        bound: int,
+        on_room: Callable[[], None],
+        on_map_room: Callable[[Assignment], None],
     ) -> None:
         self._source = source
         self._clock = clock
         self._events = events
         self._bound = bound
+        self._map_bound = BOUND
+        self._request_bound = METADATA_OF_A_REQUEST
         self._on_room = on_room
-        self._dirty: set[Assignment] = set()
-        self._under_way: dict[Partition, tuple[Assignment, int]] = {}
+        self._on_map_room = on_map_room
+        self._dirty: dict[Assignment, None] = {}
+        self._under_way: dict[Partition, _Sent] = {}
         self._sent_at = 0.0
         self._timer: asyncio.TimerHandle | None = None
         self._backoff = FIRST_BACKOFF
@@ -45,38 +80,49 @@ class Committer:
 
     def settled(self, assignment: Assignment) -> None:
         """One more record of this partition is settled."""
+        assignment.answered += 1
+        assignment.uncovered += 1
         self.uncommitted += 1
-        self._dirty.add(assignment)
-        if not self._under_way and (self._timer is None or self.full):
-            self._schedule(0.0 if self.full else CADENCE)
+        self._changed(assignment)
+
+    def skipped(self, assignment: Assignment, record: Record) -> None:
+        """A record had been settled before. The map it was found in covers it, unless a shorter one took its place."""
+        if record.offset > assignment.reach:
+            self.settled(assignment)
+        else:
+            self._changed(assignment)
 
     def final(self, assignments: Iterable[Assignment]) -> dict[Partition, Commit]:
         """What is not in an acknowledged commit of partitions that are given up; they are no longer counted here."""
         leaving = list(assignments)
-        commits = {a.partition: _commit_of(a) for a in leaving if a.tracker.settled_in_prefix > a.covered}
+        commits = {a.partition: sent.commit for a in leaving if _says_more(sent := self._commit_of(a))}
         for assignment in leaving:
             self.forget(assignment)
         return commits
 
     def forget(self, assignment: Assignment) -> None:
         """The partition is not ours to commit any more."""
-        self._dirty.discard(assignment)
-        self._uncount(assignment, assignment.tracker.settled)
+        self._dirty.pop(assignment, None)
+        self.uncommitted -= assignment.uncovered
+        assignment.uncovered = 0
 
     def answered(self, event: Committed) -> None:
         """The broker answered the commit under way."""
-        sent, self._under_way = self._under_way, {}
+        sent = [one for one in self._under_way.values() if not one.assignment.gone]
+        partitions = len(self._under_way)
+        self._under_way = {}
         if event.error is None:
             self._backoff = FIRST_BACKOFF
             self.last_acknowledged = self._clock.monotonic()
-            self._events.commit_acknowledged(len(sent), self.last_acknowledged - self._sent_at)
-            for assignment, settled in sent.values():
-                self._uncount(assignment, settled)
+            self._events.commit_acknowledged(partitions, self.last_acknowledged - self._sent_at)
+            for one in sent:
+                self._acknowledged(one)
             self._on_room()
         else:
             self._events.commit_failed(event.error)
-            self._dirty.update(a for a, _ in sent.values() if not a.gone)
+            self._dirty |= {one.assignment: None for one in sent}
             self._backoff = min(self._backoff * 2, LONGEST_BACKOFF)
+            self._shrink(event.error, [len(one.commit.metadata) for one in sent if one.commit.metadata])
         if self._dirty:
             self._schedule(CADENCE if event.error is None else self._backoff)
 
@@ -86,6 +132,11 @@ class Committer:
             self._timer.cancel()
             self._timer = None
 
+    def _changed(self, assignment: Assignment) -> None:
+        self._dirty[assignment] = None
+        if not self._under_way and (self._timer is None or self.full):
+            self._schedule(0.0 if self.full else CADENCE)
+
     def _schedule(self, seconds: float) -> None:
         self.stop()
         self._timer = asyncio.get_running_loop().call_later(seconds, self._send)
@@ -94,22 +145,54 @@ class Committer:
         self._timer = None
         if self._under_way:
             return
-        offsets: dict[Partition, Commit] = {}
-        for assignment in self._dirty:
-            tracker = assignment.tracker
-            if tracker.settled_in_prefix > assignment.covered:
-                self._under_way[assignment.partition] = (assignment, tracker.settled_in_prefix)
-                offsets[assignment.partition] = _commit_of(assignment)
-        self._dirty.clear()
-        if offsets:
+        room = self._request_bound
+        while self._dirty:
+            assignment = next(iter(self._dirty))
+            sent = self._commit_of(assignment)
+            self._see_crowd(assignment, sent.commit.metadata)
+            room -= len(sent.commit.metadata)
+            if room < 0 and self._under_way:
+                break
+            del self._dirty[assignment]
+            if _says_more(sent):
+                assignment.reach = min(assignment.reach, sent.reach)
+                self._under_way[assignment.partition] = sent
+        if self._under_way:
             self._sent_at = self._clock.monotonic()
-            self._source.commit(offsets)
+            self._source.commit({partition: sent.commit for partition, sent in self._under_way.items()})
 
-    def _uncount(self, assignment: Assignment, settled: int) -> None:
-        if settled > assignment.covered:
-            self.uncommitted -= settled - assignment.covered
-            assignment.covered = settled
+    def _commit_of(self, assignment: Assignment) -> _Sent:
+        offset, ahead, counts = assignment.tracker.progress()
+        text, inside = encode(offset, ahead, assignment.identity, self._map_bound)
+        reach = ahead[inside - 1].last if inside else offset - 1
+        return _Sent(assignment, Commit(offset, text), reach, assignment.answered, sum(counts[inside:]))
+
+    def _acknowledged(self, sent: _Sent) -> None:
+        assignment = sent.assignment
+        assignment.committed = sent.commit
+        assignment.reach = sent.reach
+        before, assignment.uncovered = assignment.uncovered, sent.left_out + assignment.answered - sent.answered
+        self.uncommitted += assignment.uncovered - before
+
+    def _see_crowd(self, assignment: Assignment, text: str) -> None:
+        was, share = assignment.crowded, ROOMY if assignment.crowded else CROWDED
+        assignment.crowded = bool(text) and len(text) >= share * self._map_bound
+        if was and not assignment.crowded:
+            self._on_map_room(assignment)
+
+    def _shrink(self, code: str, texts: list[int]) -> None:
+        """A commit that was refused for its metadata is sent in smaller parts, then with smaller maps, then without."""
+        if not texts or code not in (_TOO_LARGE, _ANY_ERROR):
+            return
+        self._backoff = FIRST_BACKOFF
+        if code == _ANY_ERROR and len(texts) > 1:
+            self._request_bound = sum(texts) // 2
+            return
+        half = max(texts) // 2
+        self._map_bound = half if half >= _SHORTEST_MAP else 0
+        self._events.map_refused(code, self._map_bound)
 
 
-def _commit_of(assignment: Assignment) -> Commit:
-    return Commit(assignment.tracker.committable, "")
+def _says_more(sent: _Sent) -> bool:
+    """Whether it says anything that the last acknowledged one did not; never for a partition where nothing was done."""
+    return sent.assignment.tracker.settled > 0 and sent.commit != sent.assignment.committed

@@ -27,8 +27,9 @@ class Dispatcher:
     """Hands out deliveries to workers; a worker that finds nothing waits here until woken.
 
     `may_post` is asked before each hand-out, `may_unblock` whether at least a record may go that holds its
-    partition's commit back; `due` whether a retry partition's head may go; `fetch` is told of a
-    schema that is missing, `stop` of a partition whose head cannot be handled by a bug of ours.
+    partition's commit back; `due` whether a retry partition's head may go; `fetch` is told of a schema that is
+    missing, `stop` of a partition whose head cannot be handled by a bug of ours, `skipped` of a record that was settled
+    before its partition came here, `crowded` of a partition that has to wait since its map is nearly full.
     """
 
     def __init__(
@@ -43,6 +44,8 @@ class Dispatcher:
         due: Callable[[Assignment, Record], bool],
         fetch: Callable[[Assignment, SchemaNeeded], None],
         stop: Callable[[Assignment, Exception], None],
+        skipped: Callable[[Assignment, Record], None],
+        crowded: Callable[[Assignment], None],
     ) -> None:
         self._road = road
         self._source = source
@@ -53,6 +56,8 @@ class Dispatcher:
         self._due = due
         self._fetch = fetch
         self._stop = stop
+        self._skipped = skipped
+        self._crowded = crowded
         self._ready: deque[Assignment] = deque()
         self._runnable: deque[Delivery] = deque()
         self._idle: deque[asyncio.Future[None]] = deque()
@@ -151,9 +156,12 @@ class Dispatcher:
 
     def _take(self, assignment: Assignment) -> Delivery | None:
         queue = assignment.queue
-        if not queue or assignment.stuck or assignment.leaving.is_set():
+        if assignment.stuck or assignment.leaving.is_set() or not self._skip_settled(assignment):
             return None
         record = queue[0]
+        if assignment.crowded and assignment.tracker.is_beyond_known(record.offset):
+            self._crowded(assignment)
+            return None
         if assignment.delayed and not self._due(assignment, record):
             return None
         try:
@@ -165,10 +173,23 @@ class Dispatcher:
             self._fetch(assignment, prepared)
             return None
         queue.popleft()
-        assignment.tracker.start(record.offset)
+        assignment.tracker.start(record.offset, record.leader_epoch)
         assignment.open[record.offset] = record
         self._events.taken(1)
         return prepared
+
+    def _skip_settled(self, assignment: Assignment) -> bool:
+        """Skip what was settled before the partition came here; whether any record is left to take."""
+        queue, tracker = assignment.queue, assignment.tracker
+        while queue and tracker.is_settled(queue[0].offset, queue[0].leader_epoch):
+            record = queue.popleft()
+            tracker.start(record.offset, record.leader_epoch)
+            tracker.finish(record.offset)
+            self._events.taken(1)
+            self._events.skipped(1)
+            self._source.give_room(1, record.size)
+            self._skipped(assignment, record)
+        return bool(queue)
 
     def _enters_lane(self, delivery: Delivery) -> bool:
         """Whether it may go now; else it waits behind the one that is on the road."""

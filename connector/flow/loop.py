@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 from connector.core.record import Partition, Record
 from connector.core.schedule import RetryPlan
-from connector.core.signals import Asleep, Assigned, Committed, Failed, Lost, Revoking, SchemaNeeded, Taken
+from connector.core.settled_map import decode
+from connector.core.signals import Asleep, Assigned, Commit, Committed, Failed, Lost, Revoking, SchemaNeeded, Taken
 from connector.flow.assignment import Assignment
 from connector.flow.commits import Committer
 from connector.flow.deliver import Road
@@ -23,6 +24,7 @@ from connector.observe.events import Events
 
 _SCHEMA = "schema"
 _FAULT = "fault"
+_MAP = "map"
 _FIRST_BACKOFF, _LONGEST_BACKOFF = 0.5, 30.0
 """Seconds between tries of a schema look-up; its partition waits meanwhile, since a registry that is down says
 nothing about the record."""
@@ -76,7 +78,12 @@ class Loop:
         self.assignments: dict[Partition, Assignment] = {}
         self.holds = Holds(world.clock, world.events)
         self.committer = Committer(
-            world.source, world.clock, world.events, bound=limits.uncommitted, on_room=self._wake_all
+            world.source,
+            world.clock,
+            world.events,
+            bound=limits.uncommitted,
+            on_room=self._wake_all,
+            on_map_room=self._map_has_room,
         )
         self._sleepers = Sleepers(world.source, world.clock, plan, self._look_again)
         self._dispatcher = Dispatcher(
@@ -89,6 +96,8 @@ class Loop:
             due=self._sleepers.is_due,
             fetch=self._fetch,
             stop=self._stop_partition,
+            skipped=self.committer.skipped,
+            crowded=self._map_is_crowded,
         )
         self._road = road
         self._settler = Settler(
@@ -182,8 +191,17 @@ class Loop:
                 self._source.give_room(len(batch), sum(record.size for record in batch))
 
     def _assign(self, event: Assigned) -> None:
-        delayed = event.partition.topic in self._topics.delayed
-        assignment = Assignment(event.partition, event.position, delayed=delayed)
+        known = decode(event.metadata, event.position, event.identity, event.end)
+        if isinstance(known, str):
+            self._events.map_ignored(event.partition, known)
+            known = ()
+        assignment = Assignment(
+            event.partition,
+            Commit(event.position, event.metadata),
+            delayed=event.partition.topic in self._topics.delayed,
+            identity=event.identity,
+            known=known,
+        )
         if self._stopping:
             assignment.leaving.set()
         self.assignments[event.partition] = assignment
@@ -261,6 +279,16 @@ class Loop:
         assignment.stick(_FAULT)
         self._sleepers.rest(assignment)
         self._events.partition_stopped(assignment.partition, error)
+
+    def _map_is_crowded(self, assignment: Assignment) -> None:
+        assignment.stuck = _MAP
+        self._sleepers.rest(assignment)
+
+    def _map_has_room(self, assignment: Assignment) -> None:
+        if assignment.stuck == _MAP:
+            assignment.stuck = None
+            self._sleepers.go_on(assignment)
+        self._look_again(assignment)
 
     def _look_again(self, assignment: Assignment) -> None:
         self._dispatcher.ready(assignment)

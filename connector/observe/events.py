@@ -249,6 +249,17 @@ class Events:
         self._count("partitions_assigned")
         self._log.info("assigned", topic=partition.topic, partition=partition.number, position=position)
 
+    def map_ignored(self, partition: Partition, reason: str) -> None:
+        """What was settled beyond a commit cannot be told from its metadata, so that it may be posted again."""
+        self._count("maps_ignored", reason)
+        if self._admit("map_ignored", reason):
+            self._log.warning("map_ignored", topic=partition.topic, partition=partition.number, reason=reason)
+
+    def map_refused(self, code: str, bound: int) -> None:
+        """Kafka refused a commit for its metadata; from here on a map has at most `bound` characters, 0 for none."""
+        self._count("maps_refused", code)
+        self._log.warning("map_refused", code=code, bound=bound)
+
     def revoked(self, partitions: Collection[Partition], drained: bool) -> None:
         """Partitions were handed over. Not `drained`: posts were under way, and may be repeated elsewhere."""
         self._count("partitions_revoked", "true" if drained else "false", by=len(partitions))

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from connector.core.reply import Failure
 from connector.core.request import KINDNESSES
+from connector.core.settled_map import IGNORED
 
 PREFIX = "invoke_connector_"
 OTHER = "other"
@@ -137,6 +138,15 @@ TABLE: tuple[Definition, ...] = (
         C,
         "Partitions handed over; drained: whether every post under way was answered in time.",
         (Label("drained", ("true", "false")),),
+    ),
+    Definition(
+        "maps_ignored",
+        C,
+        "Partitions assigned with a map of settled records that could not be used, by reason.",
+        (Label("reason", (*IGNORED, OTHER)),),
+    ),
+    Definition(
+        "maps_refused", C, "Commits that Kafka refused for their metadata; maps are smaller since.", (_KAFKA_CODE,)
     ),
     Definition("partitions_lost", C, "Partitions taken away without a hand-over."),
     Definition("partitions_stopped", C, "Partitions stopped by a bug of ours; nothing of them is lost."),

@@ -9,6 +9,7 @@ from random import Random
 import pytest
 
 from connector.core.record import Partition, Record
+from connector.core.settled_map import BOUND, Run, decode, encode
 from connector.core.signals import Commit, WriteFailed
 from tests.support.clusters import SIZE, Cluster, Member, MemoryCluster, RealCluster, joined
 from tests.support.deadline import eventually
@@ -64,7 +65,7 @@ async def test_a_partition_without_a_commit_is_read_from_its_beginning(cluster: 
     _fill(cluster, partition, 3)
     async with joined(cluster.member(partition.topic)) as member:
         await _until(lambda: len(member.records) == 3, "all records come")
-        assert member.assigned[partition][1:] == (0, "")
+        assert member.assigned[partition][1:3] == (0, "")
         assert [record.offset for record in member.records] == [0, 1, 2]
 
 
@@ -76,7 +77,7 @@ async def test_a_member_goes_on_at_the_committed_offset_and_gets_its_metadata_ba
         await _commit(first, partition, 3, "what was settled: \u00e9\u4e2d")
     async with joined(cluster.member(partition.topic)) as second:
         await _until(lambda: len(second.records) == 2, "the rest comes")
-        assert second.assigned[partition][1:] == (3, "what was settled: \u00e9\u4e2d")
+        assert second.assigned[partition][1:3] == (3, "what was settled: \u00e9\u4e2d")
         assert _values(second.records) == [b"3", b"4"]
 
 
@@ -87,7 +88,7 @@ async def test_a_record_arrives_as_it_was_written(cluster: Cluster) -> None:
     async with joined(cluster.member(partition.topic)) as member:
         await _until(lambda: member.records, "the record comes")
         assert member.records == [
-            Record(partition, 0, 1_600_000_000_123, b"\x00key\xff", b"\x00value\xff", headers),
+            Record(partition, 0, 1_600_000_000_123, b"\x00key\xff", b"\x00value\xff", headers, leader_epoch=0),
         ]
 
 
@@ -188,6 +189,63 @@ async def test_a_partition_wakes_at_the_offset_it_was_put_to_sleep_with(cluster:
         assert [record.offset for record in member.records] == [0, 1, 2, 3, 2, 3]
 
 
+async def test_an_assignment_says_which_log_it_is_and_where_it_ends(cluster: Cluster) -> None:
+    topic, other = cluster.create(partitions=2), cluster.create()
+    _fill(cluster, Partition(topic, 0), 3)
+    async with joined(cluster.member(topic, other)) as member:
+        await _until(lambda: len(member.assigned) == 3, "all partitions are assigned")
+        first, second = (member.assigned[Partition(topic, n)] for n in range(2))
+        third = member.assigned[Partition(other, 0)]
+        assert (first.end, second.end, third.end) == (3, 0, 0)
+        assert first.identity is not None
+        assert third.identity is not None
+        assert first.identity == second.identity
+        assert first.identity.cluster_id == third.identity.cluster_id
+        assert first.identity.topic_id != third.identity.topic_id
+
+
+async def test_a_topic_that_was_created_anew_is_another_log(cluster: Cluster) -> None:
+    partition = Partition(cluster.create(), 0)
+    async with joined(cluster.member(partition.topic)) as member:
+        await _until(lambda: member.assigned, "the partition is assigned")
+        before = member.assigned[partition].identity
+    cluster.create_anew(partition.topic)
+    async with joined(cluster.member(partition.topic)) as member:
+        await _until(lambda: member.assigned, "the partition is assigned")
+        after = member.assigned[partition].identity
+    assert before is not None
+    assert after is not None
+    assert before.topic_id != after.topic_id
+
+
+async def test_the_longest_map_comes_back_as_it_was_written(cluster: Cluster) -> None:
+    partition = Partition(cluster.create(), 0)
+    _fill(cluster, partition, 1)
+    async with joined(cluster.member(partition.topic)) as first:
+        await _until(lambda: first.assigned, "the partition is assigned")
+        identity = first.assigned[partition].identity
+        runs = [Run(offset, offset, 0) for offset in range(1, 3_000_000, 500)]
+        text, inside = encode(0, runs, identity)
+        assert inside < len(runs)
+        assert len(text) > BOUND - 5
+        await _commit(first, partition, 0, text)
+        assert first.committed[-1].error is None
+    async with joined(cluster.member(partition.topic)) as second:
+        await _until(lambda: second.assigned, "the partition is assigned")
+        assigned = second.assigned[partition]
+        assert decode(assigned.metadata, assigned.position, assigned.identity, 3_000_000) == tuple(runs[:inside])
+
+
+async def test_metadata_that_is_too_long_is_refused_by_name(cluster: Cluster) -> None:
+    partition = Partition(cluster.create(), 0)
+    async with joined(cluster.member(partition.topic)) as member:
+        await _until(lambda: member.assigned, "the partition is assigned")
+        await _commit(member, partition, 0, "x" * 4097)
+        assert member.committed[-1].error == "offset_metadata_too_large"
+        await _commit(member, partition, 0, "x" * BOUND)
+        assert member.committed[-1].error is None
+
+
 async def test_what_is_released_with_a_commit_goes_on_elsewhere_from_there(cluster: Cluster) -> None:
     topic = cluster.create(partitions=2)
     for number in range(2):
@@ -201,7 +259,7 @@ async def test_what_is_released_with_a_commit_goes_on_elsewhere_from_there(clust
             assert partition not in second.assigned
             first.source.release({partition: Commit(2, "map")})
             await _until(lambda: len(second.of(partition)) == 2, "the rest comes to the other member")
-            assert second.assigned[partition][1:] == (2, "map")
+            assert second.assigned[partition][1:3] == (2, "map")
 
 
 async def test_what_is_released_without_a_commit_starts_elsewhere_where_it_was(cluster: Cluster) -> None:
@@ -245,7 +303,7 @@ async def test_closing_commits(cluster: Cluster) -> None:
     await first.stop_listening()
     async with joined(cluster.member(partition.topic)) as second:
         await _until(lambda: second.records, "the rest comes")
-        assert second.assigned[partition][1:] == (2, "last")
+        assert second.assigned[partition][1:3] == (2, "last")
 
 
 @FOR_SINKS

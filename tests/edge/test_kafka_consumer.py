@@ -13,6 +13,7 @@ from connector.core.envelope import UNREADABLE_HEADERS
 from connector.core.record import Partition
 from connector.core.signals import Assigned, Commit, Revoking, Taken
 from connector.edge.kafka_consumer import KafkaSource
+from connector.edge.kafka_mock import MockKafka
 from tests.support.clusters import RealCluster, joined
 from tests.support.deadline import eventually
 from tests.support.kafka_broker import Kafka, KafkaBroker
@@ -183,6 +184,48 @@ async def test_a_header_name_that_is_not_utf8_costs_the_headers_and_not_the_reco
         assert member.failed == []
         assert member.records[0].value == b"value"
         assert member.records[0].headers == ((UNREADABLE_HEADERS, None),)
+
+
+async def test_a_last_commit_whose_map_is_refused_goes_without_it(cluster: RealCluster) -> None:
+    partition = _partition(cluster, 3)
+    member = cluster.member(partition.topic)
+    member.start()
+    await _until(lambda: len(member.records) == 3, "all records come")
+    await member.source.close({partition: Commit(2, "x" * 4097)})
+    await member.stop_listening()
+    assert cluster.committed_with_metadata(partition) == (2, "")
+
+
+async def test_a_last_commit_that_is_too_large_for_one_request_is_split(cluster: RealCluster) -> None:
+    topic = cluster.create(partitions=300)
+    member = cluster.member(topic)
+    member.start()
+    await _until(lambda: len(member.assigned) == 300, "all partitions are assigned")
+    await member.source.close({Partition(topic, n): Commit(n, "x" * 4095) for n in range(300)})
+    await member.stop_listening()
+    for n in (0, 150, 299):
+        assert cluster.committed_with_metadata(Partition(topic, n)) == (n, "x" * 4095)
+
+
+async def test_a_record_keeps_the_epoch_it_was_written_under(private_kafka: KafkaBroker) -> None:
+    cluster = RealCluster(private_kafka)
+    partition = _partition(cluster, 2)
+    private_kafka.restart()
+    cluster.append_all(partition, [b"written under a new leader"])
+    async with joined(cluster.member(partition.topic)) as member:
+        await _until(lambda: len(member.records) == 3, "all records come")
+        first, second, third = (record.leader_epoch for record in member.records)
+        assert first == second == 0
+        assert third > 0
+
+
+async def test_a_kafka_that_does_not_say_which_log_it_is_assigns_all_the_same() -> None:
+    mock = MockKafka()
+    cluster = RealCluster(Kafka(mock.bootstrap_servers))
+    mock.make("mocked")
+    async with joined(cluster.member("mocked")) as member:
+        await _until(lambda: len(member.assigned) == 4, "its four partitions are assigned")
+        assert {(assigned.identity, assigned.end) for assigned in member.assigned.values()} == {(None, None)}
 
 
 async def test_a_broker_that_hangs_cannot_keep_the_process(private_kafka: KafkaBroker) -> None:

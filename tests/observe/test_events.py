@@ -85,6 +85,8 @@ HAPPENINGS: dict[str, tuple[Callable[[Events], None], str | None, str | None]] =
     "kafka_error": (lambda e: e.kafka_error("consumer", "_TRANSPORT"), "kafka_errors_total", "warning"),
     "assigned": (lambda e: e.assigned(Partition("a", 1), 5), "partitions_assigned_total", "info"),
     "revoked": (lambda e: e.revoked(PARTITIONS, True), "partitions_revoked_total", "info"),
+    "map_ignored": (lambda e: e.map_ignored(RECORD.partition, "topic"), "maps_ignored_total", "warning"),
+    "map_refused": (lambda e: e.map_refused("offset_metadata_too_large", 250), "maps_refused_total", "warning"),
     "lost": (lambda e: e.lost(PARTITIONS), "partitions_lost_total", "warning"),
     "partition_stopped": (
         lambda e: e.partition_stopped(Partition("a", 1), KeyError("12515550123")),

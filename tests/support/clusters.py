@@ -22,6 +22,7 @@ from connector.core.signals import (
     Taken,
 )
 from connector.edge.kafka_consumer import KafkaSource, Subscription
+from connector.edge.kafka_identity import LogIdentities
 from connector.edge.kafka_producer import KafkaSink
 from connector.edge.memory import MemoryBroker, MemorySink, MemorySource
 from connector.flow.ports import Sink, Source
@@ -88,6 +89,9 @@ class Cluster(Protocol):
     def create(self, partitions: int = 1, max_bytes: int | None = None) -> str:
         """Create a topic and return its name."""
 
+    def create_anew(self, topic: str) -> None:
+        """Delete a topic that nobody reads and create another one of its name, with one partition."""
+
     def append(
         self,
         partition: Partition,
@@ -125,6 +129,11 @@ class MemoryCluster:
         if max_bytes is not None:
             self.broker.max_bytes[name] = max_bytes
         return name
+
+    def create_anew(self, topic: str) -> None:
+        """Delete and create."""
+        self.broker.delete_topic(topic)
+        self.broker.create_topic(topic)
 
     def append(
         self,
@@ -172,6 +181,11 @@ class RealCluster:
             name, partitions, **({} if max_bytes is None else {"max_message_bytes": str(max_bytes)})
         )
         return name
+
+    def create_anew(self, topic: str) -> None:
+        """Delete and create, once the broker has let go of the name."""
+        self.kafka.delete_topic(topic)
+        self.kafka.create_topic(topic)
 
     def append(
         self,
@@ -242,6 +256,13 @@ class RealCluster:
         consumer.close()
         return int(found[0].offset)
 
+    def committed_with_metadata(self, partition: Partition) -> tuple[int, str]:
+        """The group's committed offset and what travels with it."""
+        consumer = self._plain_consumer()
+        (found,) = consumer.committed([TopicPartition(partition.topic, partition.number)], timeout=_ANSWER_SECONDS)
+        consumer.close()
+        return int(found.offset), found.metadata or ""
+
     def member(
         self,
         *topics: str,
@@ -253,6 +274,7 @@ class RealCluster:
         source = KafkaSource(
             self._member_properties() | dict(properties or {}),
             Subscription(topics[0], frozenset(topics[1:]), start, drain),
+            LogIdentities({"bootstrap.servers": self.kafka.bootstrap_servers}),
             self.errors.append,
             lambda statistics: None,
         )

@@ -1,0 +1,146 @@
+"""What counts as uncommitted: answered, and neither below an acknowledged commit's offset nor in its map."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+from collections.abc import Mapping
+
+import structlog
+
+from connector.core.record import Partition, Record
+from connector.core.settled_map import LogIdentity, Run, encode
+from connector.core.signals import Commit, Committed
+from connector.edge.memory import MemoryBroker, MemorySource
+from connector.flow.assignment import Assignment
+from connector.flow.commits import CADENCE, Committer
+from connector.observe.events import Events
+from connector.observe.metrics import Metrics
+from tests.support.clock import VirtualClock, run_virtual
+
+PLACE = Partition("invocations", 0)
+IDENTITY = LogIdentity("cluster", "topic")
+
+
+class SlowToAnswer(MemorySource):
+    """A source that keeps commits to itself until the test answers them."""
+
+    def __init__(self) -> None:
+        super().__init__(MemoryBroker({}, lambda: 0), frozenset())
+        self.commits: list[Mapping[Partition, Commit]] = []
+
+    def commit(self, offsets: Mapping[Partition, Commit]) -> None:
+        """Keep it."""
+        self.commits.append(offsets)
+
+
+class Desk:
+    """A committer and one partition, from offset 0 on with `known` settled before."""
+
+    def __init__(self, clock: VirtualClock, *known: Run) -> None:
+        self.source = SlowToAnswer()
+        logger = structlog.wrap_logger(structlog.PrintLogger(io.StringIO()))
+        events = Events(Metrics(), logger, log_accepted=False, monotonic=clock.monotonic)
+        self.committer = Committer(
+            self.source, clock, events, bound=500, on_room=lambda: None, on_map_room=lambda _assignment: None
+        )
+        committed = Commit(0, encode(0, known, IDENTITY)[0])
+        self.assignment = Assignment(PLACE, committed, delayed=False, identity=IDENTITY, known=known)
+
+    def take(self, offset: int) -> None:
+        """Start a record."""
+        self.assignment.tracker.start(offset, 1)
+
+    def settle(self, *offsets: int) -> None:
+        """Finish records."""
+        for offset in offsets:
+            self.assignment.tracker.finish(offset)
+            self.committer.settled(self.assignment)
+
+    def skip(self, offset: int) -> None:
+        """A record that was settled before."""
+        self.take(offset)
+        self.assignment.tracker.finish(offset)
+        self.committer.skipped(self.assignment, Record(PLACE, offset, None, None, None, (), 1))
+
+    def answer(self, error: str | None = None) -> None:
+        """The broker's word on the last commit."""
+        offsets = {partition: commit.offset for partition, commit in self.source.commits[-1].items()}
+        self.committer.answered(Committed(offsets, error))
+
+
+@run_virtual
+async def test_what_an_acknowledged_map_covers_is_committed(clock: VirtualClock) -> None:
+    """And what was settled after it was sent is not."""
+    desk = Desk(clock)
+    for offset in range(5):
+        desk.take(offset)
+    desk.settle(2, 3)
+    await asyncio.sleep(CADENCE * 2)
+    desk.settle(4)
+    assert desk.committer.uncommitted == 3
+    desk.answer()
+    assert desk.committer.uncommitted == 1
+    assert desk.assignment.uncovered == 1
+
+
+@run_virtual
+async def test_a_refused_commit_covers_nothing(clock: VirtualClock) -> None:
+    """It is tried again with what is settled by then."""
+    desk = Desk(clock)
+    desk.take(0)
+    desk.settle(0)
+    await asyncio.sleep(CADENCE * 2)
+    desk.answer("coordinator_not_available")
+    assert desk.committer.uncommitted == 1
+    await asyncio.sleep(1)
+    assert len(desk.source.commits) == 2
+    desk.answer()
+    assert desk.committer.uncommitted == 0
+
+
+@run_virtual
+async def test_an_answer_that_comes_after_its_partition_went_counts_for_nothing(clock: VirtualClock) -> None:
+    """What was uncommitted left with the partition; it must not be taken off twice."""
+    desk = Desk(clock)
+    desk.take(0)
+    desk.take(1)
+    desk.settle(1)
+    await asyncio.sleep(CADENCE * 2)
+    desk.settle(0)
+    desk.committer.forget(desk.assignment)
+    desk.assignment.over.set()
+    assert desk.committer.uncommitted == 0
+    desk.answer()
+    assert desk.committer.uncommitted == 0
+
+
+@run_virtual
+async def test_a_skipped_record_is_covered_by_the_map_it_was_found_in(clock: VirtualClock) -> None:
+    """It is no new answer: a crash repeats it no more than before."""
+    desk = Desk(clock, Run(1, 9, 1))
+    desk.take(0)
+    desk.skip(1)
+    assert desk.committer.uncommitted == 0
+
+
+@run_virtual
+async def test_a_skipped_record_that_a_shorter_map_left_out_is_uncommitted(clock: VirtualClock) -> None:
+    """The broker takes no maps any more: from the next commit on nothing covers what was known."""
+    desk = Desk(clock, Run(2, 9, 1))
+    desk.take(0)
+    desk.take(1)
+    desk.settle(1)
+    await asyncio.sleep(CADENCE * 2)
+    desk.answer("offset_metadata_too_large")
+    await asyncio.sleep(1)
+    desk.answer()
+    assert desk.source.commits[-1] == {PLACE: Commit(0, "")}
+    assert desk.committer.uncommitted == 1
+    desk.skip(2)
+    assert desk.committer.uncommitted == 2
+    desk.settle(0)
+    await asyncio.sleep(CADENCE * 2)
+    desk.answer()
+    assert desk.source.commits[-1] == {PLACE: Commit(3, "")}
+    assert desk.committer.uncommitted == 0
