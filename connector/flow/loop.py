@@ -281,12 +281,12 @@ class Loop:
         self._events.partition_stopped(assignment.partition, error)
 
     def _map_is_crowded(self, assignment: Assignment) -> None:
-        assignment.stuck = _MAP
+        assignment.stick(_MAP)
         self._sleepers.rest(assignment)
 
     def _map_has_room(self, assignment: Assignment) -> None:
-        if assignment.stuck == _MAP:
-            assignment.stuck = None
+        if _MAP in assignment.stuck:
+            assignment.unstick(_MAP)
             self._sleepers.go_on(assignment)
         self._look_again(assignment)
 
