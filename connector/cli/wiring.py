@@ -26,10 +26,11 @@ from connector.edge.admin import AdminServer
 from connector.edge.avro import DECODE_CODES, FETCH_CODES
 from connector.edge.certificates import expires_at
 from connector.edge.clock import SystemClock
-from connector.edge.kafka_consumer import KafkaSource, Subscription
+from connector.edge.kafka_consumer import KafkaSource
 from connector.edge.kafka_identity import LogIdentities
 from connector.edge.kafka_producer import KafkaSink
 from connector.edge.kafka_properties import refusal
+from connector.edge.kafka_starts import Subscription
 from connector.edge.kafka_watermarks import Watermarks
 from connector.flow.deliver import Road, Rules
 from connector.flow.lifecycle import Ending, run_until

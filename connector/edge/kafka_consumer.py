@@ -13,10 +13,9 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from queue import Empty, SimpleQueue
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from confluent_kafka import (
-    OFFSET_BEGINNING,
     Consumer,
     KafkaError,
     KafkaException,
@@ -40,6 +39,7 @@ from connector.core.signals import (
 from connector.edge.kafka_errors import ends_the_process, is_silent, name_of
 from connector.edge.kafka_identity import LogIdentities
 from connector.edge.kafka_records import record_of
+from connector.edge.kafka_starts import NoStartError, Starts, Subscription
 
 _log = logging.getLogger(__name__)
 
@@ -50,10 +50,10 @@ _BUSY_WAIT, _IDLE_WAIT = 0.005, 0.2
 _FULL_BEFORE_PAUSE = 1.0
 """Seconds to stay full before partitions are paused, which throws away what was prefetched for them."""
 
-_LOOK_UP, _LOOK_UP_PAUSE, _LOOK_UPS = 10.0, 0.5, 4
-"""Seconds for a broker to answer what an assignment needs to know, seconds between tries, and how many there are."""
+_GOODBYE = 15.0
+"""Seconds for the last commit and leaving the group: the chart's grace period has 20 beyond the drain."""
 
-_LAST_COMMIT = 5.0
+_LAST_COMMIT = 8.0
 """Seconds for the last commit at shutdown: a synchronous one could block for the session time-out."""
 
 _LAST_COMMIT_PAUSE = 0.1
@@ -75,21 +75,6 @@ _PROMISED: dict[str, object] = {
     "statistics.interval.ms": 15000,
 }
 """What the promises rest on: only we commit, nothing is skipped silently, memory is bounded at full speed."""
-
-
-class Subscription(NamedTuple):
-    """What to read. `start` is for a group without any commit on a topic of `main`; retry topics start at their
-    beginning. `drain` is the seconds that partitions get before they are handed over."""
-
-    main: str
-    retry: frozenset[str]
-    start: Literal["earliest", "latest", "error"]
-    drain: float
-
-    @property
-    def topics(self) -> list[str]:
-        """All topics to subscribe to."""
-        return [self.main, *sorted(self.retry)]
 
 
 class _Release(NamedTuple):
@@ -140,6 +125,7 @@ class KafkaSource:
         self._ended = asyncio.Event()
         self._thread = threading.Thread(target=self._own, name="kafka-consumer", daemon=True)
         self._consumer: Consumer
+        self._starts: Starts
         # Each of these numbers has one writing thread, so no lock is needed: room is what is given less what is used.
         self._given_records = self._given_size = 0
         self._used_records = self._used_size = 0
@@ -199,7 +185,7 @@ class KafkaSource:
         if self._thread.ident is None:
             return
         try:
-            async with asyncio.timeout(_LAST_COMMIT * 3):
+            async with asyncio.timeout(_GOODBYE):
                 await self._ended.wait()
         except TimeoutError:
             self._on_error("close_timed_out")
@@ -217,6 +203,7 @@ class KafkaSource:
                 },
                 logger=logging.getLogger("librdkafka"),
             )
+            self._starts = Starts(self._consumer, self._properties, self._subscription, self._is_being_asked)
             self._identities.ask()
             self._consumer.subscribe(
                 self._subscription.topics,
@@ -358,7 +345,7 @@ class KafkaSource:
 
     def _on_assign(self, consumer: Consumer, native: list[TopicPartition]) -> None:
         try:
-            starts = self._starts(native)
+            starts = self._starts.of(native)
             # After the commits were read: of a topic that is created anew in between, the map names the old one.
             logs = self._identities.of(_partitions(native), urgent=any(metadata for _, metadata in starts))
             consumer.incremental_assign([tp for tp, _ in starts])
@@ -366,15 +353,18 @@ class KafkaSource:
             # While the flow is full it is paused like the others, or they would be forgotten when there is room again.
             (consumer.pause if self._paused else consumer.resume)([tp for tp, _ in starts])
             self.joined = True
+            if first := {_partition(tp): Commit(tp.offset, "") for tp, _ in starts if self._starts.is_new(tp)}:
+                # At once: a crash before the first commit must not move the start to a later end of the log.
+                self._commit(first, ours=True)
             for tp, metadata in starts:
-                partition = Partition(tp.topic, tp.partition)
+                partition = _partition(tp)
                 self._assigned.add(partition)
                 self._assignments[partition] += 1
                 self._asleep.discard(partition)
                 self._tell(Assigned(partition, max(tp.offset, 0), metadata, *logs.get(partition, (None, None))))
         except KafkaException as raised:
             self._fail(raised.args[0])
-        except _NoStartError as refused:
+        except NoStartError as refused:
             self._tell(
                 Failed(
                     "no_committed_offset",
@@ -382,54 +372,6 @@ class KafkaSource:
                     "set kafka.start to earliest or latest for the first start",
                 )
             )
-
-    def _starts(self, native: list[TopicPartition]) -> list[tuple[TopicPartition, str]]:
-        """Where each partition starts, and the metadata of its commit. Raises KafkaException and _NoStartError."""
-        if not native:
-            return []
-        committed = self._committed(native)
-        return [
-            (TopicPartition(tp.topic, tp.partition, tp.offset), tp.metadata or "")
-            if tp.offset >= 0
-            else (TopicPartition(tp.topic, tp.partition, self._first_start(tp)), "")
-            for tp in committed
-        ]
-
-    def _committed(self, native: list[TopicPartition]) -> list[TopicPartition]:
-        """Ask a few times: a coordinator on the move must not cost the process its membership."""
-        for _ in range(_LOOK_UPS - 1):
-            # A coordinator that does not answer is no reason to restart this process.
-            self.turned_at = time.monotonic()
-            try:
-                return self._consumer.committed(native, timeout=_LOOK_UP)
-            except KafkaException as raised:
-                self._trouble(raised.args[0])
-                time.sleep(_LOOK_UP_PAUSE)
-        self.turned_at = time.monotonic()
-        return self._consumer.committed(native, timeout=_LOOK_UP)
-
-    def _first_start(self, tp: TopicPartition) -> int:
-        """Where a partition without a commit starts: a new partition of a known topic at its beginning."""
-        policy = self._subscription.start if tp.topic == self._subscription.main else "earliest"
-        if policy == "earliest" or self._is_known(tp.topic):
-            return OFFSET_BEGINNING
-        if policy == "error":
-            raise _NoStartError(tp.topic)
-        _, end = self._consumer.get_watermark_offsets(tp, timeout=_LOOK_UP)
-        # Committed at once: a crash before the first commit must not move the start to a later end of the log.
-        self._commit({Partition(tp.topic, tp.partition): Commit(end, "")}, ours=True)
-        return int(end)
-
-    def _is_known(self, topic: str) -> bool:
-        # A client of its own: list_topics on the client whose callback this is ends the process (SIGABRT) as soon as
-        # the next callback is served.
-        asking = Consumer(self._properties, logger=logging.getLogger("librdkafka"))
-        try:
-            metadata = asking.list_topics(topic, timeout=_LOOK_UP)
-        finally:
-            asking.close()
-        partitions = [TopicPartition(topic, number) for number in metadata.topics[topic].partitions]
-        return any(tp.offset >= 0 for tp in self._committed(partitions))
 
     def _on_revoke(self, consumer: Consumer, native: list[TopicPartition]) -> None:
         """The drain happens inside this callback: when it returns, the partitions are gone."""
@@ -488,6 +430,12 @@ class KafkaSource:
     def _on_stats(self, statistics: str) -> None:
         self._call_soon(self._on_statistics, statistics)
 
+    def _is_being_asked(self, error: KafkaError | None) -> None:
+        """A start is being looked up. A coordinator that does not answer is no reason to restart this process."""
+        self.turned_at = time.monotonic()
+        if error is not None:
+            self._trouble(error)
+
     def _trouble(self, error: KafkaError) -> None:
         if is_silent(error):
             return
@@ -520,13 +468,9 @@ class KafkaSource:
             pass
 
 
-class _NoStartError(Exception):
-    """A group without a commit, and a policy that wants one."""
-
-    def __init__(self, topic: str) -> None:
-        super().__init__(topic)
-        self.topic = topic
-
-
 def _partitions(native: list[TopicPartition]) -> frozenset[Partition]:
-    return frozenset(Partition(tp.topic, tp.partition) for tp in native)
+    return frozenset(map(_partition, native))
+
+
+def _partition(native: TopicPartition) -> Partition:
+    return Partition(native.topic, native.partition)

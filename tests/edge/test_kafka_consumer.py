@@ -244,7 +244,7 @@ async def test_a_broker_that_hangs_cannot_keep_the_process(private_kafka: KafkaB
     private_kafka.thaw()
 
 
-@pytest.mark.parametrize("refusals", [(27,), (14, 14), (27, 16, 27)])
+@pytest.mark.parametrize("refusals", [(27,), (14, 14), (27, 16)])
 async def test_a_last_commit_that_is_refused_for_a_moment_is_tried_again(
     mock_cluster: MockCluster, refusals: tuple[int, ...]
 ) -> None:

@@ -21,9 +21,10 @@ from connector.core.signals import (
     Revoking,
     Taken,
 )
-from connector.edge.kafka_consumer import KafkaSource, Subscription
+from connector.edge.kafka_consumer import KafkaSource
 from connector.edge.kafka_identity import LogIdentities
 from connector.edge.kafka_producer import KafkaSink
+from connector.edge.kafka_starts import Subscription
 from connector.edge.memory import MemoryBroker, MemorySink, MemorySource
 from connector.flow.ports import Sink, Source
 from tests.support.kafka_broker import Kafka
