@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -26,6 +27,9 @@ class Tail:
         reading = {"group.id": f"{topic}.tail", "enable.auto.commit": False}
         self._consumer = Consumer(dict(properties) | reading, logger=logging.getLogger("librdkafka"))
         self._next: dict[int, int] = {}
+        # A caller that was cancelled leaves its read running on a thread, and a consumer that is closed under a read
+        # takes the process down with it.
+        self._in_use = threading.Lock()
         try:
             numbers = self._numbers(topic, time.monotonic() + _ANSWER_SECONDS)
             self._partitions = [TopicPartition(topic, number) for number in numbers]
@@ -36,7 +40,9 @@ class Tail:
     def read(self, within: float) -> list[Record]:
         """What is new. Waits up to `within` seconds for it."""
         records = []
-        for message in self._consumer.consume(_BATCH, within):
+        with self._in_use:
+            messages = self._consumer.consume(_BATCH, within)
+        for message in messages:
             if message.error() is None:
                 records.append(record := record_of(message))
                 self._next[record.partition.number] = record.offset + 1
@@ -67,4 +73,5 @@ class Tail:
 
     def close(self) -> None:
         """Let go of the connections."""
-        self._consumer.close()
+        with self._in_use:
+            self._consumer.close()
