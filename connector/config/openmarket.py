@@ -43,6 +43,8 @@ def _base(url: str) -> str:
         raise ValueError("must not carry credentials: they belong in account_id and password_file")
     if parts.query or parts.fragment:
         raise ValueError("must end with its path: the API refuses a query string")
+    if "/service/v1" in parts.path:
+        raise ValueError("must end before /service/v1, which the connector adds")
     return url.rstrip("/")
 
 

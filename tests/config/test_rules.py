@@ -152,6 +152,7 @@ def test_the_group_becomes_consumer_properties(write: Write) -> None:
         ("https://[::1", "must be a URL"),
         ("https://u:p@host", "must not carry credentials"),
         ("https://host/?a=b", "must end with its path"),
+        ("https://host/service/v1", "must end before /service/v1"),
     ],
 )
 def test_an_address_that_cannot_be_meant_is_refused(write: Write, url: str, complaint: str) -> None:
