@@ -59,7 +59,7 @@ def load_with_sources(path: Path | None, environ: Mapping[str, str]) -> Loaded:
     try:
         settings = Settings.model_validate(tree)
     except ValidationError as error:
-        problems += explain(error)
+        problems += (_with_variable(problem, environment) for problem in explain(error))
         problems += too_short(lambda name: _duration(tree, name))
     if problems:
         raise ConfigError(tuple(dict.fromkeys(problems)))
@@ -128,6 +128,14 @@ def _unknown_variables(environ: Mapping[str, str]) -> Iterator[str]:
             section = variable[len(PREFIX) :].split("__")[0].lower()
             if section not in Settings.model_fields:
                 yield f"{variable}: {unknown(section, Settings.model_fields)}"
+
+
+def _with_variable(problem: str, environment: Tree) -> str:
+    """The problem, and the variable that it came by, which nobody finds in the file."""
+    name = problem.partition(":")[0].partition("[")[0]
+    if not name or isinstance(_at(environment, name), dict) or _at(environment, name) is _ABSENT:
+        return problem
+    return f"{problem} (environment: {PREFIX}{name.upper().replace('.', '__')})"
 
 
 def _over(under: Tree, over: Tree) -> Tree:

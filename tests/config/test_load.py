@@ -82,7 +82,7 @@ def test_an_unknown_key_is_refused_with_the_nearest_known_one(write: Write, text
 def test_an_unknown_nested_variable_is_refused(write: Write) -> None:
     """A typo in the environment is as bad as one in the file."""
     assert problems(write(SMALLEST), {"CONNECTOR_KAFKA__STRAT": "error"}) == (
-        "kafka.strat: unknown setting; did you mean start?",
+        "kafka.strat: unknown setting; did you mean start? (environment: CONNECTOR_KAFKA__STRAT)",
     )
 
 
