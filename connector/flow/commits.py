@@ -93,8 +93,11 @@ class Committer:
             self._changed(assignment)
 
     def final(self, assignments: Iterable[Assignment]) -> dict[Partition, Commit]:
-        """What is not in an acknowledged commit of partitions that are given up; they are no longer counted here."""
-        leaving = list(assignments)
+        """What is not in an acknowledged commit of partitions that are given up; they are no longer counted here.
+
+        One that was handed over while the others drained is not ours to commit: it may have gone on elsewhere.
+        """
+        leaving = [assignment for assignment in assignments if not assignment.gone]
         commits = {a.partition: sent.commit for a in leaving if _says_more(sent := self._commit_of(a))}
         for assignment in leaving:
             self.forget(assignment)
