@@ -168,7 +168,9 @@ class Committer:
         offset, ahead, counts = assignment.tracker.progress()
         text, inside = encode(offset, ahead, assignment.identity, self._map_bound)
         reach = ahead[inside - 1].last if inside else offset - 1
-        return _Sent(assignment, Commit(offset, text), reach, assignment.answered, sum(counts[inside:]))
+        left_out = sum(counts[inside:])
+        assignment.mapped = assignment.identity is not None and not left_out
+        return _Sent(assignment, Commit(offset, text), reach, assignment.answered, left_out)
 
     def _acknowledged(self, sent: _Sent) -> None:
         assignment = sent.assignment
