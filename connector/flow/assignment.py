@@ -65,7 +65,8 @@ class Assignment:
     """A partition from its commit on, until it is released or lost. `delayed`: of a retry topic.
 
     `known` is what was settled beyond its commit before it came here. `uncovered` of its records settled here are in
-    no acknowledged commit, neither below its offset nor in its map, which reaches up to the offset `reach`.
+    no acknowledged commit, neither below its offset nor in its map, which reaches up to the offset `reach`. `mapped`:
+    a map has room for all that is settled ahead.
     """
 
     __slots__ = (
@@ -80,6 +81,7 @@ class Assignment:
         "idle",
         "lanes",
         "leaving",
+        "mapped",
         "open",
         "over",
         "partition",
@@ -106,6 +108,7 @@ class Assignment:
         self.partition = partition
         self.delayed = delayed
         self.identity = identity
+        self.mapped = identity is not None
         self.tracker = OffsetTracker(committed.offset, known)
         self.committed = committed
         self.reach = known[-1].last if known else -1
@@ -139,10 +142,10 @@ class Assignment:
     def wants(self, offset: int) -> bool:
         """Whether a record that was taken may still be worked on.
 
-        While the partition is leaving, only one with a later record that was posted: left where it is, it would keep
-        that one from being committed, and whoever comes next would post it again.
+        While the partition is leaving, only one with a later record that was posted and that no map will tell of: left
+        where it is, it would keep that one from being committed, and whoever comes next would post it again.
         """
-        return not self.gone and (offset < self.reached or not self.leaving.is_set())
+        return not self.gone and (not self.leaving.is_set() or (offset < self.reached and not self.mapped))
 
     async def unwanted_within(self, seconds: float, offset: int) -> bool:
         """Wait before a record is tried again; True when it is not to be tried any more."""

@@ -93,8 +93,11 @@ class Committer:
             self._changed(assignment)
 
     def final(self, assignments: Iterable[Assignment]) -> dict[Partition, Commit]:
-        """What is not in an acknowledged commit of partitions that are given up; they are no longer counted here."""
-        leaving = list(assignments)
+        """What is not in an acknowledged commit of partitions that are given up; they are no longer counted here.
+
+        One that was handed over while the others drained is not ours to commit: it may have gone on elsewhere.
+        """
+        leaving = [assignment for assignment in assignments if not assignment.gone]
         commits = {a.partition: sent.commit for a in leaving if _says_more(sent := self._commit_of(a))}
         for assignment in leaving:
             self.forget(assignment)
@@ -165,7 +168,9 @@ class Committer:
         offset, ahead, counts = assignment.tracker.progress()
         text, inside = encode(offset, ahead, assignment.identity, self._map_bound)
         reach = ahead[inside - 1].last if inside else offset - 1
-        return _Sent(assignment, Commit(offset, text), reach, assignment.answered, sum(counts[inside:]))
+        left_out = sum(counts[inside:])
+        assignment.mapped = assignment.identity is not None and not left_out
+        return _Sent(assignment, Commit(offset, text), reach, assignment.answered, left_out)
 
     def _acknowledged(self, sent: _Sent) -> None:
         assignment = sent.assignment

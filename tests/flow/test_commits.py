@@ -116,6 +116,17 @@ async def test_an_answer_that_comes_after_its_partition_went_counts_for_nothing(
 
 
 @run_virtual
+async def test_a_partition_that_was_handed_over_has_no_last_commit(clock: VirtualClock) -> None:
+    """It went while the others of a stop drained; its next owner's commits must not be taken back."""
+    desk = Desk(clock)
+    desk.take(0)
+    desk.settle(0)
+    assert desk.committer.final([desk.assignment]) == {PLACE: Commit(1, "")}
+    desk.assignment.over.set()
+    assert desk.committer.final([desk.assignment]) == {}
+
+
+@run_virtual
 async def test_a_skipped_record_is_covered_by_the_map_it_was_found_in(clock: VirtualClock) -> None:
     """It is no new answer: a crash repeats it no more than before."""
     desk = Desk(clock, Run(1, 9, 1))
