@@ -8,6 +8,8 @@ from typing import BinaryIO, NamedTuple
 import orjson
 import typer
 
+from connector.core.event import FIELD_NAMES
+
 Fields = dict[str, object]
 
 
@@ -37,4 +39,7 @@ def _object(text: bytes, place: str) -> Fields:
         raise typer.BadParameter(f"{place} is not one JSON object") from None
     if not isinstance(fields, dict):
         raise typer.BadParameter(f"{place} is not one JSON object")
+    if set(fields) - set(FIELD_NAMES):
+        # A misspelt expiresAt would make an event that never expires.
+        raise typer.BadParameter(f"{place} has a field that no event has; there are {', '.join(FIELD_NAMES)}")
     return fields

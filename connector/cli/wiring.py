@@ -18,7 +18,7 @@ from connector.config.settings import Settings
 from connector.core.destination import OWN_CODES, Policy
 from connector.core.envelope import Names
 from connector.core.event import EVENT_CODES
-from connector.core.outcome import Table
+from connector.core.outcome import Fate, Table
 from connector.core.record import Partition
 from connector.core.request import REMEDIES
 from connector.core.schedule import RetryPlan
@@ -237,7 +237,8 @@ class _Process:
 def _metrics(table: Table) -> Metrics:
     answers = [row.code for row in table.rows()]
     refusals = [*sorted(DECODE_CODES), *sorted(EVENT_CODES), *REMEDIES, *sorted(OWN_CODES)]
-    return Metrics([*refusals, *answers], answers, sorted(FETCH_CODES))
+    dead_letters = [row.code for row in table.rows() if row.fate is Fate.DEAD_LETTER]
+    return Metrics([*refusals, *dead_letters], answers, sorted(FETCH_CODES))
 
 
 def _certificate_expiries(settings: Settings) -> Mapping[tuple[str, ...], float]:

@@ -40,6 +40,9 @@ _FIELDS: dict[str, tuple[type, ...]] = {
     "createdAt": (int, NoneType),
     "expiresAt": (int, NoneType),
 }
+FIELD_NAMES = tuple(_FIELDS)
+"""The fields of an event, as producers write them."""
+
 _TYPE_NAMES: dict[type, str] = {
     str: "a string",
     int: "a long",

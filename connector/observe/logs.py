@@ -19,6 +19,9 @@ from structlog.typing import FilteringBoundLogger, Processor
 from connector.observe.events import AcceptedLine
 from connector.observe.lines import Lines
 from connector.observe.redaction import Redaction
+from connector.observe.sampling import Sampler
+
+_LIBRARY_LINES_A_SECOND = 5  # of one library's logger: three Kafka clients without a broker say 30
 
 Level = Literal["debug", "info", "warning", "error"]
 Format = Literal["auto", "json", "console"]
@@ -53,7 +56,7 @@ class Logs:
         )
         shows_accepted = as_json and level in ("debug", "info")
         self.accepted_line: AcceptedLine | None = accepted_line(self._lines, stamp) if shows_accepted else None
-        self._handler = _Handler(self.logger)
+        self._handler = _Handler(self.logger, now_ms)
 
     def take_over_stdlib(self) -> None:
         """Send the warnings and errors of libraries (aiohttp, asyncio) through the same chain, until `close`.
@@ -123,18 +126,30 @@ class _Output:
 
 
 class _Handler(logging.Handler):
-    """Hands the standard library's log records to structlog's chain."""
+    """Hands the standard library's log records to structlog's chain: no flood, and no louder than they are.
 
-    def __init__(self, logger: FilteringBoundLogger) -> None:
+    librdkafka calls every failed connection an error and makes a new one in a moment: what ends the process comes as
+    `source_failed`, so its own lines are warnings.
+    """
+
+    def __init__(self, logger: FilteringBoundLogger, now_ms: Callable[[], int]) -> None:
         super().__init__(logging.WARNING)
         self._log = logger
+        self._now_ms = now_ms
+        self._sampler = Sampler(_LIBRARY_LINES_A_SECOND)
 
     def emit(self, record: logging.LogRecord) -> None:
-        write = self._log.error if record.levelno >= logging.ERROR else self._log.warning
+        now = self._now_ms() / 1000
+        for (name, _), count in self._sampler.over(now):
+            self._log.warning("lines_left_out", of=name, count=count)
+        if not self._sampler.admit((record.name, ""), now):
+            return
+        is_error = record.levelno >= logging.ERROR and not record.name.startswith("librdkafka")
         try:
             message = record.getMessage()
         except (TypeError, ValueError):  # a library's message that does not fit its own arguments
             message = record.msg
+        write = self._log.error if is_error else self._log.warning
         write(str(message), logger=record.name, exc_info=record.exc_info)
 
 

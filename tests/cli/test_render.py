@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import typer
 
 from connector.cli import parts
+from connector.cli.event_files import single
 from connector.cli.generate import events
 from connector.cli.preview import built, headers
 from connector.config import load
@@ -119,3 +122,9 @@ def test_the_same_seed_generates_the_same_events() -> None:
     """And another one others."""
     assert [*events(50, seed=3)] == [*events(50, seed=3)]
     assert [*events(50, seed=3)] != [*events(50, seed=4)]
+
+
+def test_a_field_that_no_event_has_is_refused() -> None:
+    """A misspelt expiresAt would make an event that never expires."""
+    with pytest.raises(typer.BadParameter, match="expiresAt"):
+        single(io.BytesIO(b'{"eventId": "e", "expiresat": 1}'))

@@ -233,6 +233,15 @@ def test_warnings_of_libraries_pass_the_same_chain() -> None:
     ]
 
 
+def test_librdkafkas_failed_connections_are_warnings_and_no_flood() -> None:
+    """It makes a new connection in a moment, and says each failure at once."""
+    with logging_to(stream := io.BytesIO()) as logs:
+        logs.take_over_stdlib()
+        for _ in range(100):
+            logging.getLogger("librdkafka").error("FAIL [rdkafka#consumer-1]: Connection refused")
+    assert [line["level"] for line in written(stream)] == ["warning"] * 5
+
+
 def test_a_library_that_misuses_its_arguments_is_still_heard() -> None:
     with logging_to(stream := io.BytesIO()) as logs:
         record = logging.LogRecord("asyncio", logging.WARNING, "", 0, "%d fish", ("two",), None)
