@@ -1,11 +1,15 @@
-"""librdkafka's own mock cluster, in this process: a broker with nothing to install. Nothing of it is kept on disk.
+"""librdkafka's own mock cluster: a broker with nothing to install. Nothing of it is kept on disk.
 
+It has a process of its own, which is killed in the end: taken down in order, it was seen to crash and to hang for ever.
 Its partitions are rings of 5 MiB, it makes topics of 4 partitions when they are used, and it knows no admin requests.
 """
 
 from __future__ import annotations
 
 import logging
+import os
+import subprocess
+import sys
 
 from confluent_kafka import KafkaException, Producer
 
@@ -15,23 +19,46 @@ _ANSWER_SECONDS = 10.0
 
 
 class MockKafka:
-    """One broker, for as long as this object lives."""
+    """One broker, until `close`; it also ends with the process that made it. Raises AdminError."""
 
     def __init__(self) -> None:
-        self._holder = Producer({"test.mock.num.brokers": 1}, logger=logging.getLogger("librdkafka"))
-
-    @property
-    def bootstrap_servers(self) -> str:
-        """The address for clients, of this process and of others on this machine. Raises AdminError."""
-        return self._touch(None)
+        self._process = subprocess.Popen(  # noqa: S603 - this interpreter and this module, nothing from outside
+            [sys.executable, "-m", __name__],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+            text=True,
+        )
+        assert self._process.stdout is not None
+        self.bootstrap_servers = self._process.stdout.readline().strip()
+        if not self.bootstrap_servers:
+            self.close()
+            raise AdminError("mock_failed", "the embedded broker did not start")
 
     def make(self, topic: str) -> None:
         """Make the topic, by asking for it. Raises AdminError."""
-        self._touch(topic)
-
-    def _touch(self, topic: str | None) -> str:
+        client = Producer({"bootstrap.servers": self.bootstrap_servers}, logger=logging.getLogger("librdkafka"))
         try:
-            seen = self._holder.list_topics(topic, timeout=_ANSWER_SECONDS)
+            client.list_topics(topic, timeout=_ANSWER_SECONDS)
         except KafkaException as raised:
             raise AdminError.of(raised.args[0]) from None
-        return ",".join(f"{broker.host}:{broker.port}" for broker in seen.brokers.values())
+
+    def close(self) -> None:
+        """End it."""
+        self._process.kill()
+        self._process.communicate()
+
+
+def _serve() -> None:
+    """Say the address, and live until the other end of standard input is gone."""
+    holder = Producer({"test.mock.num.brokers": 1})
+    brokers = holder.list_topics(timeout=_ANSWER_SECONDS).brokers.values()
+    sys.stdout.write(",".join(f"{broker.host}:{broker.port}" for broker in brokers) + "\n")
+    sys.stdout.flush()
+    sys.stdin.read()
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    _serve()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from contextlib import closing
 
 import pytest
 from confluent_kafka import TopicPartition
@@ -32,11 +33,9 @@ def cluster(kafka: Kafka) -> RealCluster:
 
 
 @pytest.fixture
-def mock_cluster() -> Iterator[MockCluster]:
+def mock_cluster() -> MockCluster:
     """librdkafka's own, whose answers a test can spoil."""
-    cluster = MockCluster()
-    yield cluster
-    cluster.close()
+    return MockCluster()
 
 
 async def _until(predicate: Callable[[], object], why: str) -> None:
@@ -220,12 +219,12 @@ async def test_a_record_keeps_the_epoch_it_was_written_under(private_kafka: Kafk
 
 
 async def test_a_kafka_that_does_not_say_which_log_it_is_assigns_all_the_same() -> None:
-    mock = MockKafka()
-    cluster = RealCluster(Kafka(mock.bootstrap_servers))
-    mock.make("mocked")
-    async with joined(cluster.member("mocked")) as member:
-        await _until(lambda: len(member.assigned) == 4, "its four partitions are assigned")
-        assert {(assigned.identity, assigned.end) for assigned in member.assigned.values()} == {(None, None)}
+    with closing(MockKafka()) as mock:
+        cluster = RealCluster(Kafka(mock.bootstrap_servers))
+        mock.make("mocked")
+        async with joined(cluster.member("mocked")) as member:
+            await _until(lambda: len(member.assigned) == 4, "its four partitions are assigned")
+            assert {(assigned.identity, assigned.end) for assigned in member.assigned.values()} == {(None, None)}
 
 
 async def test_a_broker_that_hangs_cannot_keep_the_process(private_kafka: KafkaBroker) -> None:
@@ -254,7 +253,7 @@ async def test_a_last_commit_that_is_refused_for_a_moment_is_tried_again(
     cluster = RealCluster(Kafka(mock_cluster.bootstrap_servers))
     cluster.append_all(partition, [b"x"] * 3)
     async with joined(cluster.member("stop")) as member:
-        await _until(lambda: len(member.records) == 3, "all records come")
+        await eventually(lambda: len(member.records) == 3, 2 * PATIENCE, "all records come")
         mock_cluster.refuse(_OFFSET_COMMIT, *refusals)
         await member.source.close({partition: Commit(3, "")})
     assert cluster.committed(partition) == 3

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -52,10 +52,10 @@ def broker(kafka: str, own: Names, folder: Path) -> Iterator[Broker]:
     Raises AdminError, and UnavailableError when Apache Kafka cannot be fetched or started in `folder`.
     """
     if kafka == MOCK:
-        mock = MockKafka()
-        for topic in own.topics:
-            mock.make(topic)
-        yield Broker(mock.bootstrap_servers, "librdkafka's mock cluster, embedded")
+        with closing(MockKafka()) as mock:
+            for topic in own.topics:
+                mock.make(topic)
+            yield Broker(mock.bootstrap_servers, "librdkafka's mock cluster, embedded")
     elif kafka == APACHE:
         apache = ApacheKafka(folder)
         apache.start()
