@@ -11,11 +11,14 @@ import asyncio
 import re
 import ssl
 from base64 import b64encode
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 import aiohttp
-from aiohttp.abc import AbstractStreamWriter
+from aiohttp.connector import Connection
+from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.http_parser import RawResponseMessage
 from yarl import URL
 
 from connector import __version__
@@ -28,8 +31,11 @@ _KEEP_ALIVE_SECONDS = 4.0
 # Long enough to cost nothing, short enough to follow the vendor to another address.
 _DNS_CACHE_SECONDS = 30
 _ANSWER_LIMIT = 64 * 1024  # bytes; the vendor's answers have a few hundred
-_URL_CACHE_SIZE = 1024  # service ids; an account has tens
+_HEADS_SIZE = 1024  # service ids; an account has tens
 _SERVICE_ID = re.compile(r"[0-9A-Fa-f]{1,64}")  # vendor page: hexadecimal; anything else could leave the base path
+
+_LINE_END = re.compile(r"[\0\r\n]")
+_INFORMATIONAL = frozenset(range(100, 200)) - {101}
 
 # OpenSSL's names for alerts by which a server refuses our certificate, rather than the handshake.
 _CERTIFICATE_ALERTS = ("CERTIFICATE", "UNKNOWN_CA", "ACCESS_DENIED")
@@ -53,20 +59,6 @@ class Tls(NamedTuple):
         return context
 
 
-class _Body(aiohttp.BytesPayload):
-    """A request's body that knows whether it was written.
-
-    aiohttp holds the head back until the body comes, so before `write_with_length` not a byte has left. This is
-    exact where exceptions are not: a total time-out looks the same while connecting and while waiting.
-    """
-
-    written = False
-
-    async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:
-        self.written = True
-        await super().write_with_length(writer, content_length)
-
-
 class OpenMarket:
     """`flow.ports.Invoker` over one aiohttp session. Make it on a running event loop."""
 
@@ -87,62 +79,85 @@ class OpenMarket:
         `in_flight` bounds the connections. `name` is the header that mutual TLS asks for, and its value.
         Raises OSError when a TLS file cannot be used.
         """
-        self._base = f"{base_url.rstrip('/')}/service/v1/invokeService/"
-        self._urls: dict[str, URL] = {}
+        self._url = URL(f"{base_url.rstrip('/')}/service/v1/invokeService/")
+        self._heads: dict[str, bytes] = {}
         self._mutual_tls = tls.certificate_file is not None
         self._certificate_was_accepted = False
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(
-                limit=in_flight,
-                ssl=tls.context(),
-                keepalive_timeout=_KEEP_ALIVE_SECONDS,
-                ttl_dns_cache=_DNS_CACHE_SECONDS,
-            ),
-            headers={
+        self._total_timeout = total_timeout
+        self._timeouts = aiohttp.ClientTimeout(connect=connect_timeout)
+        self._connector = aiohttp.TCPConnector(
+            limit=in_flight,
+            ssl=tls.context(),
+            keepalive_timeout=_KEEP_ALIVE_SECONDS,
+            ttl_dns_cache=_DNS_CACHE_SECONDS,
+        )
+        # Tells the connector where to; what is sent is written below.
+        self._target = aiohttp.ClientRequest("POST", self._url, loop=asyncio.get_running_loop())
+        self._headers = _lines(
+            {
+                "Host": self._target.headers["Host"],
                 "Authorization": _basic(account_id, password),
                 "Content-Type": "application/json",
                 "Accept-Encoding": "identity",
                 "User-Agent": f"invoke-connector/{__version__}",
                 **(dict([name]) if name else {}),
-            },
-            skip_auto_headers=("Accept",),
-            timeout=aiohttp.ClientTimeout(total=total_timeout, connect=connect_timeout),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            # A compressed answer stays as it is: 1 MB of gzip can be gigabytes, and the status says enough.
-            auto_decompress=False,
+            }
         )
 
     async def invoke(self, request: InvokeRequest, traceparent: str | None = None) -> Answer:
         """Post once. Raises ValueError for a service id that is not 1 to 64 hexadecimal digits."""
-        url = self._urls.get(request.service_id) or self._url(request.service_id)
-        body = _Body(request.body)
-        headers = {"traceparent": traceparent} if traceparent is not None else None
+        written = complete = False
+        connection: Connection | None = None
+        message: RawResponseMessage | None = None
+        content = b""
+        head = self._heads.get(request.service_id) or self._head(request.service_id)
+        if traceparent is not None:
+            head += _lines({"traceparent": traceparent})
         try:
-            # Never a redirect: credentials would travel to other origins.
-            response = await self._session.post(url, data=body, headers=headers, allow_redirects=False)
-        except (aiohttp.ClientError, OSError) as error:  # TimeoutError and ssl.SSLError are OSErrors
-            return NoReply(self._failure(error, body.written), body.written)
-        self._certificate_was_accepted = True
-        content, complete = await _read(response)
+            async with asyncio.timeout(self._total_timeout):
+                connection = await self._connector.connect(self._target, [], self._timeouts)
+                protocol, transport = connection.protocol, connection.transport
+                if protocol is None or transport is None:
+                    return NoReply(Failure.RESET, sent=False)
+                # A compressed answer stays as it is: 1 MB of gzip can be gigabytes, and the status says enough.
+                protocol.set_response_params(read_until_eof=True, auto_decompress=False)
+                written = True
+                transport.write(b"%bContent-Length: %d\r\n\r\n%b" % (head, len(request.body), request.body))
+                message, payload = await protocol.read()
+                while message.code in _INFORMATIONAL:
+                    message, payload = await protocol.read()
+                self._certificate_was_accepted = True
+                while len(content) <= _ANSWER_LIMIT and not payload.at_eof():
+                    content += await payload.readany()
+                complete = len(content) <= _ANSWER_LIMIT
+        except (aiohttp.ClientError, HttpProcessingError, OSError) as error:  # TimeoutError, ssl.SSLError are OSErrors
+            if message is None or message.code in _INFORMATIONAL:
+                return NoReply(self._failure(error, written), written)
+            # Cut, reset or timed out: what came until then is kept, and the status line has decided already.
+        finally:
+            if connection is not None:
+                (connection.release if complete else connection.close)()
+        headers = message.headers
         return Reply(
-            response.status,
-            _text(response.headers.get("X-Request-Id")),
-            content,
-            _text(response.headers.get("Retry-After")),
+            message.code,
+            _text(headers.get("X-Request-Id")),
+            content[:_ANSWER_LIMIT],
+            _text(headers.get("Retry-After")),
             complete,
         )
 
     async def close(self) -> None:
         """Close the connections; posts under way fail."""
-        await self._session.close()
+        await self._connector.close()
 
-    def _url(self, service_id: str) -> URL:
+    def _head(self, service_id: str) -> bytes:
         if not _SERVICE_ID.fullmatch(service_id):
             raise ValueError("a service id must be 1 to 64 hexadecimal digits")
-        if len(self._urls) >= _URL_CACHE_SIZE:
-            self._urls.clear()
-        url = self._urls[service_id] = URL(self._base + service_id)
-        return url
+        if len(self._heads) >= _HEADS_SIZE:
+            self._heads.clear()
+        path = (self._url / service_id).raw_path
+        head = self._heads[service_id] = f"POST {path} HTTP/1.1\r\n".encode("ascii") + self._headers
+        return head
 
     def _failure(self, error: Exception, written: bool) -> Failure:
         match error:
@@ -173,6 +188,13 @@ class OpenMarket:
         return self._mutual_tls and not self._certificate_was_accepted
 
 
+def _lines(headers: Mapping[str, str]) -> bytes:
+    """Header lines. Raises ValueError for a text that would begin a line of its own."""
+    if any(_LINE_END.search(text) for header in headers.items() for text in header):
+        raise ValueError("a header with a line end in it")
+    return "".join(f"{name}: {value}\r\n" for name, value in headers.items()).encode()
+
+
 def _basic(account_id: str, password: str) -> str:
     return "Basic " + b64encode(f"{account_id}:{password}".encode()).decode("ascii")
 
@@ -187,19 +209,3 @@ def _text(header: str | None) -> str | None:
     if header is None or header.isascii():
         return header
     return header.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-
-
-async def _read(response: aiohttp.ClientResponse) -> tuple[bytes, bool]:
-    """Read at most 64 KiB; whatever goes wrong here, the status line has decided already."""
-    stream = response.content
-    content = b""
-    complete = False
-    try:
-        while len(content) <= _ANSWER_LIMIT and not stream.at_eof():
-            content += await stream.readany()
-        complete = len(content) <= _ANSWER_LIMIT
-    except (aiohttp.ClientError, OSError, asyncio.IncompleteReadError):
-        pass  # cut, reset or timed out: what came until then is kept
-    finally:
-        response.close()  # a connection that was read to its end is back in the pool by now and stays there
-    return content[:_ANSWER_LIMIT], complete
