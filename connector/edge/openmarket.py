@@ -1,8 +1,10 @@
 """The vendor's HTTP API by aiohttp: a request in, what came back out. Every exception of the network ends here.
 
 What may go wrong is a value, because what becomes of the record hangs on it: was the request written (then it may
-have been delivered, and a repeat is a person texted twice), or not? aiohttp repeats a request on a connection that
-turned out to be closed only for idempotent methods; a POST it never repeats, and neither do we here.
+have been delivered, and a repeat is a person texted twice), or not? Nothing here posts a second time.
+
+aiohttp's connector keeps the pool, the names and TLS, and its parser reads the answers. Its session is left out: for a
+request whose head never changes it costs more than all the rest of the road (docs/performance.md).
 """
 
 from __future__ import annotations
@@ -35,7 +37,7 @@ _HEADS_SIZE = 1024  # service ids; an account has tens
 _SERVICE_ID = re.compile(r"[0-9A-Fa-f]{1,64}")  # vendor page: hexadecimal; anything else could leave the base path
 
 _LINE_END = re.compile(r"[\0\r\n]")
-_INFORMATIONAL = frozenset(range(100, 200)) - {101}
+_INTERIM = frozenset(range(100, 200)) - {101}  # RFC 9110: the final answer is still to come
 
 # OpenSSL's names for alerts by which a server refuses our certificate, rather than the handshake.
 _CERTIFICATE_ALERTS = ("CERTIFICATE", "UNKNOWN_CA", "ACCESS_DENIED")
@@ -60,7 +62,7 @@ class Tls(NamedTuple):
 
 
 class OpenMarket:
-    """`flow.ports.Invoker` over one aiohttp session. Make it on a running event loop."""
+    """`flow.ports.Invoker` over one aiohttp connector. Make it on a running event loop."""
 
     def __init__(
         self,
@@ -106,16 +108,16 @@ class OpenMarket:
 
     async def invoke(self, request: InvokeRequest, traceparent: str | None = None) -> Answer:
         """Post once. Raises ValueError for a service id that is not 1 to 64 hexadecimal digits."""
+        head = self._heads.get(request.service_id) or self._head(request.service_id)
+        if traceparent is not None:
+            head += _lines({"traceparent": traceparent})
         written = complete = False
         connection: Connection | None = None
         message: RawResponseMessage | None = None
         content = b""
-        head = self._heads.get(request.service_id) or self._head(request.service_id)
-        if traceparent is not None:
-            head += _lines({"traceparent": traceparent})
         try:
             async with asyncio.timeout(self._total_timeout):
-                connection = await self._connector.connect(self._target, [], self._timeouts)
+                connection = await self._connect()
                 protocol, transport = connection.protocol, connection.transport
                 if protocol is None or transport is None:
                     return NoReply(Failure.RESET, sent=False)
@@ -124,14 +126,14 @@ class OpenMarket:
                 written = True
                 transport.write(b"%bContent-Length: %d\r\n\r\n%b" % (head, len(request.body), request.body))
                 message, payload = await protocol.read()
-                while message.code in _INFORMATIONAL:
+                while message.code in _INTERIM:
                     message, payload = await protocol.read()
                 self._certificate_was_accepted = True
                 while len(content) <= _ANSWER_LIMIT and not payload.at_eof():
                     content += await payload.readany()
                 complete = len(content) <= _ANSWER_LIMIT
         except (aiohttp.ClientError, HttpProcessingError, OSError) as error:  # TimeoutError, ssl.SSLError are OSErrors
-            if message is None or message.code in _INFORMATIONAL:
+            if message is None or message.code in _INTERIM:
                 return NoReply(self._failure(error, written), written)
             # Cut, reset or timed out: what came until then is kept, and the status line has decided already.
         finally:
@@ -149,6 +151,14 @@ class OpenMarket:
     async def close(self) -> None:
         """Close the connections; posts under way fail."""
         await self._connector.close()
+
+    async def _connect(self) -> Connection:
+        """A connection on which nothing has come yet: an answer that nobody asked for must not be taken for ours."""
+        while True:
+            connection = await self._connector.connect(self._target, [], self._timeouts)
+            if connection.protocol is None or not connection.protocol.should_close:
+                return connection
+            connection.close()
 
     def _head(self, service_id: str) -> bytes:
         if not _SERVICE_ID.fullmatch(service_id):

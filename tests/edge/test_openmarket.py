@@ -159,6 +159,39 @@ class InvokerSuite:
         assert answers == [Reply(200, "a", b"OK")] * 3
         assert server.connections == 1
 
+    async def test_an_interim_answer_is_not_the_answer(self) -> None:
+        async def early(peer: Peer) -> None:
+            while True:
+                await peer.request()
+                await peer.send(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n")
+                await peer.answer(X_Request_Id="final")
+
+        async with raw_server(early) as server, self.open(server.url) as invoker:
+            answers = [await invoker.invoke(REQUEST) for _ in range(2)]
+        assert answers == [Reply(202, "final", b"")] * 2
+
+    async def test_an_answer_that_nobody_asked_for_is_not_taken_for_the_next_ones(self) -> None:
+        stray_came = asyncio.Event()
+
+        async def talkative(peer: Peer) -> None:
+            await peer.request()
+            await peer.answer(X_Request_Id=f"asked {len(server.requests)}")
+            await peer.answer(X_Request_Id="stray")
+            stray_came.set()
+            await peer.gone()
+
+        async with raw_server(talkative) as server, self.open(server.url) as invoker:
+            first = await invoker.invoke(REQUEST)
+            await stray_came.wait()
+            await asyncio.sleep(SHORT)  # on loopback it is there long before
+            second = await invoker.invoke(REQUEST)
+        assert [first, second] == [Reply(202, "asked 1", b""), Reply(202, "asked 2", b"")]
+
+    @pytest.mark.parametrize("name", ["gate\r\nX-Other: 1", "gate\0"])
+    async def test_a_header_that_would_begin_another_line_is_refused(self, name: str) -> None:
+        with pytest.raises(ValueError, match="line end"):
+            self.make("http://127.0.0.1:1", Options(name=("X-Name", name)))
+
     async def test_a_rejection_with_its_body_and_retry_after_as_sent(self) -> None:
         body = b'{"error":{"code":1010,"description":"try again"}}'
 
