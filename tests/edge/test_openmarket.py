@@ -171,18 +171,20 @@ class InvokerSuite:
         assert answers == [Reply(202, "final", b"")] * 2
 
     async def test_an_answer_that_nobody_asked_for_is_not_taken_for_the_next_ones(self) -> None:
-        stray_came = asyncio.Event()
+        idle, stray_sent = asyncio.Event(), asyncio.Event()
 
         async def talkative(peer: Peer) -> None:
             await peer.request()
             await peer.answer(X_Request_Id=f"asked {len(server.requests)}")
+            await idle.wait()
             await peer.answer(X_Request_Id="stray")
-            stray_came.set()
+            stray_sent.set()
             await peer.gone()
 
         async with raw_server(talkative) as server, self.open(server.url) as invoker:
             first = await invoker.invoke(REQUEST)
-            await stray_came.wait()
+            idle.set()
+            await stray_sent.wait()
             await asyncio.sleep(SHORT)  # on loopback it is there long before
             second = await invoker.invoke(REQUEST)
         assert [first, second] == [Reply(202, "asked 1", b""), Reply(202, "asked 2", b"")]
