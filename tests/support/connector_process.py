@@ -60,6 +60,18 @@ class ConnectorProcess:
         """Whether it has been started and has not ended."""
         return self._process is not None and self._process.returncode is None
 
+    @property
+    def resident_bytes(self) -> int | None:
+        """Its resident memory now; None when it does not run."""
+        if self._process is None or not self.runs:
+            return None
+        try:
+            status = Path(f"/proc/{self._process.pid}/status").read_text()
+        except OSError:
+            return None
+        _, _, resident = status.partition("VmRSS:")
+        return int(resident.split()[0]) * 1024 if resident else None
+
     def lines(self, event: str) -> list[dict[str, Any]]:
         """Its log lines about one happening."""
         parsed = [json.loads(line) for line in self.log.splitlines() if line.startswith("{")]
