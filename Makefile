@@ -7,7 +7,7 @@ UV_VERSION := 0.13.9
 LOCK := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate
 
 .DEFAULT_GOAL := help
-.PHONY: help setup prefetch test lint chart demo bench image lock clean
+.PHONY: help setup prefetch test lint chart demo bench chaos image lock clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -53,6 +53,9 @@ demo: $(VENV)/run.stamp  ## the main job for real, on an embedded broker and a s
 
 bench: setup prefetch  ## events a second and CPU per event on this machine, beside a bare loop
 	@$(BIN)/python -m benchmarks.bench
+
+chaos: setup prefetch  ## an hour of kills, restarts and rebalances, and the figures: lost, posted twice, recovery, memory
+	@$(BIN)/python -m tests.chaos $(CHAOS)
 
 image:  ## the container image
 	@scripts/image

@@ -17,7 +17,6 @@ from connector.core.signals import (
     Assigned,
     Commit,
     Committed,
-    Failed,
     Lost,
     Revoking,
     SourceEvent,
@@ -31,9 +30,9 @@ _BATCH = 500
 class MemoryBroker:
     """Topics and one group. `now_ms` stamps what is written; `drain` seconds are given to a member that must let go.
 
-    A test may refuse commits (`commit_error`), writes by topic (`write_errors`), and bound a topic's record size
-    (`max_bytes`) and the characters of a partition's and a whole commit's metadata (`max_metadata`, `max_commit`). With
-    `cluster_id` None nobody is told which log is which.
+    A test may refuse commits (`commit_error`), writes by topic (`write_errors`), let both wait (`commit_delay`,
+    `write_delay`, seconds), and bound a topic's record size (`max_bytes`) and the characters of a partition's and a whole
+    commit's metadata (`max_metadata`, `max_commit`). With `cluster_id` None nobody is told which log is which.
     """
 
     def __init__(self, topics: Mapping[str, int], now_ms: Callable[[], int], drain: float = 40.0) -> None:
@@ -44,6 +43,7 @@ class MemoryBroker:
         }
         self.committed: dict[Partition, Commit] = {}
         self.commit_error: str | None = None
+        self.commit_delay = self.write_delay = 0.0
         self.write_errors: dict[str, str] = {}
         self.max_bytes: dict[str, int] = {}
         self.max_metadata, self.max_commit = 4095, 900_000
@@ -199,14 +199,14 @@ class MemoryBroker:
 
 
 class MemorySink:
-    """Writes to a MemoryBroker after one turn of the event loop, as no real broker answers at once."""
+    """Writes to a MemoryBroker after at least one turn of the event loop, as no real broker answers at once."""
 
     def __init__(self, broker: MemoryBroker) -> None:
         self._broker = broker
 
     async def write(self, topic: str, key: bytes | None, value: bytes | None, headers: Headers) -> WriteFailed | None:
         """Write one record; None once it is in the log."""
-        await asyncio.sleep(0)
+        await asyncio.sleep(self._broker.write_delay)
         return self._broker.write(topic, key, value, headers)
 
     async def close(self) -> None:
@@ -224,6 +224,7 @@ class MemorySource:
         self._position: dict[Partition, int] = {}
         self._asleep: set[Partition] = set()
         self._revoking: frozenset[Partition] = frozenset()
+        self._commits: deque[Mapping[Partition, Commit]] = deque()
         self._records = 0
         self._size = 0
         self._closed = False
@@ -247,11 +248,15 @@ class MemorySource:
 
     def commit(self, offsets: Mapping[Partition, Commit]) -> None:
         """Commit; the answer comes as an event."""
-        error = self._broker.store(self, offsets)
-        self._tell(Committed({p: c.offset for p, c in offsets.items()}, error))
+        self._commits.append(offsets)
+        if self._broker.commit_delay:
+            asyncio.get_running_loop().call_later(self._broker.commit_delay, self._store_next)
+        else:
+            self._store_next()
 
     def release(self, offsets: Mapping[Partition, Commit]) -> None:
         """Let the partitions of the last `Revoking` go."""
+        self._store_all()
         self._broker.released(self, offsets)
 
     def sleep(self, partition: Partition, offset: int) -> None:
@@ -268,18 +273,16 @@ class MemorySource:
 
     async def close(self, offsets: Mapping[Partition, Commit]) -> None:
         """Commit a last time and leave."""
+        self._store_all()
         self._broker.store(self, offsets)
         self.crash()
 
     def crash(self) -> None:
         """Vanish without a commit."""
         self._closed = True
+        self._commits.clear()
         self._position.clear()
         self._broker.leave(self)
-
-    def fail(self, code: str, remedy: str) -> None:
-        """The source cannot go on."""
-        self._tell(Failed(code, remedy))
 
     def gain(self, partition: Partition, commit: Commit) -> None:
         """Called by the broker: the partition is this member's from its committed offset on."""
@@ -314,6 +317,17 @@ class MemorySource:
                 continue
             while batch := self._batch(partition):
                 self._tell(Taken(batch))
+
+    def _store_all(self) -> None:
+        """One connection keeps its order: what is said last arrives after all commits under way."""
+        while self._commits:
+            self._store_next()
+
+    def _store_next(self) -> None:
+        if self._commits:
+            offsets = self._commits.popleft()
+            error = self._broker.store(self, offsets)
+            self._tell(Committed({p: c.offset for p, c in offsets.items()}, error))
 
     def _batch(self, partition: Partition) -> list[Record]:
         batch: list[Record] = []

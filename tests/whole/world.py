@@ -1,0 +1,326 @@
+"""A simulated world: whole connectors of one group, Kafka and the vendor, on one virtual clock, from one seed.
+
+`python -m tests.whole.world` (`make world`) lives history after history until it is stopped.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+from collections import Counter, defaultdict
+from hashlib import blake2b
+from random import Random
+from typing import Annotated, Literal, get_args
+
+import typer
+
+from connector.core.destination import Policy
+from connector.core.record import Partition, Record
+from connector.core.reply import Answer, Failure, NoReply
+from connector.core.request import InvokeRequest
+from connector.core.schedule import RetryPlan
+from connector.core.signals import Taken
+from connector.edge.memory import MemoryBroker
+from connector.flow.loop import Limits
+from tests.flow.stage import ACCEPTED, DEAD, FORBIDDEN, MAIN, PERMANENT, RETRY, TEMPORARY, Connector, event
+from tests.support.clock import VirtualClock, run_virtual
+
+LIMITS = Limits(in_flight=4, uncommitted=12, records=40, size=1 << 16)
+POLICY = Policy(
+    RetryPlan(delay_ms=60_000, window_ms=600_000),
+    max_event_age_ms=172_800_000,
+    repeat_maybe_delivered=True,
+    maybe_delivered_repeats=1,
+    in_place=(0.1, 0.5),
+)
+STEPS, PARTITIONS, PEOPLE = 40, 4, 9
+QUIET = 3_000.0
+"""Seconds of peace at the end: longer than the retry window, so that every record finds its end."""
+
+UNSENT = NoReply(Failure.CONNECT, sent=False)
+RESET = NoReply(Failure.RESET, sent=True)
+
+
+Fortune = Literal["kind", "deadly", "any"]
+FORTUNES: tuple[Fortune, ...] = get_args(Fortune)
+"""What may befall a group: clean stops and joins only; deaths too; or Kafka's refusals and every answer as well."""
+
+
+class Vendor:
+    """Answers by chance, acts before it answers, and remembers both by the event's mark."""
+
+    def __init__(self, chance: Random) -> None:
+        self._chance = chance
+        self.answers: list[Answer] = [ACCEPTED]
+        self.slowest = 0.5
+        self.acted: Counter[str] = Counter()
+        self.acknowledged: set[str] = set()
+        self.first_acts: list[str] = []
+
+    async def invoke(self, request: InvokeRequest, traceparent: str | None = None) -> Answer:
+        """Post. A process that dies meanwhile never sees the answer."""
+        mark = json.loads(request.body)["variables"]["request"]["mark"]
+        answer = self._chance.choice(self.answers)
+        if answer is ACCEPTED or (answer is RESET and self._chance.random() < 0.5):
+            if not self.acted[mark]:
+                self.first_acts.append(mark)
+            self.acted[mark] += 1
+        await asyncio.sleep(self._chance.uniform(0.0, self.slowest))
+        if answer is ACCEPTED:
+            self.acknowledged.add(mark)
+        return answer
+
+    async def close(self) -> None:
+        """Nothing to close."""
+
+
+class World:
+    """Processes of one group, what befalls them, and what must hold whatever does."""
+
+    def __init__(self, seed: int, clock: VirtualClock, fortune: Fortune) -> None:
+        self.chance = Random(seed)
+        self.fortune = fortune
+        self.clock = clock
+        self.kafka = MemoryBroker({MAIN: PARTITIONS, RETRY: 2, DEAD: 1}, clock.now_ms)
+        self.vendor = Vendor(self.chance)
+        self.running: list[Connector] = []
+        self.ended: list[Connector] = []
+        self.produced: dict[str, tuple[int, int]] = {}
+        self.committed: dict[Partition, int] = {}
+        self.passed: Counter[Partition] = Counter()
+        self.seen: Counter[Partition] = Counter()
+        self.copies: list[tuple[str, str, int]] = []
+        self.retried: dict[str, int] = defaultdict(int)
+        self.deaths = 0
+        self.blows = [self.produce] * 6 + [self.join, self.stop, self.mood, self.pass_time, self.slow_kafka]
+        if fortune != "kind":
+            self.blows += [self.crash, self.expel]
+        if fortune == "any":
+            self.blows += [self.refuse_commits, self.refuse_writes, self.accept_all]
+
+    async def history(self) -> None:
+        """Live, then have peace, and find the end of every record."""
+        self.join_now()
+        for _ in range(STEPS):
+            await self.chance.choice(self.blows)()
+            await self.a_moment()
+            self.check()
+        await self.peace()
+        self.check()
+        self.check_end()
+        for connector in list(self.running):
+            await self.stop_one(connector)
+
+    def digest(self) -> str:
+        """What was committed, posted and copied, and when it ended."""
+        told = [self.clock.monotonic(), sorted(self.committed.items()), self.vendor.first_acts, sorted(self.copies)]
+        return blake2b(repr(told).encode(), digest_size=8).hexdigest()
+
+    async def a_moment(self) -> None:
+        """Some turns of the event loop, so that what follows strikes at any await, or some time."""
+        for _ in range(self.chance.choice((0, 1, 2, 3, 5, 8, 13))):
+            await asyncio.sleep(0)
+        await asyncio.sleep(self.chance.choice((0.0, 0.01, 0.3, 2.0)))
+
+    # What befalls it.
+
+    def join_now(self) -> None:
+        self.running.append(
+            Connector(self.kafka, self.vendor, self.clock, limits=LIMITS, policy=POLICY)  # type: ignore[arg-type]  # another vendor of the same shape
+        )
+
+    async def produce(self) -> None:
+        for _ in range(self.chance.choice((1, 3, 10, 60))):
+            person, partition = self.chance.randrange(PEOPLE), self.chance.randrange(PARTITIONS)
+            mark = f"m{len(self.produced):05d}"
+            value = b"not an event " + mark.encode() if self.chance.random() < 0.03 else event(person, mark)
+            self.produced[mark] = (partition, person)
+            self.kafka.append(Partition(MAIN, partition), value, skip=self.chance.choice((0, 0, 0, 5)))
+
+    async def join(self) -> None:
+        if len(self.running) < 4:
+            self.join_now()
+
+    async def stop(self) -> None:
+        if self.running:
+            await self.stop_one(self.chance.choice(self.running))
+
+    async def stop_one(self, connector: Connector) -> None:
+        self.running.remove(connector)
+        self.ended.append(connector)
+        drained = await connector.leave()
+        assert drained or self.fortune == "any"
+
+    async def crash(self) -> None:
+        if self.running:
+            connector = self.running.pop(self.chance.randrange(len(self.running)))
+            self.deaths += 1
+            kill(connector)
+
+    async def expel(self) -> None:
+        if self.running:
+            connector = self.running.pop(self.chance.randrange(len(self.running)))
+            self.deaths += 1
+            self.kafka.expel(connector.source)
+            await asyncio.sleep(self.chance.choice((0.0, 0.1, 1.0)))
+            self.ended.append(connector)
+            await connector.leave()
+
+    async def refuse_commits(self) -> None:
+        self.kafka.commit_error = "coordinator_not_available"
+
+    async def refuse_writes(self) -> None:
+        self.kafka.write_errors[self.chance.choice((RETRY, DEAD))] = "not_enough_replicas"
+
+    async def accept_all(self) -> None:
+        self.kafka.commit_error = None
+        self.kafka.write_errors.clear()
+
+    async def mood(self) -> None:
+        kinds: list[Answer] = [ACCEPTED, ACCEPTED, ACCEPTED, TEMPORARY, PERMANENT, UNSENT]
+        if self.fortune == "any":
+            kinds += [RESET, FORBIDDEN] if self.chance.random() < 0.3 else [RESET]
+        self.vendor.answers = self.chance.sample(kinds, self.chance.randint(1, len(kinds)))
+        self.vendor.slowest = self.chance.choice((0.01, 0.5, 8.0))
+
+    async def pass_time(self) -> None:
+        await asyncio.sleep(self.chance.choice((20.0, 70.0, 200.0, 20_000.0)))
+
+    async def slow_kafka(self) -> None:
+        self.kafka.commit_delay = self.chance.choice((0.0, 0.001, 0.05, 3.0))
+        self.kafka.write_delay = self.chance.choice((0.0, 0.001, 0.05, 3.0))
+
+    async def peace(self) -> None:
+        await self.accept_all()
+        self.kafka.commit_delay = self.kafka.write_delay = 0.0
+        self.vendor.answers = [ACCEPTED]
+        await asyncio.sleep(20.0)
+        for connector in [held for held in self.running if held.loop.holds.active]:
+            await self.stop_one(connector)
+        self.join_now()
+        await asyncio.sleep(QUIET)
+
+    # What must hold.
+
+    def read_copies(self) -> None:
+        for partition, log in self.kafka.logs.items():
+            if partition.topic != MAIN:
+                for record in log[self.seen[partition] :]:
+                    mark, attempts = mark_of(record), attempts_of(record)
+                    self.copies.append((partition.topic, mark, attempts))
+                    self.retried[mark] = max(self.retried[mark], attempts if partition.topic == RETRY else 1 << 30)
+                self.seen[partition] = len(log)
+
+    def check(self) -> None:
+        """At every moment: commits run neither ahead nor back, credit is conserved, bounds are kept, books balance."""
+        self.read_copies()
+        for partition, commit in self.kafka.committed.items():
+            assert commit.offset >= self.committed.get(partition, 0), f"{partition} went back"
+            self.committed[partition] = commit.offset
+            self.check_passed(partition, commit.offset)
+        for connector in self.running:
+            assert connector.books_balance()
+            assert credit_of(connector) == (LIMITS.records, LIMITS.size)
+            exposed = connector.loop.committer.uncommitted + connector.loop.in_flight
+            assert exposed <= LIMITS.uncommitted + LIMITS.in_flight
+        assert all(connector.books_balance() for connector in self.ended)
+
+    def check_passed(self, partition: Partition, offset: int) -> None:
+        log = self.kafka.logs[partition]
+        while self.passed[partition] < len(log) and log[self.passed[partition]].offset < offset:
+            record = log[self.passed[partition]]
+            mark, attempts = mark_of(record), attempts_of(record)
+            assert mark in self.vendor.acknowledged or self.retried[mark] > attempts, f"{partition} past {mark}"
+            self.passed[partition] += 1
+
+    def check_end(self) -> None:
+        """At rest: each record is accepted or a dead letter, and repeats and order are as promised."""
+        dead = {mark for topic, mark, _ in self.copies if topic == DEAD}
+        assert set(self.produced) <= self.vendor.acknowledged | dead
+        repeats = sum(count - 1 for count in self.vendor.acted.values() if count)
+        if self.fortune != "any":
+            assert repeats <= self.deaths * (LIMITS.uncommitted + LIMITS.in_flight)
+        if self.fortune == "kind":
+            assert max(Counter(self.copies).values(), default=1) == 1
+        for connector in self.running:
+            assert connector.loop.in_hand == connector.loop.in_flight == connector.loop.committer.uncommitted == 0
+        self.check_order({mark for _, mark, _ in self.copies})
+
+    def check_order(self, gave_up_their_place: set[str]) -> None:
+        lanes: dict[tuple[int, int], list[str]] = defaultdict(list)
+        for mark in self.vendor.first_acts:
+            if mark not in gave_up_their_place:
+                lanes[self.produced[mark]].append(mark)
+        assert all(lane == sorted(lane) for lane in lanes.values())
+
+
+def kill(connector: Connector) -> None:
+    """kill -9: no task of it runs any more."""
+    for task in (connector.task, *connector.loop.workers, *connector.loop._background):
+        task.cancel()
+    connector.loop.committer.stop()
+    connector.source.crash()
+
+
+def credit_of(connector: Connector) -> tuple[int, int]:
+    """Records and bytes that the source may still send, and those that are in memory: together always the same."""
+    source = connector.source
+    assignments = connector.loop.assignments.values()
+    held = [record for a in assignments for record in (*a.queue, *a.open.values())]
+    held += [record for happening in source._events if isinstance(happening, Taken) for record in happening.records]
+    return source._records + len(held), source._size + sum(record.size for record in held)
+
+
+def mark_of(record: Record) -> str:
+    value = record.value or b""
+    if value.startswith(b"not an event "):
+        return value.split()[-1].decode()
+    return str(json.loads(value)["variables"]["request"]["mark"])
+
+
+def attempts_of(record: Record) -> int:
+    return int(dict(record.headers).get("invoke.attempts") or 0)
+
+
+def live(seed: int, fortune: Fortune) -> str:
+    """One history, and what happened in it as a digest: the same seed gives the same. A failure names its seed."""
+
+    @run_virtual
+    async def scene(clock: VirtualClock) -> str:
+        world = World(seed, clock, fortune)
+        await world.history()
+        return world.digest()
+
+    try:
+        return scene()
+    except BaseException as failure:
+        failure.add_note(
+            f"seed {seed}, fortune {fortune}: python -m tests.whole.world {fortune} --from {seed} --count 1"
+        )
+        raise
+
+
+def go_on(
+    fortune: Annotated[str, typer.Argument(help="kind, deadly or any; without it one after the other.")] = "",
+    first: Annotated[int, typer.Option("--from", min=0)] = 0,
+    count: Annotated[int, typer.Option(min=0, help="Seeds; 0: until stopped.")] = 0,
+) -> None:
+    """Live the histories of one seed after the other; a failure prints its seed, and ends it with exit code 1."""
+    fortunes = [known for known in FORTUNES if fortune in ("", known)]
+    failed = 0
+    for seed in range(first, first + count) if count else itertools.count(first):
+        for each in fortunes:
+            try:
+                live(seed, each)
+            except Exception as failure:
+                failed += 1
+                typer.echo(f"\n{type(failure).__name__}: {failure}\n{failure.__notes__[-1]}")
+        typer.echo(f"\r{seed + 1 - first} seeds, {failed} failed", nl=False)
+    typer.echo()
+    if failed:
+        raise typer.Exit(1)
+
+
+if __name__ == "__main__":
+    typer.run(go_on)
