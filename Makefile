@@ -7,7 +7,7 @@ UV_VERSION := 0.13.9
 LOCK := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate
 
 .DEFAULT_GOAL := help
-.PHONY: help setup prefetch test lint chart demo bench chaos image lock clean
+.PHONY: help setup prefetch test lint chart demo bench chaos world image lock clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -56,6 +56,9 @@ bench: setup prefetch  ## events a second and CPU per event on this machine, bes
 
 chaos: setup prefetch  ## an hour of kills, restarts and rebalances, and the figures: lost, posted twice, recovery, memory
 	@$(BIN)/python -m tests.chaos $(CHAOS)
+
+world: setup  ## random histories of whole connectors on virtual time, until stopped
+	@$(BIN)/python -m tests.whole.world
 
 image:  ## the container image
 	@scripts/image

@@ -31,8 +31,8 @@ class MemoryBroker:
     """Topics and one group. `now_ms` stamps what is written; `drain` seconds are given to a member that must let go.
 
     A test may refuse commits (`commit_error`), writes by topic (`write_errors`), let both wait (`commit_delay`,
-    `write_delay`, seconds), and bound a topic's record size (`max_bytes`) and the characters of a partition's and a whole
-    commit's metadata (`max_metadata`, `max_commit`). With `cluster_id` None nobody is told which log is which.
+    `write_delay`, seconds), and bound a topic's record size (`max_bytes`) and the characters of a partition's and of a
+    whole commit's metadata (`max_metadata`, `max_commit`). With `cluster_id` None nobody is told which log is which.
     """
 
     def __init__(self, topics: Mapping[str, int], now_ms: Callable[[], int], drain: float = 40.0) -> None:

@@ -6,8 +6,8 @@ import pytest
 
 from tests.whole.world import FORTUNES, Fortune, live
 
-HISTORIES = 240
-"""Of each fortune; what a machine with two cores does within two minutes for all three."""
+HISTORIES = 500
+"""Of each fortune; what a machine with two cores does within two minutes for all four."""
 
 BLOCKS = 12
 
@@ -27,6 +27,12 @@ def test_a_death_repeats_no_more_than_its_bounds(block: int) -> None:
     """Each crash or expulsion repeats at most what was uncommitted and in flight."""
     for seed in range(block, HISTORIES, BLOCKS):
         live(seed, "deadly")
+
+
+@pytest.mark.parametrize("block", range(BLOCKS))
+def test_a_death_repeats_no_more_than_its_bounds_while_kafka_takes_no_commits(block: int) -> None:
+    for seed in range(block, HISTORIES, BLOCKS):
+        live(seed, "alone")
 
 
 @pytest.mark.parametrize("block", range(BLOCKS))

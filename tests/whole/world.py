@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
+import sys
 from collections import Counter, defaultdict
 from hashlib import blake2b
 from random import Random
@@ -34,7 +35,7 @@ POLICY = Policy(
     maybe_delivered_repeats=1,
     in_place=(0.1, 0.5),
 )
-STEPS, PARTITIONS, PEOPLE = 40, 4, 9
+STEPS, PARTITIONS, PEOPLE = 20, 4, 9
 QUIET = 3_000.0
 """Seconds of peace at the end: longer than the retry window, so that every record finds its end."""
 
@@ -42,9 +43,10 @@ UNSENT = NoReply(Failure.CONNECT, sent=False)
 RESET = NoReply(Failure.RESET, sent=True)
 
 
-Fortune = Literal["kind", "deadly", "any"]
+Fortune = Literal["kind", "alone", "deadly", "any"]
 FORTUNES: tuple[Fortune, ...] = get_args(Fortune)
-"""What may befall a group: clean stops and joins only; deaths too; or Kafka's refusals and every answer as well."""
+"""What may befall a group: clean stops and joins only; one process that dies while Kafka takes no commits; deaths of
+many; or Kafka's refusals and every answer as well."""
 
 
 class Vendor:
@@ -93,8 +95,12 @@ class World:
         self.copies: list[tuple[str, str, int]] = []
         self.retried: dict[str, int] = defaultdict(int)
         self.deaths = 0
-        self.blows = [self.produce] * 6 + [self.join, self.stop, self.mood, self.pass_time, self.slow_kafka]
-        if fortune != "kind":
+        self.blows = [self.produce] * 6 + [self.mood, self.pass_time, self.slow_kafka]
+        if fortune == "alone":
+            self.blows += [self.die_alone, self.refuse_commits, self.accept_all]
+        else:
+            self.blows += [self.join, self.stop]
+        if fortune in ("deadly", "any"):
             self.blows += [self.crash, self.expel]
         if fortune == "any":
             self.blows += [self.refuse_commits, self.refuse_writes, self.accept_all]
@@ -157,6 +163,10 @@ class World:
             connector = self.running.pop(self.chance.randrange(len(self.running)))
             self.deaths += 1
             kill(connector)
+
+    async def die_alone(self) -> None:
+        await self.crash()
+        self.join_now()
 
     async def expel(self) -> None:
         if self.running:
@@ -302,7 +312,7 @@ def live(seed: int, fortune: Fortune) -> str:
 
 
 def go_on(
-    fortune: Annotated[str, typer.Argument(help="kind, deadly or any; without it one after the other.")] = "",
+    fortune: Annotated[str, typer.Argument(help="kind, alone, deadly or any; none: each in turn.")] = "",
     first: Annotated[int, typer.Option("--from", min=0)] = 0,
     count: Annotated[int, typer.Option(min=0, help="Seeds; 0: until stopped.")] = 0,
 ) -> None:
@@ -316,8 +326,8 @@ def go_on(
             except Exception as failure:
                 failed += 1
                 typer.echo(f"\n{type(failure).__name__}: {failure}\n{failure.__notes__[-1]}")
-        typer.echo(f"\r{seed + 1 - first} seeds, {failed} failed", nl=False)
-    typer.echo()
+        if sys.stdout.isatty():
+            typer.echo(f"\r{seed + 1 - first} seeds, {failed} failures", nl=False)
     if failed:
         raise typer.Exit(1)
 

@@ -1,0 +1,156 @@
+"""The bugs, each one change of one place. What breaks is what a person would pay for."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Mutant(NamedTuple):
+    """Put `new` in the place of `old`, which is in `file` once. `found_by`: arguments of `python -m`."""
+
+    name: str
+    file: str
+    old: str
+    new: str
+    found_by: str
+
+
+_KIND, _ALONE, _DEADLY, _ANY = (
+    f"tests.whole.world {fortune} --count 60" for fortune in ("kind", "alone", "deadly", "any")
+)
+
+MUTANTS = (
+    Mutant(
+        "the highest offset seen is committed",
+        "core/offsets.py",
+        "return self._open[0] if self._open else self._next",
+        "return self._next",
+        _DEADLY,
+    ),
+    Mutant(
+        "a map is believed whatever commit it belongs to",
+        "core/settled_map.py",
+        "if found.base != base:",
+        "if False:",
+        "pytest tests/core/test_settled_map.py",
+    ),
+    Mutant(
+        "a map is believed whatever topic it is of",
+        "core/settled_map.py",
+        "if found.identity.topic_id != identity.topic_id:",
+        "if False:",
+        "pytest tests/core/test_settled_map.py",
+    ),
+    Mutant(
+        "a record of another leader's epoch is skipped",
+        "core/offsets.py",
+        "known[0].first <= offset and known[0].epoch == epoch",
+        "known[0].first <= offset",
+        "pytest tests/core/test_offsets.py tests/flow/test_settled_map.py",
+    ),
+    Mutant(
+        "a map tells of one record too many",
+        "core/offsets.py",
+        "yield Run(first, end - 1, epoch), end_ordinal - ordinal",
+        "yield Run(first, end, epoch), end_ordinal - ordinal",
+        _DEADLY,
+    ),
+    Mutant(
+        "a late answer settles a record of a partition that has left",
+        "flow/settle.py",
+        "if delivery.assignment.gone:",
+        "if False:",
+        _DEADLY,
+    ),
+    Mutant(
+        "a copy that was refused counts as written",
+        "flow/settle.py",
+        "while (failed := await self._sink.write(topic, record.key, record.value, headers)) is not None:",
+        "while (failed := await self._sink.write(topic, record.key, record.value, headers)) is Ellipsis:",
+        _ANY,
+    ),
+    Mutant(
+        "a partition is let go without waiting for what is in flight",
+        "flow/loop.py",
+        "drained = await self._drain(leaving, event.budget)",
+        "drained = True",
+        _KIND,
+    ),
+    Mutant(
+        "a stop does not wait for what is in flight",
+        "flow/loop.py",
+        "drained = await self._drain(leaving, budget)",
+        "drained = True",
+        _KIND,
+    ),
+    Mutant(
+        "nothing is committed when a partition is let go",
+        "flow/loop.py",
+        "self._source.release(offsets)",
+        "self._source.release({})",
+        _KIND,
+    ),
+    Mutant(
+        "a commit counts as acknowledged when it is sent",
+        "flow/commits.py",
+        "self._sent_at = self._clock.monotonic()",
+        "self._sent_at = self._clock.monotonic(); [self._acknowledged(one) for one in self._under_way.values()]",
+        _ALONE,
+    ),
+    Mutant(
+        "a refused commit counts as acknowledged",
+        "flow/commits.py",
+        "        if event.error is None:\n            self._backoff = FIRST_BACKOFF",
+        "        if True:\n            self._backoff = FIRST_BACKOFF",
+        _ALONE,
+    ),
+    Mutant(
+        "posting goes on however much is in no acknowledged commit",
+        "flow/commits.py",
+        "return self.uncommitted >= self._bound",
+        "return False",
+        _ANY,
+    ),
+    Mutant(
+        "the last commit tells of partitions that somebody else has by now",
+        "flow/commits.py",
+        "leaving = [assignment for assignment in assignments if not assignment.gone]",
+        "leaving = list(assignments)",
+        "pytest tests/flow",
+    ),
+    Mutant(
+        "what was settled before is posted again",
+        "flow/dispatch.py",
+        "while queue and tracker.is_settled(queue[0].offset, queue[0].leader_epoch):",
+        "while False:",
+        _KIND,
+    ),
+    Mutant(
+        "one end user's events go side by side",
+        "flow/dispatch.py",
+        "if lane in lanes:",
+        "if False:",
+        _KIND,
+    ),
+    Mutant(
+        "room in memory is not given back",
+        "flow/settle.py",
+        "self._source.give_room(1, record.size)",
+        "pass",
+        _KIND,
+    ),
+    Mutant(
+        "a due time in a header is believed however far it lies",
+        "core/schedule.py",
+        "return due if due_ms is None else min(due, due_ms)",
+        "return due if due_ms is None else due_ms",
+        "pytest tests/core/test_schedule.py",
+    ),
+    Mutant(
+        "what has expired is posted",
+        "flow/deliver.py",
+        "if delivery.expires_ms is not None and now_ms >= delivery.expires_ms:",
+        "if False:",
+        "pytest tests/flow/test_loop.py",
+    ),
+)
