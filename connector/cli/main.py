@@ -17,6 +17,8 @@ COMMANDS = {
     "run": "connector.cli.run",
     "check": "connector.cli.check",
     "topics": "connector.cli.topics",
+    "status": "connector.cli.status",
+    "offsets": "connector.cli.offsets",
     "config": "connector.cli.config",
     "codes": "connector.cli.codes",
     "render": "connector.cli.render",

@@ -95,7 +95,7 @@ class KafkaAdmin:
         )
         try:
             found = self._answer(asked[name])
-        except _AbsentError:
+        except AbsentError:
             return None
         return Topic(
             name,
@@ -112,12 +112,12 @@ class KafkaAdmin:
 
     def delete_topic(self, name: str) -> None:
         """Delete a topic, if there is one. Raises AdminError."""
-        with suppress(_AbsentError):
+        with suppress(AbsentError):
             self._answer(self._client.delete_topics([name], request_timeout=self._timeout)[name])
 
     def delete_group(self, group_id: str) -> None:
         """Delete a group without members, if there is one. Raises AdminError."""
-        with suppress(_AbsentError):
+        with suppress(AbsentError):
             self._answer(self._client.delete_consumer_groups([group_id], request_timeout=self._timeout)[group_id])
 
     def group_operations(self, group_id: str) -> frozenset[str] | None:
@@ -129,7 +129,7 @@ class KafkaAdmin:
             )
             try:
                 return _operations(self._answer(asked[group_id]).authorized_operations)
-            except _AbsentError:
+            except AbsentError:
                 return None
             except AdminError as error:
                 if error.code not in _LOADING or time.monotonic() > deadline:
@@ -158,7 +158,7 @@ class KafkaAdmin:
         except KafkaException as raised:
             error = raised.args[0]
             if error.code() in _ABSENT:
-                raise _AbsentError.of(error) from None
+                raise AbsentError.of(error) from None
             self._client.poll(0)  # serves _hear
             raise AdminError(name_of(error), self._last_words or error.str()) from None
         except TimeoutError:
@@ -170,7 +170,7 @@ class KafkaAdmin:
             self._last_words = error.str()
 
 
-class _AbsentError(AdminError):
+class AbsentError(AdminError):
     """There is nothing of that name."""
 
 
