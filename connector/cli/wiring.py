@@ -27,6 +27,7 @@ from connector.edge.avro import DECODE_CODES, FETCH_CODES
 from connector.edge.certificates import expires_at
 from connector.edge.clock import SystemClock
 from connector.edge.kafka_consumer import KafkaSource
+from connector.edge.kafka_errors import remedy_of
 from connector.edge.kafka_identity import LogIdentities
 from connector.edge.kafka_producer import KafkaSink
 from connector.edge.kafka_properties import refusal
@@ -228,7 +229,7 @@ class _Process:
         }
 
     def _consumer_error(self, code: str) -> None:
-        self._events.kafka_error("consumer", code)
+        self._events.kafka_error("consumer", code, remedy_of(code))
 
     def _producer_error(self, code: str) -> None:
         self._events.kafka_error("producer", code)

@@ -26,7 +26,7 @@ def consumer_properties(kafka: Kafka) -> dict[str, Property]:
         "isolation.level": "read_committed",
     }
     if kafka.group_protocol == "classic":
-        member["partition.assignment.strategy"] = "cooperative-sticky"
+        member["partition.assignment.strategy"] = kafka.assignment
     if kafka.group_instance_id is not None:
         member["group.instance.id"] = kafka.group_instance_id
     return kafka_properties(kafka) | member

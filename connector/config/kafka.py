@@ -121,8 +121,13 @@ class Kafka(Section):
     """Consumer group. Every process of one deployment has the same; two deployments never share one."""
 
     group_protocol: Literal["classic", "consumer"] = "classic"
-    """Who assigns partitions: `classic` (every broker; cooperative-sticky) or `consumer` (KIP-848, brokers 4.0 and
-    newer). Classic is the default because every broker knows it."""
+    """Who assigns partitions: `classic` (the group's leader, on every broker) or `consumer` (the broker, KIP-848, 4.0
+    and newer). Classic is the default because every broker knows it."""
+
+    assignment: Literal["cooperative-sticky", "range", "roundrobin"] = "cooperative-sticky"
+    """How `classic` shares partitions out. With `cooperative-sticky` only partitions that move are let go; with the
+    other two, which are eager, every rebalance stops every process until it has drained: for groups that must have it.
+    The same in every process of the group; `consumer` has no use for it."""
 
     group_instance_id: GroupName | None = None
     """Static membership: a name of this one process that outlives its restarts, so that a restart within the session
@@ -145,6 +150,12 @@ class Kafka(Section):
 
     client: Mapping[str, Property] = Field(default={})
     """Any property of librdkafka, for consumer and producer alike, but those that the promises rest on (below)."""
+
+    @model_validator(mode="after")
+    def _assignment_is_classic(self) -> Self:
+        if self.group_protocol == "consumer" and "assignment" in self.model_fields_set:
+            raise ValueError("assignment is for group_protocol classic: with consumer the broker decides")
+        return self
 
     @field_validator("client", mode="before")
     @classmethod

@@ -34,7 +34,7 @@ PROMISED: Mapping[str, str] = {
     "transaction.timeout.ms": _COPIES,
     "statistics.interval.ms": "the broker's round trip in our metrics is read from the statistics",
     "partitioner": "one end user's copies belong in one partition, whichever client wrote them (murmur2_random)",
-    "partition.assignment.strategy": "the drain of a revoke is written for cooperative-sticky",
+    "partition.assignment.strategy": _OURS + "kafka.assignment",
     "fetch.queue.backoff.ms": _MEMORY,
     "queued.max.messages.kbytes": _MEMORY,
     "queued.min.messages": _MEMORY,

@@ -36,7 +36,7 @@ from connector.core.signals import (
     Taken,
     in_requests,
 )
-from connector.edge.kafka_errors import ends_the_process, is_silent, name_of
+from connector.edge.kafka_errors import Action, Operation, name_of, row_of
 from connector.edge.kafka_identity import LogIdentities
 from connector.edge.kafka_records import record_of
 from connector.edge.kafka_starts import NoStartError, Starts, Subscription
@@ -44,6 +44,7 @@ from connector.edge.kafka_starts import NoStartError, Starts, Subscription
 _log = logging.getLogger(__name__)
 
 _BATCH = 500
+_COOPERATIVE = "cooperative-sticky"
 _BUSY_WAIT, _IDLE_WAIT = 0.005, 0.2
 """Seconds that a poll may wait: nothing wakes it for a command, so short while answers are outstanding."""
 
@@ -64,6 +65,10 @@ _MAP_TOO_LARGE = "offset_metadata_too_large"
 
 _RELEASE_GRACE = 5.0
 """Seconds beyond the drain's budget that a revoke waits for the flow."""
+
+_RELEASE_PATIENCE, _ANEW_PAUSE = 120.0, 1.0
+"""Seconds that a static member waits for its name, which a broker holds for a process that died until its session
+ends (KIP-848: 45 s by default), and seconds between two clients."""
 
 _PROMISED: dict[str, object] = {
     "enable.auto.commit": False,
@@ -113,6 +118,8 @@ class KafkaSource:
         on_statistics: Callable[[str], None],
     ) -> None:
         self._properties = {**properties, **_PROMISED}
+        # KIP-848 names no strategy, and is incremental.
+        self._incremental = properties.get("partition.assignment.strategy", _COOPERATIVE) == _COOPERATIVE
         self._subscription = subscription
         self._identities = identities
         self._on_error = on_error
@@ -140,6 +147,8 @@ class KafkaSource:
         self._commits_under_way: deque[bool] = deque()
         self._refusals: set[str] = set()
         self._closing = False
+        self._anew = False
+        self._started_at = time.monotonic()
         self.turned_at = time.monotonic()
         self.joined = False
 
@@ -193,33 +202,42 @@ class KafkaSource:
     # From here on everything runs on the owner thread.
 
     def _own(self) -> None:
+        self._started_at = time.monotonic()
         try:
-            self._consumer = Consumer(
-                {
-                    **self._properties,
-                    "on_commit": self._on_commit,
-                    "error_cb": self._on_client_error,
-                    "stats_cb": self._on_stats,
-                },
-                logger=logging.getLogger("librdkafka"),
-            )
-            self._starts = Starts(self._consumer, self._properties, self._subscription, self._is_being_asked)
-            self._identities.ask()
-            self._consumer.subscribe(
-                self._subscription.topics,
-                on_assign=self._on_assign,
-                on_revoke=self._on_revoke,
-                on_lost=self._on_lost,
-            )
             while not self._closing:
-                self._turn()
-            self._consumer.close()
+                self._be_a_member()
         except KafkaException as raised:
             self._fail(raised.args[0])
         except Exception as raised:  # whatever it is, the flow must learn that nothing more will come
             _log.exception("consumer_fault")
             self._tell(Failed("consumer_fault", f"a bug of ours ({type(raised).__name__}): report it"))
         self._call_soon(self._ended.set)
+
+    def _be_a_member(self) -> None:
+        """From joining to leaving; returns before it is told to close when only a new client can go on."""
+        self._anew = False
+        self._consumer = Consumer(
+            {
+                **self._properties,
+                "on_commit": self._on_commit,
+                "error_cb": self._on_client_error,
+                "stats_cb": self._on_stats,
+            },
+            logger=logging.getLogger("librdkafka"),
+        )
+        self._starts = Starts(self._consumer, self._properties, self._subscription, self._is_being_asked)
+        self._identities.ask()
+        self._consumer.subscribe(
+            self._subscription.topics,
+            on_assign=self._on_assign,
+            on_revoke=self._on_revoke,
+            on_lost=self._on_lost,
+        )
+        while not (self._closing or self._anew):
+            self._turn()
+        self._consumer.close()
+        if self._anew and not self._closing:
+            self._wait_for_command(_ANEW_PAUSE)
 
     def _turn(self) -> None:
         self.turned_at = time.monotonic()
@@ -348,7 +366,7 @@ class KafkaSource:
             starts = self._starts.of(native)
             # After the commits were read: of a topic that is created anew in between, the map names the old one.
             logs = self._identities.of(_partitions(native), urgent=any(metadata for _, metadata in starts))
-            consumer.incremental_assign([tp for tp, _ in starts])
+            (consumer.incremental_assign if self._incremental else consumer.assign)([tp for tp, _ in starts])
             # A partition that was paused when it went comes back paused, and would deliver nothing (pitfalls).
             # While the flow is full it is paused like the others, or they would be forgotten when there is room again.
             (consumer.pause if self._paused else consumer.resume)([tp for tp, _ in starts])
@@ -437,19 +455,27 @@ class KafkaSource:
             self._trouble(error)
 
     def _trouble(self, error: KafkaError) -> None:
-        if is_silent(error):
-            return
-        if ends_the_process(error):
+        action = row_of(Operation.CONSUME, error).action
+        if action is Action.STOP and self._may_be_unreleased(error):
+            action = Action.NEW_CLIENT
+        if action is Action.STOP:
             self._fail(error)
-        else:
+        elif action is not Action.IGNORE:
+            self._anew = self._anew or action is Action.NEW_CLIENT
             self._call_soon(self._on_error, name_of(error))
 
+    def _may_be_unreleased(self, error: KafkaError) -> bool:
+        """Whether our name may still belong to a process that died: the client then only says that it is fatal."""
+        named = "group.instance.id" in self._properties and error.code() == KafkaError._FATAL
+        return named and not self.joined and time.monotonic() - self._started_at < _RELEASE_PATIENCE
+
     def _fail(self, error: KafkaError) -> None:
-        code, remedy = ends_the_process(error) or (
-            name_of(error),
-            "Kafka refused what the consumer needs; `connector check --live` looks at it from outside",
-        )
-        self._tell(Failed(code, remedy))
+        row = row_of(Operation.CONSUME, error)
+        if row.action is Action.STOP:
+            self._tell(Failed(row.name, row.remedy))
+        else:
+            remedy = "Kafka refused what the consumer needs; `connector check --live` looks at it from outside"
+            self._tell(Failed(name_of(error), remedy))
 
     def _native(self, partitions: set[Partition] | list[Partition]) -> list[TopicPartition]:
         return [TopicPartition(partition.topic, partition.number) for partition in partitions]

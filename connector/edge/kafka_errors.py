@@ -1,60 +1,188 @@
-"""Kafka's errors by what they mean for a consumer: `retriable()` is False on most that pass by themselves."""
+"""What we do about each of Kafka's errors: one table. `retriable()` is False on most that pass by themselves."""
 
 from __future__ import annotations
 
+from enum import StrEnum
+from typing import NamedTuple
+
 from confluent_kafka import KafkaError
 
-_REMEDIES = {
-    KafkaError._AUTO_OFFSET_RESET: (  # the library's own names of local errors begin with an underscore
+
+class Operation(StrEnum):
+    """What was under way: reading and membership; a commit; a copy to the retry or dead-letter topic."""
+
+    CONSUME = "consume"
+    COMMIT = "commit"
+    COPY = "copy"
+
+
+class Action(StrEnum):
+    """What we do."""
+
+    IGNORE = "nothing"
+    WAIT = "wait"
+    """The client goes on by itself; the error is counted."""
+    RETRY = "retry"
+    """Ours to try again, with backoff, for ever."""
+    SMALLER = "smaller"
+    """Again with a shorter map, or with fewer headers; if that is of no use, as RETRY."""
+    NEW_CLIENT = "new client"
+    STOP = "stop"
+    """The process ends with exit code 1: going on would skip records silently, or never read one again."""
+
+
+class Row(NamedTuple):
+    """Errors that mean the same. `name` is their bounded name in the log when the process ends for them."""
+
+    operation: Operation
+    codes: frozenset[int]
+    action: Action
+    name: str
+    remedy: str
+
+
+def _row(operation: Operation, action: Action, name: str, remedy: str, *codes: int) -> Row:
+    return Row(operation, frozenset(codes), action, name, remedy)
+
+
+ROWS: tuple[Row, ...] = (
+    _row(
+        Operation.CONSUME,
+        Action.STOP,
         "offset_out_of_range",
         "the committed offset is not in the log any more: records were deleted before they were read, or the topic "
-        "was made anew. Find out which, then set the group's offset by hand (kafka-consumer-groups --reset-offsets)",
+        "was made anew. Find out which, then set the group's offset by hand (`connector offsets set`)",
+        KafkaError._AUTO_OFFSET_RESET,
+        KafkaError.OFFSET_OUT_OF_RANGE,
     ),
-    KafkaError.TOPIC_AUTHORIZATION_FAILED: (
+    _row(
+        Operation.CONSUME,
+        Action.STOP,
         "topic_authorization_failed",
         "grant this principal READ and DESCRIBE on the main and retry topics; `connector check --live` names them",
+        KafkaError.TOPIC_AUTHORIZATION_FAILED,
     ),
-    KafkaError.GROUP_AUTHORIZATION_FAILED: (
+    _row(
+        Operation.CONSUME,
+        Action.STOP,
         "group_authorization_failed",
         "grant this principal READ on the consumer group kafka.group_id",
+        KafkaError.GROUP_AUTHORIZATION_FAILED,
     ),
-    KafkaError._AUTHENTICATION: (
+    _row(
+        Operation.CONSUME,
+        Action.STOP,
         "authentication_failed",
         "the brokers refuse the credentials of kafka.security",
+        KafkaError._AUTHENTICATION,
+        KafkaError.SASL_AUTHENTICATION_FAILED,
+        KafkaError.UNSUPPORTED_SASL_MECHANISM,
     ),
-    KafkaError.SASL_AUTHENTICATION_FAILED: (
-        "authentication_failed",
-        "the brokers refuse the credentials of kafka.security",
+    _row(
+        Operation.CONSUME,
+        Action.NEW_CLIENT,
+        "unreleased_instance_id",
+        "the broker still counts on the process that had this kafka.group_instance_id before, until its session ends",
+        KafkaError.UNRELEASED_INSTANCE_ID,
     ),
-    KafkaError._FATAL: (
+    _row(
+        Operation.CONSUME,
+        Action.STOP,
         "fatal",
-        "the client cannot go on and starts anew with the process; the log line before this one says why",
+        "the client cannot go on and starts anew with the process; the log line before this one says why. With "
+        "kafka.group_instance_id: another process has the same name",
+        KafkaError._FATAL,
+        KafkaError._FENCED,
+        KafkaError.FENCED_INSTANCE_ID,
     ),
-    KafkaError.UNSUPPORTED_VERSION: (
+    _row(
+        Operation.CONSUME,
+        Action.STOP,
         "unsupported_version",
         "kafka.group_protocol consumer needs brokers of 4.0 or newer; use classic",
+        KafkaError.UNSUPPORTED_VERSION,
     ),
-    KafkaError.INCONSISTENT_GROUP_PROTOCOL: (
+    _row(
+        Operation.CONSUME,
+        Action.STOP,
         "inconsistent_group_protocol",
-        "another program with other settings is a member of kafka.group_id; give this connector a group of its own",
+        "a member of kafka.group_id has another kafka.assignment or is another program: stop all of them before a "
+        "change, or give this connector a group of its own",
+        KafkaError.INCONSISTENT_GROUP_PROTOCOL,
     ),
+    _row(
+        Operation.CONSUME,
+        Action.STOP,
+        "group_refused",
+        "the brokers refuse the group's settings: its name, its session time-out, or one more member",
+        KafkaError.INVALID_GROUP_ID,
+        KafkaError.INVALID_SESSION_TIMEOUT,
+        KafkaError.GROUP_MAX_SIZE_REACHED,
+        KafkaError.UNSUPPORTED_ASSIGNOR,
+    ),
+    _row(
+        Operation.CONSUME,
+        Action.WAIT,
+        "unknown_topic",
+        "a topic of kafka.topics does not exist: `connector check --live` names it. It is read once it is there",
+        KafkaError.UNKNOWN_TOPIC_OR_PART,
+        KafkaError._UNKNOWN_TOPIC,
+        KafkaError._UNKNOWN_PARTITION,
+    ),
+    _row(Operation.CONSUME, Action.IGNORE, "end_of_partition", "", KafkaError._PARTITION_EOF),
+    _row(
+        Operation.COMMIT,
+        Action.SMALLER,
+        "metadata_refused",
+        "",
+        KafkaError.OFFSET_METADATA_TOO_LARGE,
+        KafkaError.UNKNOWN,  # what a broker says when the whole request is too large, and for other reasons
+    ),
+    _row(
+        Operation.COPY,
+        Action.SMALLER,
+        "too_large",
+        "",
+        KafkaError.MSG_SIZE_TOO_LARGE,
+        KafkaError.INVALID_MSG_SIZE,
+    ),
+    _row(
+        Operation.COPY,
+        Action.NEW_CLIENT,
+        "fatal",
+        "a copy may exist twice",
+        KafkaError._FATAL,
+    ),
+)
+
+DEFAULTS = {
+    Operation.CONSUME: Row(Operation.CONSUME, frozenset(), Action.WAIT, "any other", ""),
+    Operation.COMMIT: Row(Operation.COMMIT, frozenset(), Action.RETRY, "any other", ""),
+    Operation.COPY: Row(Operation.COPY, frozenset(), Action.RETRY, "any other", ""),
 }
-"""Errors after which the process ends: going on would skip records silently, or never read one again."""
-
-_SILENT = frozenset({KafkaError._PARTITION_EOF})
-
-
-def ends_the_process(error: KafkaError) -> tuple[str, str] | None:
-    """Return (code, remedy) of an error that no waiting mends, else None."""
-    # code() and not fatal(): that one says False on a fenced static member (pitfalls).
-    return _REMEDIES.get(error.code())
-
-
-def is_silent(error: KafkaError) -> bool:
-    """Whether it is no error at all."""
-    return error.code() in _SILENT
+"""An error that has no row."""
 
 
 def name_of(error: KafkaError) -> str:
     """The bounded name, for labels: never the text, which may name hosts and users."""
     return str(error.name()).lstrip("_").lower()
+
+
+_INDEX = {(row.operation, code): row for row in ROWS for code in row.codes}
+_CODES = {
+    name_of(KafkaError(code)): code
+    for row in ROWS
+    if (row.operation, row.action) == (Operation.CONSUME, Action.WAIT)
+    for code in row.codes
+}
+
+
+def row_of(operation: Operation, error: KafkaError) -> Row:
+    """What to do about an error. Asks for code() only: fatal() says False on a fenced static member (pitfalls)."""
+    return _INDEX.get((operation, error.code()), DEFAULTS[operation])
+
+
+def remedy_of(name: str) -> str | None:
+    """What to do about an error that is waited out, by its bounded name; None when nothing is to be done."""
+    code = _CODES.get(name)
+    return None if code is None else _INDEX[Operation.CONSUME, code].remedy or None

@@ -11,7 +11,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from connector.core.record import Headers
 from connector.core.signals import WriteFailed
-from connector.edge.kafka_errors import name_of
+from connector.edge.kafka_errors import Action, Operation, name_of, row_of
 
 _PROMISED: dict[str, object] = {
     "enable.idempotence": True,
@@ -32,7 +32,6 @@ _PROMISED: dict[str, object] = {
 _POLL = 0.1
 _FLUSH = 5.0
 _FATAL = "fatal"
-_TOO_LARGE = frozenset({KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_MSG_SIZE})
 
 
 class KafkaSink:
@@ -99,5 +98,6 @@ def _answer(answered: asyncio.Future[WriteFailed | None], failed: WriteFailed | 
 
 
 def _failed(error: KafkaError) -> WriteFailed:
-    code = _FATAL if error.fatal() or error.code() == KafkaError._FATAL else name_of(error)
-    return WriteFailed(code, too_large=error.code() in _TOO_LARGE)
+    action = row_of(Operation.COPY, error).action
+    code = _FATAL if error.fatal() or action is Action.NEW_CLIENT else name_of(error)
+    return WriteFailed(code, too_large=action is Action.SMALLER)

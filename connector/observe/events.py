@@ -236,11 +236,11 @@ class Events:
         if self._admit("commit_failed", code):
             self._log.warning("commit_failed", code=code)
 
-    def kafka_error(self, client: str, code: str) -> None:
-        """An error of a Kafka client (`consumer` or `producer`) that passes by itself."""
+    def kafka_error(self, client: str, code: str, remedy: str | None = None) -> None:
+        """An error of a Kafka client (`consumer` or `producer`) that passes by itself, or with the remedy."""
         self._count("kafka_errors", client, code)
         if self._admit("kafka_error", f"{client} {code}"):
-            self._log.warning("kafka_error", client=client, code=code)
+            self._log.warning("kafka_error", client=client, code=code, **({} if remedy is None else {"remedy": remedy}))
 
     # Partitions.
 

@@ -284,3 +284,31 @@ async def test_a_sleep_that_was_asked_for_an_earlier_assignment_changes_nothing(
         happening = await asyncio.wait_for(first.next(), PATIENCE)
     assert happening.records[0].offset == 0
     await first.close({})
+
+
+async def test_a_static_member_that_comes_back_moves_no_partition(cluster: RealCluster) -> None:
+    topic = cluster.create(partitions=2)
+    names = [{"group.instance.id": f"{cluster.group}-{number}"} for number in range(2)]
+    async with joined(cluster.member(topic, properties=names[0])) as stays:
+        await _until(lambda: len(stays.assigned) == 2, "the first member has all")
+        async with joined(cluster.member(topic, properties=names[1])) as goes:
+            await _until(lambda: stays.revoking, "one is asked back")
+            stays.source.release({})
+            await _until(lambda: goes.assigned, "the second member has its share")
+            before = dict(goes.assigned)
+        asked_back = len(stays.revoking)
+        async with joined(cluster.member(topic, properties=names[1])) as back:
+            await _until(lambda: back.assigned, "the second member is back")
+            assert back.assigned.keys() == before.keys()
+            assert len(stays.revoking) == asked_back
+
+
+async def test_of_two_processes_of_one_name_the_older_one_ends(cluster: RealCluster) -> None:
+    topic = cluster.create()
+    name = {"group.instance.id": cluster.group}
+    async with joined(cluster.member(topic, properties=name)) as older:
+        await _until(lambda: older.assigned, "the partition is assigned")
+        async with joined(cluster.member(topic, properties=name)) as newer:
+            await _until(lambda: newer.assigned, "the newer one has it")
+            await _until(lambda: older.failed, "the older one ends")
+            assert older.failed[0].code == "fatal"

@@ -34,6 +34,9 @@ ROOM, SIZE = 10_000, 1 << 24
 
 _ANSWER_SECONDS = 20.0
 
+Protocols = Literal["classic", "eager", "consumer"]
+"""The classic group protocol, cooperative or eager, and KIP-848."""
+
 
 class Member:
     """A source, and everything it said so far, sorted."""
@@ -168,7 +171,7 @@ class MemoryCluster:
 class RealCluster:
     """Apache Kafka as a Cluster. `errors` are the bounded names that its clients reported."""
 
-    def __init__(self, kafka: Kafka, protocol: Literal["classic", "consumer"] = "classic") -> None:
+    def __init__(self, kafka: Kafka, protocol: Protocols = "classic") -> None:
         self.kafka = kafka
         self.group = f"group-{uuid.uuid4().hex[:12]}"
         self.errors: list[str] = []
@@ -287,15 +290,16 @@ class RealCluster:
         return KafkaSink({**given, "partitioner": "murmur2_random", **(properties or {})}, self.errors.append)
 
     def _member_properties(self) -> dict[str, object]:
-        classic = {"partition.assignment.strategy": "cooperative-sticky", "heartbeat.interval.ms": 200}
+        strategy = "range" if self._protocol == "eager" else "cooperative-sticky"
+        classic = {"partition.assignment.strategy": strategy, "heartbeat.interval.ms": 200}
         return {
             "bootstrap.servers": self.kafka.bootstrap_servers,
             "group.id": self.group,
-            "group.protocol": self._protocol,
+            "group.protocol": "consumer" if self._protocol == "consumer" else "classic",
             "isolation.level": "read_committed",
             # New topics and partitions are noticed within the tests' patience.
             "topic.metadata.refresh.interval.ms": 300,
-            **(classic if self._protocol == "classic" else {}),
+            **(classic if self._protocol != "consumer" else {}),
         }
 
     def _new_producer(self) -> Producer:
