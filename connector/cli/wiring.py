@@ -154,6 +154,7 @@ class _Process:
         provide("in_flight", lambda: self._loop.in_flight)
         provide("assigned_partitions", lambda: len(self._loop.assignments))
         provide("oldest_unsettled_seconds", self._oldest_seconds)
+        provide("oldest_unsettled_retention_ratio", self._oldest_ratio)
         provide("lag", lambda: {(p.topic, str(p.number)): float(lag) for p, lag in self._lags().items()})
         provide("last_commit_age_seconds", self._commit_age)
         expiries = _certificate_expiries(self._settings)
@@ -171,12 +172,19 @@ class _Process:
         return self._clock.monotonic() - self._loop.committer.last_acknowledged
 
     def _oldest_seconds(self) -> float:
-        stamps = [
-            record.timestamp_ms
-            for assignment in self._loop.assignments.values()
-            if (record := assignment.oldest()) is not None and record.timestamp_ms is not None
-        ]
-        return max(0.0, (self._clock.now_ms() - min(stamps)) / 1000) if stamps else 0.0
+        return max((age for _, age in self._ages()), default=0.0)
+
+    def _oldest_ratio(self) -> float:
+        kept = self._watermarks.retention
+        return max((age / kept[topic] for topic, age in self._ages() if topic in kept), default=0.0)
+
+    def _ages(self) -> Iterator[tuple[str, float]]:
+        """The topic of each assigned partition with the age of its oldest unsettled record, in seconds."""
+        now_ms = self._clock.now_ms()
+        for partition, assignment in self._loop.assignments.items():
+            record = assignment.oldest()
+            if record is not None and record.timestamp_ms is not None:
+                yield partition.topic, max(0.0, (now_ms - record.timestamp_ms) / 1000)
 
     def _lags(self) -> dict[Partition, int]:
         """Offsets between what is settled and the end of the log, as far as the end is known."""

@@ -1,4 +1,7 @@
-"""Bounds of the partitions' logs, asked for off the hot path: librdkafka's own lag freezes during a pause."""
+"""Bounds of the partitions' logs and the topics' retention, asked for off the hot path.
+
+librdkafka's own lag freezes while a partition is paused.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,11 @@ from collections.abc import Callable, Collection, Mapping
 from typing import NamedTuple
 
 from confluent_kafka import KafkaException, TopicPartition
-from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin import (  # type: ignore[attr-defined]  # the library does not say that it exports these
+    AdminClient,
+    ConfigResource,
+    ResourceType,
+)
 from confluent_kafka.admin._listoffsets import OffsetSpec
 
 from connector.core.record import Partition
@@ -18,6 +25,9 @@ _log = logging.getLogger(__name__)
 
 _EVERY = 10.0
 """Seconds between two looks: lag is watched over minutes."""
+
+_RETENTION_EVERY = 600.0
+"""Seconds between two looks at retention: it changes by hand."""
 
 _ANSWER = 10.0
 
@@ -34,7 +44,10 @@ class Bounds(NamedTuple):
 
 
 class Watermarks:
-    """The last known bounds of the log of each of `partitions()`."""
+    """The last known bounds of the log of each of `partitions()`, and the retention of their topics in seconds.
+
+    A topic that keeps its records for ever, or whose settings we may not see, has no retention here.
+    """
 
     def __init__(
         self,
@@ -46,6 +59,8 @@ class Watermarks:
         self._partitions = partitions
         self._on_error = on_error
         self.bounds: dict[Partition, Bounds] = {}
+        self.retention: dict[str, float] = {}
+        self._looked_at: dict[str, float] = {}
 
     async def run(self) -> None:
         """Look again and again, until cancelled."""
@@ -62,6 +77,23 @@ class Watermarks:
         ends = await self._offsets(partitions, OffsetSpec.latest())  # type: ignore[no-untyped-call]  # its stub lacks it
         starts = await self._offsets(partitions, OffsetSpec.earliest())  # type: ignore[no-untyped-call]  # likewise
         self.bounds = {p: Bounds(starts[p], ends[p]) for p in partitions if p in starts and p in ends}
+
+        for topic in {partition.topic for partition in partitions}:
+            await self._look_at_retention(topic, asyncio.get_running_loop().time())
+
+    async def _look_at_retention(self, topic: str, now: float) -> None:
+        if now - self._looked_at.get(topic, -_RETENTION_EVERY) < _RETENTION_EVERY:
+            return
+        self._looked_at[topic] = now
+        resource = ConfigResource(ResourceType.TOPIC, topic)
+        try:
+            asked = self._admin.describe_configs([resource], request_timeout=_ANSWER)[resource]
+            kept = int((await asyncio.wrap_future(asked))["retention.ms"].value)
+        except (KafkaException, KeyError):
+            return
+        self.retention.pop(topic, None)
+        if kept > 0:
+            self.retention[topic] = kept / 1000
 
     async def _offsets(self, partitions: Collection[Partition], spec: OffsetSpec) -> dict[Partition, int]:
         if not partitions:

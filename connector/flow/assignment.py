@@ -20,7 +20,10 @@ from connector.core.signals import Commit
 
 
 class Delivery:
-    """One record on its way through the process. Exactly one of `request` and `refused` is set."""
+    """One record on its way through the process. Exactly one of `request` and `refused` is set.
+
+    `posting`: its post was begun, and nothing is known of it yet.
+    """
 
     __slots__ = (
         "assignment",
@@ -33,6 +36,7 @@ class Delivery:
         "lane",
         "outcome",
         "post_seconds",
+        "posting",
         "record",
         "refused",
         "request",
@@ -54,6 +58,7 @@ class Delivery:
         self.traceparent: str | None = None
         self.outcome: Outcome | None = None
         self.post_seconds = 0.0
+        self.posting = False
 
     @property
     def trace_id(self) -> str | None:

@@ -95,7 +95,9 @@ class Road:
             if delivery.expires_ms is not None and now_ms >= delivery.expires_ms:
                 return expired(delivery.history, f"{(now_ms - delivery.expires_ms) // 1000} s past its time")
             started = clock.monotonic()
+            delivery.posting = True
             answer = await self._invoker.invoke(request, delivery.traceparent)
+            delivery.posting = False
             delivery.post_seconds = clock.monotonic() - started
             delivery.outcome = outcome = self._classify(answer, delivery.end_user)
             self._events.answered(outcome, delivery.post_seconds)

@@ -12,7 +12,7 @@ from connector.core.record import Partition, Record
 from connector.core.schedule import RetryPlan
 from connector.core.settled_map import decode
 from connector.core.signals import Asleep, Assigned, Commit, Committed, Failed, Lost, Revoking, SchemaNeeded, Taken
-from connector.flow.assignment import Assignment
+from connector.flow.assignment import Assignment, Delivery
 from connector.flow.commits import Committer
 from connector.flow.deliver import Road
 from connector.flow.dispatch import Dispatcher, Ordering
@@ -74,6 +74,7 @@ class Loop:
         self._limits = limits
         self._stopping = False
         self._background: set[asyncio.Task[None]] = set()
+        self._in_hand: set[Delivery] = set()
         self.workers: list[asyncio.Task[None]] = []
         self.assignments: dict[Partition, Assignment] = {}
         self.holds = Holds(world.clock, world.events)
@@ -150,6 +151,7 @@ class Loop:
         self._stopping = True
         leaving = list(self.assignments.values())
         drained = await self._drain(leaving, budget)
+        self._report_left_behind(leaving)
         for task in (*self.workers, *self._background):
             task.cancel()
         await asyncio.gather(*self.workers, *self._background, return_exceptions=True)
@@ -164,12 +166,14 @@ class Loop:
         while True:
             delivery = await self._dispatcher.next()
             assignment = delivery.assignment
+            self._in_hand.add(delivery)
             try:
                 destination = await self._road.deliver(delivery)
                 await self._settler.settle(delivery, destination, self._dispatcher)
             except Exception as error:  # a bug of ours must stop one partition, not lose a record or all the others
                 self._stop_partition(assignment, error)
             finally:
+                self._in_hand.discard(delivery)
                 assignment.end()
 
     def _may_post(self) -> bool:
@@ -210,6 +214,7 @@ class Loop:
     async def _give_up(self, event: Revoking) -> None:
         leaving = [a for partition in event.partitions if (a := self.assignments.get(partition))]
         drained = await self._drain(leaving, event.budget)
+        self._report_left_behind(leaving)
         offsets = self.committer.final(leaving)
         self._retire(leaving)
         self._source.release(offsets)
@@ -238,6 +243,13 @@ class Loop:
         except TimeoutError:
             return False
         return True
+
+    def _report_left_behind(self, leaving: Iterable[Assignment]) -> None:
+        """Nobody here will use the answers of what is still posted: whoever comes next posts these records again."""
+        going = {assignment for assignment in leaving if not assignment.gone}
+        for delivery in self._in_hand:
+            if delivery.posting and delivery.assignment in going:
+                self._events.left_behind(delivery.record, delivery.event_id)
 
     def _owes(self, assignment: Assignment) -> bool:
         return not self.holds.active and self._dispatcher.owes(assignment)

@@ -18,6 +18,7 @@ from connector.core.refusal import Stage
 from connector.core.reply import Failure
 from connector.observe.metrics import Metrics
 from connector.observe.sampling import Sampler
+from connector.observe.table import LEFT_BEHIND
 
 _LINES_A_SECOND = 10  # of one event and code: enough to see what happens, too few to fill a disk
 _STATUS_FAMILIES = ("1xx", "2xx", "3xx", "4xx", "5xx")
@@ -193,6 +194,12 @@ class Events:
     def maybe_delivered(self, code: str) -> None:
         """A post was not accepted but may have been delivered; the line of what became of the record says so."""
         self._count("maybe_delivered", code)
+
+    def left_behind(self, record: Record, event_id: str | None) -> None:
+        """The drain was over before this post was answered: it may be delivered, and will be posted again."""
+        self._count("maybe_delivered", LEFT_BEHIND)
+        if self._admit("left_behind", ""):
+            self._log.warning("left_behind", **_place(record), event_id=event_id, code=LEFT_BEHIND)
 
     def late_answer(self, record: Record, event_id: str | None, outcome: Outcome | None) -> None:
         """An answer came after its partition had gone; it settles nothing, so the record may be posted twice."""

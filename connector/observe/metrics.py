@@ -16,7 +16,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 
 from connector import __version__
-from connector.observe.table import OTHER, PREFIX, TABLE, Definition, Kind
+from connector.observe.table import LEFT_BEHIND, OTHER, PREFIX, TABLE, Definition, Kind
 
 LabelValues = tuple[str, ...]
 Reading = float | Mapping[LabelValues, float]
@@ -100,7 +100,7 @@ class Metrics(Collector):
         allowed = {
             "records_dead_lettered": {"code": _with_other(dead_letter_codes)},
             "answers": {"code": _with_other(answer_codes)},
-            "maybe_delivered": {"code": _with_other(answer_codes)},
+            "maybe_delivered": {"code": _with_other([*answer_codes, LEFT_BEHIND])},
             "schemas_unavailable": {"code": _with_other(schema_codes)},
         }
         self._counters = {

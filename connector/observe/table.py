@@ -45,6 +45,10 @@ class Definition(NamedTuple):
 
 
 _ANSWER_CODE = Label("code", (OTHER,), "the classes of `connector codes`, and `other`")
+LEFT_BEHIND = "left_behind"
+_MAYBE_CODE = Label(
+    "code", (LEFT_BEHIND, OTHER), "the classes of `connector codes`, `left_behind` (a drain was over), and `other`"
+)
 _DEAD_LETTER_CODE = Label("code", (OTHER,), "the classes a dead letter can have, and `other`")
 _SCHEMA_CODE = Label("code", (OTHER,), "the reasons for which a schema cannot be had, and `other`")
 _KAFKA_CODE = Label("code", None, "names of Kafka's errors")
@@ -83,6 +87,12 @@ TABLE: tuple[Definition, ...] = (
         G,
         "Age of the oldest unsettled record in memory, by its Kafka timestamp; 0 without.",
     ),
+    Definition(
+        "oldest_unsettled_retention_ratio",
+        G,
+        "Age of the oldest unsettled record as a share of its topic's retention.ms, the largest of the assigned "
+        "partitions: at 1 Kafka deletes what was not posted. 0 without, or where the retention is not known.",
+    ),
     Definition("lag", G, "Records between what is settled and the end of the partition.", _TOPIC_PARTITION),
     Definition("assigned_partitions", G, "Partitions that this process reads."),
     Definition("answers", C, "Answers to posts by class, a post without an answer among them.", (_ANSWER_CODE,)),
@@ -104,7 +114,7 @@ TABLE: tuple[Definition, ...] = (
         "maybe_delivered",
         C,
         "Posts that were not accepted but may have been delivered, by class.",
-        (_ANSWER_CODE,),
+        (_MAYBE_CODE,),
     ),
     Definition(
         "kindnesses",

@@ -36,3 +36,17 @@ async def test_bounds_are_those_of_the_broker(kafka: Kafka) -> None:
     await eventually(lambda: watermarks.bounds == {partition: Bounds(0, 3)}, 20, "the bounds are known")
     looking.cancel()
     assert errors == []
+
+
+async def test_retention_is_that_of_the_topic_and_none_where_records_are_kept_for_ever(kafka: Kafka) -> None:
+    cluster = RealCluster(kafka)
+    kept, for_ever = (Partition(f"{cluster.group}-{name}", 0) for name in ("kept", "for-ever"))
+    kafka.create_topic(kept.topic, retention_ms="7200000")
+    kafka.create_topic(for_ever.topic, retention_ms="-1")
+    watermarks = Watermarks(
+        {"bootstrap.servers": kafka.bootstrap_servers}, lambda: [kept, for_ever], lambda error: None
+    )
+    looking = asyncio.create_task(watermarks.run())
+    await eventually(lambda: watermarks.retention, 20, "the retention is known")
+    looking.cancel()
+    assert watermarks.retention == {kept.topic: 7200.0}

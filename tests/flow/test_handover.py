@@ -121,6 +121,8 @@ async def test_a_stop_ends_with_its_budget(clock: VirtualClock) -> None:
     assert 40 <= clock.monotonic() - before < 41
     assert HEAD not in kafka.committed
     assert connector.books_balance()
+    assert connector.metrics.counter("maybe_delivered").at("left_behind").value == 1
+    assert [line["offset"] for line in connector.log if line["event"] == "left_behind"] == [0]
 
 
 @run_virtual

@@ -76,6 +76,7 @@ HAPPENINGS: dict[str, tuple[Callable[[Events], None], str | None, str | None]] =
     "kindness": (lambda e: e.kindness("plus"), "kindnesses_total", None),
     "never_sent": (lambda e: e.never_sent(Failure.DNS), "never_sent_total", "warning"),
     "maybe_delivered": (lambda e: e.maybe_delivered("rate_limited"), "maybe_delivered_total", None),
+    "left_behind": (lambda e: e.left_behind(RECORD, "order-7"), "maybe_delivered_total", "warning"),
     "late_answer": (lambda e: e.late_answer(RECORD, "order-7", LIMITED), "late_answers_total", "warning"),
     "schema_unavailable": (lambda e: e.schema_unavailable("timeout"), "schemas_unavailable_total", "warning"),
     "write_failed": (lambda e: e.write_failed("retry", "TIMED_OUT"), "writes_failed_total", "warning"),
