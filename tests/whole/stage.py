@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import fastavro
-from confluent_kafka import Producer
+from confluent_kafka import Consumer, Producer, TopicPartition
 
 from connector.core.record import Headers, Partition, Record
 from connector.simulator.rules import ACCOUNT_ID, PASSWORD, Request
@@ -68,6 +68,13 @@ def single_object(fields: Fields) -> bytes:
     return b"\xc3\x01" + _FINGERPRINT + bare(fields)
 
 
+def decoded(value: bytes) -> Fields:
+    """What `single_object` wrote."""
+    fields = fastavro.schemaless_reader(BytesIO(value[10:]), _PARSED, None)
+    assert isinstance(fields, dict)
+    return fields
+
+
 def confluent(fields: Fields, schema_id: int) -> bytes:
     """Confluent's frame."""
     return b"\x00" + schema_id.to_bytes(4, "big") + bare(fields)
@@ -97,6 +104,7 @@ class Stage:
         self._base_url = base_url
         self._processes: list[ConnectorProcess] = []
         self._producer = Producer({"bootstrap.servers": kafka.bootstrap_servers, "linger.ms": 5})
+        folder.mkdir(exist_ok=True)
         self.password_file = folder / "password"
         self.password_file.write_text(PASSWORD)
 
@@ -160,6 +168,27 @@ class Stage:
     def dead_letters(self, count: int) -> list[Record]:
         """Read the first dead letters."""
         return self.cluster.read(Partition(self.dead_letter, 0), count)
+
+    def dead_marks(self) -> set[str]:
+        """The marks of the dead letters written so far."""
+        consumer = Consumer({"bootstrap.servers": self.cluster.kafka.bootstrap_servers, "group.id": "dead-letters"})
+        try:
+            partition = TopicPartition(self.dead_letter, 0, 0)
+            _, end = consumer.get_watermark_offsets(partition, timeout=20)
+            consumer.assign([partition])
+            values = [message.value() for message in consumer.consume(end, 20)] if end else []
+        finally:
+            consumer.close()
+        return {str(decoded(value or b"")["eventId"]) for value in values}
+
+    def lost(self, marks: Iterable[str]) -> set[str]:
+        """Those that the vendor never accepted."""
+        return set(marks) - self.simulator.ledger.counts("marker").keys()
+
+    @property
+    def repeats(self) -> int:
+        """How often the vendor accepted again what it had accepted."""
+        return sum(count - 1 for count in self.simulator.ledger.counts("marker").values())
 
     def accepted_once(self, marks: Iterable[str]) -> bool:
         """Whether the vendor accepted exactly these, each once."""

@@ -1,0 +1,42 @@
+"""Events under which something is broken."""
+
+from __future__ import annotations
+
+import asyncio
+
+from tests.support.deadline import eventually
+from tests.whole.stage import Stage, event
+
+PATIENCE = 40.0
+_BATCH, _PAUSE = 10, 0.05
+"""Events at a time, and seconds between two times."""
+
+
+class Load:
+    """Events that come at a steady pace, for as long as the block lasts, to a vendor that takes its time."""
+
+    def __init__(self, stage: Stage, partitions: int = 6) -> None:
+        stage.create_topics(partitions=partitions)
+        stage.scenario(latency={"kind": "uniform", "low": 0.0, "high": 0.1})
+        self.marks: list[str] = []
+        self._stage = stage
+
+    async def __aenter__(self) -> Load:
+        self._producing = asyncio.create_task(self._produce())
+        return self
+
+    async def __aexit__(self, *raised: object) -> None:
+        self._producing.cancel()
+        await asyncio.gather(self._producing, return_exceptions=True)
+
+    async def goes_on(self, count: int = 100) -> None:
+        """Wait until so many more are accepted."""
+        goal = self._stage.simulator.ledger.accepted + count
+        await eventually(lambda: self._stage.simulator.ledger.accepted >= goal, PATIENCE, f"{count} more are accepted")
+
+    async def _produce(self) -> None:
+        while True:
+            new = [f"e-{len(self.marks) + n}" for n in range(_BATCH)]
+            self._stage.produce_events(event(mark, len(self.marks) + n) for n, mark in enumerate(new))
+            self.marks += new
+            await asyncio.sleep(_PAUSE)

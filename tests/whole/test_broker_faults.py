@@ -1,0 +1,220 @@
+"""A broker that dies, hangs and refuses, and logs that are not what they were, under load, on real Kafka."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from confluent_kafka import KafkaException, TopicPartition
+from confluent_kafka.admin import ConfigResource, ResourceType  # type: ignore[attr-defined]  # not said to be exported
+from confluent_kafka.admin._config import AlterConfigOpType, ConfigEntry
+
+from connector.core.record import Partition
+from connector.simulator.server import SimulatorServer
+from tests.support.connector_process import ConnectorProcess
+from tests.support.deadline import eventually
+from tests.support.kafka_broker import KafkaBroker
+from tests.whole.load import PATIENCE, Load
+from tests.whole.stage import ListeningVendor, Stage, event, number, single_object
+
+DELIVERY = {"in_flight": 16, "uncommitted": 50}
+BOUND = DELIVERY["in_flight"] + DELIVERY["uncommitted"]
+FROZEN_SECONDS = 9.0
+"""Longer than the session time-out of the stage."""
+
+pytestmark = pytest.mark.timeout(120)
+
+
+async def _nothing_lost(stage: Stage, load: Load) -> None:
+    await eventually(lambda: not stage.lost(load.marks), PATIENCE, "every event is accepted")
+
+
+async def test_a_broker_that_dies_and_comes_back_under_load_loses_nothing(
+    own_stage: Stage, private_kafka: KafkaBroker
+) -> None:
+    async with Load(own_stage) as load:
+        connectors = [own_stage.connector(delivery=DELIVERY) for _ in range(2)]
+        await asyncio.gather(*(connector.start() for connector in connectors))
+        await load.goes_on()
+        await asyncio.to_thread(private_kafka.kill)
+        await asyncio.to_thread(private_kafka.start)
+        await load.goes_on()
+    await _nothing_lost(own_stage, load)
+    assert own_stage.repeats <= len(connectors) * BOUND
+    assert [await connector.stop() for connector in connectors] == [0, 0]
+
+
+async def test_a_broker_that_hangs_for_longer_than_a_session_loses_nothing(
+    own_stage: Stage, private_kafka: KafkaBroker
+) -> None:
+    async with Load(own_stage) as load:
+        connector = own_stage.connector(delivery=DELIVERY)
+        await connector.start()
+        await load.goes_on()
+        private_kafka.freeze()
+        await asyncio.sleep(FROZEN_SECONDS)
+        private_kafka.thaw()
+        await load.goes_on()
+    await _nothing_lost(own_stage, load)
+    assert own_stage.repeats <= 2 * BOUND  # the partitions may be taken away once, and given back
+    assert await connector.stop() == 0
+
+
+async def test_a_broker_that_takes_no_long_metadata_gets_commits_without_a_map(tmp_path: Path) -> None:
+    broker = KafkaBroker(tmp_path / "kafka", {"offset.metadata.max.bytes": "60"})
+    await asyncio.to_thread(broker.start)
+    simulator = SimulatorServer(ListeningVendor())
+    stage = Stage(broker, tmp_path / "stage", simulator, await simulator.start())
+    try:
+        stage.create_topics()
+        slow = {"when": {"phone_numbers": [number(0)]}, "do": {"kind": "late", "seconds": 3.0}}
+        stage.scenario(rules=[slow])
+        marks = [f"e-{n}" for n in range(40)]
+        stage.produce_events(event(mark, n) for n, mark in enumerate(marks))
+        connector = stage.connector(delivery=DELIVERY)
+        await connector.start()
+        await connector.until(accepted=40)
+        assert connector.lines("map_refused")
+        assert await connector.stop() == 0
+        assert stage.cluster.committed(Partition(stage.main, 0)) == 40
+        assert stage.accepted_once(marks)
+    finally:
+        await stage.close()
+        broker.kill()
+
+
+async def test_copies_that_no_acl_allows_wait_and_then_go(own_stage: Stage, private_kafka: KafkaBroker) -> None:
+    own_stage.create_topics(partitions=2)
+    own_stage.scenario(rules=[{"when": {"first": 1, "of": "invocation"}, "do": {"kind": "reject"}}])
+    private_kafka.refuse_writes(own_stage.retry)
+    own_stage.produce([single_object(event("waits", 1))], partition=0)
+    connector = own_stage.connector()
+    await connector.start()
+    await _waits_to_write(connector, f"{own_stage.main}-0", "retry")
+    private_kafka.accept_writes(own_stage.retry)
+    await connector.until(retried=1, accepted=1)
+    assert await connector.stop() == 0
+    assert own_stage.accepted_once(["waits"])
+
+
+async def test_copies_that_too_few_replicas_would_have_wait_and_then_go(
+    own_stage: Stage, private_kafka: KafkaBroker
+) -> None:
+    own_stage.create_topics()
+    _set_in_sync(private_kafka, own_stage.dead_letter, 2)
+    own_stage.produce([b"not Avro", single_object(event("behind", 1))])
+    connector = own_stage.connector(delivery={"in_flight": 1})
+    await connector.start()
+    await _waits_to_write(connector, f"{own_stage.main}-0", "dead_letter")
+    _set_in_sync(private_kafka, own_stage.dead_letter, 1)
+    await connector.until(dead_lettered=1, accepted=1)
+    assert await connector.stop() == 0
+
+
+async def test_a_group_has_its_commits_to_itself_while_it_lives(stage: Stage) -> None:
+    """The broker refuses a commit by somebody who is no member; once the group is stopped it is an operator's."""
+    partition = await _with_ten_settled(stage)
+    connector = stage.connector()
+    await connector.start()
+    with pytest.raises(KafkaException, match="UNKNOWN_MEMBER_ID"):
+        stage.cluster.commit(partition, 3)
+    assert await connector.stop() == 0
+    stage.cluster.commit(partition, 3)
+    await connector.start()
+    await connector.until(accepted=7)
+    assert await connector.stop() == 0
+    assert stage.cluster.committed(partition) == 10
+
+
+async def test_aborted_transactions_and_their_markers_are_passed_over(stage: Stage) -> None:
+    stage.create_topics()
+    partition = Partition(stage.main, 0)
+    for n in range(3):
+        stage.produce([single_object(event(f"e-{n}", n))])
+        stage.cluster.leave_gap(partition)
+    connector = stage.connector()
+    await connector.start()
+    await connector.until(accepted=3, dead_lettered=0)
+    assert await connector.stop() == 0
+    assert stage.accepted_once(["e-0", "e-1", "e-2"])
+
+
+async def test_records_deleted_before_they_were_read_end_the_process_and_nothing_is_skipped(stage: Stage) -> None:
+    partition = await _with_ten_settled(stage)
+    stage.produce(single_object(event(f"later-{n}", n)) for n in range(5))
+    gone = TopicPartition(partition.topic, 0, 12)
+    stage.cluster.kafka.admin().delete_records([gone])[gone].result(PATIENCE)
+    await _ends_for_the_offset(stage)
+    assert stage.cluster.committed(partition) == 10
+
+
+async def test_a_topic_that_was_made_anew_while_the_process_was_stopped_is_read_from_its_beginning(
+    stage: Stage,
+) -> None:
+    """The broker forgets a group's commits together with their topic, and `kafka.start` decides again."""
+    partition = await _with_ten_settled(stage)
+    stage.cluster.create_anew(partition.topic)
+    await eventually(lambda: _is_there(stage, partition), PATIENCE, "the topic is there")
+    marks = [f"new-{n}" for n in range(12)]
+    stage.produce(single_object(event(mark, n)) for n, mark in enumerate(marks))
+    connector = stage.connector()
+    await connector.start()
+    await eventually(lambda: not stage.lost(marks), PATIENCE, "the new topic is read")
+    assert await connector.stop() == 0
+
+
+async def test_a_topic_that_is_made_anew_under_a_process_loses_nothing_of_the_new_one(stage: Stage) -> None:
+    """It ends, or reads the new topic from its beginning: both are seen, by when the client learns of it."""
+    partition = await _with_ten_settled(stage)
+    connector = stage.connector()
+    await connector.start()
+    stage.cluster.create_anew(partition.topic)
+    await eventually(lambda: _is_there(stage, partition), PATIENCE, "the topic is there")
+    stage.produce(single_object(event(f"new-{n}", n)) for n in range(3))
+    await eventually(
+        lambda: not connector.runs or not stage.lost(f"new-{n}" for n in range(3)), PATIENCE, "it ends or goes on"
+    )
+    if not connector.runs:
+        assert connector.lines("source_failed")[-1]["code"] == "offset_out_of_range"
+
+
+async def _with_ten_settled(stage: Stage) -> Partition:
+    """Ten records, accepted and committed by a process that has stopped."""
+    stage.create_topics()
+    stage.produce(single_object(event(f"e-{n}", n)) for n in range(10))
+    connector = stage.connector()
+    await connector.start()
+    await connector.until(accepted=10)
+    assert await connector.stop() == 0
+    return Partition(stage.main, 0)
+
+
+async def _ends_for_the_offset(stage: Stage) -> None:
+    connector = stage.connector()
+    try:
+        await connector.start()
+    except AssertionError:
+        pass  # it can end before it is seen to be ready
+    assert await connector.ended() == 1
+    assert connector.lines("source_failed")[-1]["code"] == "offset_out_of_range"
+
+
+async def _waits_to_write(connector: ConnectorProcess, partition: str, target: str) -> None:
+    async with asyncio.timeout(PATIENCE):
+        while f"{target} write" not in (await connector.status()).get("partitions", {}).get(partition, {}).get(
+            "waits_for", []
+        ):
+            pass
+    assert not (await connector.metrics())["records_retried_total"]
+
+
+def _is_there(stage: Stage, partition: Partition) -> bool:
+    found = stage.cluster.kafka.admin().list_topics(partition.topic, timeout=PATIENCE).topics[partition.topic]
+    return found.error is None
+
+
+def _set_in_sync(broker: KafkaBroker, topic: str, replicas: int) -> None:
+    entry = ConfigEntry("min.insync.replicas", str(replicas), incremental_operation=AlterConfigOpType.SET)
+    resource = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=[entry])
+    broker.admin().incremental_alter_configs([resource])[resource].result(PATIENCE)

@@ -1,0 +1,148 @@
+"""Processes that die, stop, come and go on real Kafka, while the vendor's ledger counts what was posted."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from typing import Any
+
+import pytest
+
+from tests.support.connector_process import ConnectorProcess
+from tests.support.deadline import eventually
+from tests.whole.load import PATIENCE, Load
+from tests.whole.stage import Stage, books_balance, event
+
+DELIVERY = {"in_flight": 16, "uncommitted": 50}
+BOUND = DELIVERY["in_flight"] + DELIVERY["uncommitted"]
+"""What one death may repeat."""
+
+PROTOCOLS: dict[str, dict[str, Any]] = {
+    "cooperative": {},
+    "eager": {"assignment": "range"},
+    "consumer": {"group_protocol": "consumer", "client": {}},
+}
+
+pytestmark = pytest.mark.timeout(120)
+
+
+async def _nothing_lost(stage: Stage, marks: list[str]) -> None:
+    await eventually(lambda: not stage.lost(marks), PATIENCE, "every event is accepted")
+
+
+async def _stop(*connectors: ConnectorProcess) -> None:
+    for connector in connectors:
+        assert await connector.stop() == 0
+
+
+async def test_deaths_at_any_time_lose_nothing_and_repeat_no_more_than_their_bounds(stage: Stage) -> None:
+    chance = random.Random(1)
+    deaths = 3
+    async with Load(stage) as load:
+        connectors = [stage.connector(delivery=DELIVERY) for _ in range(2)]
+        await asyncio.gather(*(connector.start() for connector in connectors))
+        for _ in range(deaths):
+            await load.goes_on(chance.randrange(50, 300))
+            victim = chance.choice(connectors)
+            await victim.kill()
+            await victim.start()
+    await _nothing_lost(stage, load.marks)
+    assert stage.repeats <= deaths * BOUND
+    await _stop(*connectors)
+
+
+async def test_a_rolling_restart_of_three_processes_repeats_nothing(stage: Stage) -> None:
+    async with Load(stage) as load:
+        connectors = [stage.connector(delivery=DELIVERY) for _ in range(3)]
+        await asyncio.gather(*(connector.start() for connector in connectors))
+        for connector in connectors:
+            await load.goes_on()
+            await _stop(connector)
+            await connector.start()
+    await _nothing_lost(stage, load.marks)
+    await _stop(*connectors)
+    assert stage.accepted_once(load.marks)
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+async def test_members_that_come_and_go_without_pause_repeat_nothing(stage: Stage, protocol: str) -> None:
+    settings = {"kafka": PROTOCOLS[protocol], "delivery": DELIVERY}
+    async with Load(stage) as load:
+        stays, comes = (stage.connector(**settings) for _ in range(2))
+        await stays.start()
+        for _ in range(2):
+            await comes.start()
+            await load.goes_on()
+            await _stop(comes)
+    await _nothing_lost(stage, load.marks)
+    metrics = await stays.shows(in_flight=0)
+    assert books_balance(metrics)
+    await _stop(stays)
+    assert stage.accepted_once(load.marks)
+
+
+async def test_a_process_that_died_gets_its_static_name_back_from_the_broker(stage: Stage) -> None:
+    """With KIP-848 the broker keeps the name until the dead one's session ends, and the process waits for it."""
+    named = {**PROTOCOLS["consumer"], "group_instance_id": "pod-0"}
+    async with Load(stage) as load:
+        connector = stage.connector(kafka=named, delivery=DELIVERY)
+        await connector.start()
+        await load.goes_on()
+        await connector.kill()
+        await connector.start()
+    await _nothing_lost(stage, load.marks)
+    assert stage.repeats <= BOUND
+    await _stop(connector)
+
+
+async def test_a_retry_that_sleeps_while_its_partition_goes_and_comes_back_is_posted_once(stage: Stage) -> None:
+    stage.create_topics(partitions=2)
+    stage.scenario(rules=[{"when": {"first": 1, "of": "invocation"}, "do": {"kind": "reject"}}])
+    marks = [f"e-{n}" for n in range(40)]
+    stage.produce_events(event(mark, n) for n, mark in enumerate(marks))
+    delayed = {"delay": "12s", "window": "1h"}
+    stays, comes = (stage.connector(retry=delayed) for _ in range(2))
+    await stays.start()
+    await stays.until(retried=40)
+    await comes.start()
+    await _stop(comes)
+    await _nothing_lost(stage, marks)
+    await _stop(stays)
+    assert stage.accepted_once(marks)
+
+
+ANSWERS: list[dict[str, Any]] = [
+    {"kind": "reject", "cause": "temporary"},
+    {"kind": "reset", "when": "before_body"},
+    {"kind": "reset", "when": "after_body"},
+    {"kind": "truncate", "status": 500},
+    {"kind": "truncate", "accepted": True},
+    {"kind": "html", "status": 502},
+    {"kind": "html", "status": 503},
+    {"kind": "html", "status": 504},
+    {"kind": "too_many"},
+    {"kind": "no_request_id"},
+    {"kind": "huge", "size": 100_000},
+    {"kind": "late", "seconds": 1.0},
+    {"kind": "close"},
+    {"kind": "reject", "cause": "permanent"},
+]
+
+
+async def test_whatever_the_vendor_or_a_proxy_answers_while_members_come_and_go_nothing_is_lost(stage: Stage) -> None:
+    """Each event ends as accepted or as a dead letter."""
+    async with Load(stage, partitions=4) as load:
+        rules = [{"when": {"share": 0.03}, "do": answer} for answer in ANSWERS]
+        stage.scenario(latency={"kind": "uniform", "low": 0.0, "high": 0.05}, rules=rules)
+        stays, comes = (stage.connector(delivery=DELIVERY) for _ in range(2))
+        await stays.start()
+        for _ in range(2):
+            await comes.start()
+            await load.goes_on()
+            await _stop(comes)
+    await eventually(
+        lambda: stage.lost(load.marks) <= stage.dead_marks(), PATIENCE, "each is accepted or a dead letter"
+    )
+    metrics = await stays.shows(in_flight=0)
+    assert books_balance(metrics)
+    await _stop(stays)
