@@ -139,7 +139,9 @@ class _Process:
 
     async def _heartbeat(self, stop: asyncio.Event) -> None:
         joined = False
+        missing: frozenset[str] = frozenset()
         while True:
+            missing = self._report_missing(missing)
             self._events.loop_turn(self._clock.monotonic())
             self._events.owner_turn(self._source.turned_at)
             if self._source.joined and not joined and not stop.is_set():
@@ -147,9 +149,18 @@ class _Process:
                 self._events.ready()
             await asyncio.sleep(_HEARTBEAT)
 
+    def _report_missing(self, before: frozenset[str]) -> frozenset[str]:
+        now = self._source.missing
+        for topic in sorted(now - before):
+            self._events.topic_missing(topic)
+        for topic in sorted(before - now):
+            self._events.topic_found(topic)
+        return now
+
     def _provide(self) -> None:
         provide = self._metrics.provide
         provide("ready", lambda: float(self._is_ready()))
+        provide("topics_missing", lambda: len(self._source.missing))
         provide("records_in_hand", lambda: self._loop.in_hand)
         provide("in_flight", lambda: self._loop.in_flight)
         provide("assigned_partitions", lambda: len(self._loop.assignments))
@@ -163,7 +174,7 @@ class _Process:
 
     def _is_ready(self) -> bool:
         held = self._loop.holds.active and not self._settings.admin.ready_during_hold
-        return self._events.is_ready and not held
+        return self._events.is_ready and not held and not self._source.missing
 
     def _turn_age(self) -> float:
         return max(self._events.loop_turn_age(), self._events.owner_turn_age())

@@ -45,6 +45,35 @@ def _row(operation: Operation, action: Action, name: str, remedy: str, *codes: i
     return Row(operation, frozenset(codes), action, name, remedy)
 
 
+CREATED_ANEW = _row(
+    Operation.CONSUME,
+    Action.STOP,
+    "topic_created_anew",
+    "it was deleted and created anew while it was read, and what the old one still held is gone. Before the next start "
+    "look at the group (`connector status`): an offset that was committed for the old one would skip as many of "
+    "the new one's records; set it to 0 (`connector offsets set`)",
+)
+"""No error of Kafka's says so: the topic's id differs from that at the assignment."""
+
+NO_COMMIT = _row(
+    Operation.CONSUME,
+    Action.STOP,
+    "no_committed_offset",
+    "kafka.start is `error` and the group has no commit on it: set kafka.start to earliest or latest for the first "
+    "start",
+)
+"""Nor is this an error of Kafka's: kafka.start says what to do without a commit."""
+
+UNKNOWN_TOPIC = _row(
+    Operation.CONSUME,
+    Action.WAIT,
+    "unknown_topic",
+    "a topic of kafka.topics does not exist; the `topic_missing` line names it. It is read once it is there",
+    KafkaError.UNKNOWN_TOPIC_OR_PART,
+    KafkaError._UNKNOWN_TOPIC,
+    KafkaError._UNKNOWN_PARTITION,
+)
+
 ROWS: tuple[Row, ...] = (
     _row(
         Operation.CONSUME,
@@ -120,15 +149,9 @@ ROWS: tuple[Row, ...] = (
         KafkaError.GROUP_MAX_SIZE_REACHED,
         KafkaError.UNSUPPORTED_ASSIGNOR,
     ),
-    _row(
-        Operation.CONSUME,
-        Action.WAIT,
-        "unknown_topic",
-        "a topic of kafka.topics does not exist: `connector check --live` names it. It is read once it is there",
-        KafkaError.UNKNOWN_TOPIC_OR_PART,
-        KafkaError._UNKNOWN_TOPIC,
-        KafkaError._UNKNOWN_PARTITION,
-    ),
+    CREATED_ANEW,
+    NO_COMMIT,
+    UNKNOWN_TOPIC,
     _row(Operation.CONSUME, Action.IGNORE, "end_of_partition", "", KafkaError._PARTITION_EOF),
     _row(
         Operation.COMMIT,

@@ -9,6 +9,10 @@ from typing import Literal, NamedTuple
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
 
+from connector.core.record import Partition
+from connector.core.signals import Assigned
+from connector.edge.kafka_identity import LogIdentities
+
 _LOOK_UP, _LOOK_UP_PAUSE, _LOOK_UPS = 10.0, 0.5, 4
 """Seconds for a broker to answer what an assignment needs to know, seconds between tries, and how many there are."""
 
@@ -36,50 +40,64 @@ class NoStartError(Exception):
         self.topic = topic
 
 
+class Start(NamedTuple):
+    """Where a partition starts: an offset, or one of Kafka's names for an end of the log.
+
+    `is_new`: it is the log's end, which no commit holds yet.
+    """
+
+    native: TopicPartition
+    is_new: bool
+    assigned: Assigned
+
+
 class Starts:
     """Asks on the consumer's thread, inside its callback. `on_asking` is told before each look-up, and of errors."""
 
     def __init__(
         self,
-        consumer: Consumer,
         properties: Mapping[str, object],
         subscription: Subscription,
+        identities: LogIdentities,
         on_asking: Callable[[KafkaError | None], None],
     ) -> None:
-        self._consumer = consumer
         self._properties = dict(properties)
         self._subscription = subscription
+        self._identities = identities
         self._on_asking = on_asking
-        self._new: set[tuple[str, int]] = set()
 
-    def of(self, native: list[TopicPartition]) -> list[tuple[TopicPartition, str]]:
-        """Where each partition starts, and the metadata of its commit. Raises KafkaException and NoStartError."""
-        self._new.clear()
-        if not native:
-            return []
+    def of(self, consumer: Consumer, native: list[TopicPartition]) -> list[Start]:
+        """Where each partition starts. Raises KafkaException and NoStartError. Blocks, with bounds."""
+        committed = self._committed(consumer, native) if native else []
+        offsets = [tp.offset if tp.offset >= 0 else self._first(consumer, tp) for tp in committed]
+        # After the commits were read: of a topic that is created anew in between, the map names the old one.
+        self._on_asking(None)
+        logs = self._identities.of([_partition(tp) for tp in committed], urgent=any(tp.metadata for tp in committed))
         return [
-            (TopicPartition(tp.topic, tp.partition, tp.offset), tp.metadata or "")
-            if tp.offset >= 0
-            else (TopicPartition(tp.topic, tp.partition, self._first(tp)), "")
-            for tp in self._committed(native)
+            Start(
+                TopicPartition(tp.topic, tp.partition, offset),
+                is_new=tp.offset < 0 and offset >= 0,
+                assigned=Assigned(
+                    _partition(tp),
+                    max(offset, 0),
+                    tp.metadata or "" if tp.offset >= 0 else "",
+                    *logs.get(_partition(tp), (None, None)),
+                ),
+            )
+            for tp, offset in zip(committed, offsets, strict=True)
         ]
 
-    def is_new(self, native: TopicPartition) -> bool:
-        """Whether a partition of the last answer starts at an end of its log that no commit holds yet."""
-        return (native.topic, native.partition) in self._new
-
-    def _first(self, tp: TopicPartition) -> int:
+    def _first(self, consumer: Consumer, tp: TopicPartition) -> int:
         """Where a partition without a commit starts: a new partition of a known topic at its beginning."""
         policy = self._subscription.start if tp.topic == self._subscription.main else "earliest"
-        if policy == "earliest" or self._is_known(tp.topic):
+        if policy == "earliest" or self._is_known(consumer, tp.topic):
             return OFFSET_BEGINNING
         if policy == "error":
             raise NoStartError(tp.topic)
-        _, end = self._consumer.get_watermark_offsets(tp, timeout=_LOOK_UP)
-        self._new.add((tp.topic, tp.partition))
+        _, end = consumer.get_watermark_offsets(tp, timeout=_LOOK_UP)
         return int(end)
 
-    def _is_known(self, topic: str) -> bool:
+    def _is_known(self, consumer: Consumer, topic: str) -> bool:
         # A client of its own: list_topics on the client whose callback this is ends the process (SIGABRT) as soon as
         # the next callback is served.
         asking = Consumer(self._properties, logger=logging.getLogger("librdkafka"))
@@ -88,15 +106,19 @@ class Starts:
         finally:
             asking.close()
         partitions = [TopicPartition(topic, number) for number in metadata.topics[topic].partitions]
-        return any(tp.offset >= 0 for tp in self._committed(partitions))
+        return any(tp.offset >= 0 for tp in self._committed(consumer, partitions))
 
-    def _committed(self, native: list[TopicPartition]) -> list[TopicPartition]:
+    def _committed(self, consumer: Consumer, native: list[TopicPartition]) -> list[TopicPartition]:
         """Ask a few times: a coordinator on the move must not cost the process its membership."""
         self._on_asking(None)
         for _ in range(_LOOK_UPS - 1):
             try:
-                return self._consumer.committed(native, timeout=_LOOK_UP)
+                return consumer.committed(native, timeout=_LOOK_UP)
             except KafkaException as raised:
                 self._on_asking(raised.args[0])
                 time.sleep(_LOOK_UP_PAUSE)
-        return self._consumer.committed(native, timeout=_LOOK_UP)
+        return consumer.committed(native, timeout=_LOOK_UP)
+
+
+def _partition(native: TopicPartition) -> Partition:
+    return Partition(native.topic, native.partition)

@@ -21,6 +21,7 @@ from connector.observe.sampling import Sampler
 from connector.observe.table import LEFT_BEHIND
 
 _LINES_A_SECOND = 10  # of one event and code: enough to see what happens, too few to fill a disk
+_MISSING_TOPIC = "correct kafka.topics, or create it (`connector topics create` for retry and dead letters)"
 _STATUS_FAMILIES = ("1xx", "2xx", "3xx", "4xx", "5xx")
 
 
@@ -248,6 +249,14 @@ class Events:
         self._count("kafka_errors", client, code)
         if self._admit("kafka_error", f"{client} {code}"):
             self._log.warning("kafka_error", client=client, code=code, **({} if remedy is None else {"remedy": remedy}))
+
+    def topic_missing(self, topic: str) -> None:
+        """The brokers do not have this topic of the subscription: nothing is read from it."""
+        self._log.warning("topic_missing", topic=topic, remedy=_MISSING_TOPIC)
+
+    def topic_found(self, topic: str) -> None:
+        """A topic that was missing is there."""
+        self._log.info("topic_found", topic=topic)
 
     # Partitions.
 

@@ -183,6 +183,7 @@ TABLE: tuple[Definition, ...] = (
         "When a TLS certificate of ours expires, in seconds since the epoch.",
         (Label("certificate", None, "`openmarket` and `kafka`, where mutual TLS is configured"),),
     ),
+    Definition("topics_missing", G, "Topics to read that the brokers do not have; `/readyz` fails meanwhile."),
     Definition("ready", G, "1 while `/readyz` succeeds: from joining the group to stopping."),
     Definition("cie", G, "1 when posting to the vendor's test environment, which reaches nobody."),
     Definition(

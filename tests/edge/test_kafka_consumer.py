@@ -15,7 +15,7 @@ from connector.core.record import Partition
 from connector.core.signals import Assigned, Commit, Revoking, Taken
 from connector.edge.kafka_consumer import KafkaSource
 from connector.edge.kafka_mock import MockKafka
-from tests.support.clusters import RealCluster, joined
+from tests.support.clusters import Member, RealCluster, joined
 from tests.support.deadline import eventually
 from tests.support.kafka_broker import Kafka, KafkaBroker
 from tests.support.librdkafka import MockCluster, produce_with_header_name
@@ -40,6 +40,11 @@ def mock_cluster() -> MockCluster:
 
 async def _until(predicate: Callable[[], object], why: str) -> None:
     await eventually(predicate, PATIENCE, why)
+
+
+def _is_paused(member: Member) -> bool:
+    assert isinstance(member.source, KafkaSource)
+    return member.source.room.paused
 
 
 def _partition(cluster: RealCluster, records: int = 0) -> Partition:
@@ -142,7 +147,7 @@ async def test_a_full_flow_is_paused_and_goes_on_when_it_has_room(cluster: RealC
     partition = _partition(cluster, 3000)
     member = cluster.member(partition.topic)
     async with joined(member, room=100):
-        await _until(lambda: getattr(member.source, "_paused", False), "it stays full and is paused")
+        await _until(lambda: _is_paused(member), "it stays full and is paused")
         taken = len(member.records)
         assert taken < 100 + 500
         member.source.give_room(4000, 1 << 20)
@@ -154,7 +159,7 @@ async def test_a_partition_that_comes_during_a_pause_does_not_leave_the_others_p
     partition = _partition(cluster, 1000)
     member = cluster.member(partition.topic)
     async with joined(member, room=100):
-        await _until(lambda: getattr(member.source, "_paused", False), "it stays full and is paused")
+        await _until(lambda: _is_paused(member), "it stays full and is paused")
         # Some room, and too little to go on with.
         member.source.give_room(len(member.records) - 100 + 10, 1 << 20)
         cluster.grow(partition.topic, 2)

@@ -76,6 +76,8 @@ HAPPENINGS: dict[str, tuple[Callable[[Events], None], str | None, str | None]] =
     "kindness": (lambda e: e.kindness("plus"), "kindnesses_total", None),
     "never_sent": (lambda e: e.never_sent(Failure.DNS), "never_sent_total", "warning"),
     "maybe_delivered": (lambda e: e.maybe_delivered("rate_limited"), "maybe_delivered_total", None),
+    "topic_missing": (lambda e: e.topic_missing("invocations"), None, "warning"),
+    "topic_found": (lambda e: e.topic_found("invocations"), None, "info"),
     "left_behind": (lambda e: e.left_behind(RECORD, "order-7"), "maybe_delivered_total", "warning"),
     "late_answer": (lambda e: e.late_answer(RECORD, "order-7", LIMITED), "late_answers_total", "warning"),
     "schema_unavailable": (lambda e: e.schema_unavailable("timeout"), "schemas_unavailable_total", "warning"),

@@ -1,0 +1,299 @@
+"""A member of the consumer group: the one thread that owns the Consumer and makes every call on it.
+
+Calls from a second thread would be serialised behind the poll under way and starve (pitfalls: over 6 s), and no
+callback may raise: the batch fetched meanwhile would be thrown away.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import deque
+from collections.abc import Callable, Collection, Mapping
+from queue import Empty, SimpleQueue
+from typing import NamedTuple
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+
+from connector.core.record import Partition
+from connector.core.signals import Asleep, Commit, Failed, Lost, Revoking, SourceEvent, Taken
+from connector.edge.kafka_commands import Close, Command, Release, Send, Sleep, Wake
+from connector.edge.kafka_commits import Commits
+from connector.edge.kafka_errors import CREATED_ANEW, NO_COMMIT
+from connector.edge.kafka_holding import Holding
+from connector.edge.kafka_identity import LogIdentities
+from connector.edge.kafka_records import record_of
+from connector.edge.kafka_room import Room, Verdict
+from connector.edge.kafka_starts import NoStartError, Starts, Subscription
+from connector.edge.kafka_topics import TopicWatch
+from connector.edge.kafka_troubles import Troubles
+
+_log = logging.getLogger(__name__)
+
+_BATCH = 500
+_COOPERATIVE = "cooperative-sticky"
+_BUSY_WAIT, _IDLE_WAIT = 0.005, 0.2
+"""Seconds that a poll may wait: nothing wakes it for a command, so short while answers are outstanding."""
+
+_RELEASE_GRACE = 5.0
+"""Seconds beyond the drain's budget that a revoke waits for the flow."""
+
+_NEW_CLIENT_PAUSE = 1.0
+"""Seconds between two clients."""
+
+_PROMISED: dict[str, object] = {
+    "enable.auto.commit": False,
+    "enable.auto.offset.store": False,
+    "auto.offset.reset": "error",
+    "queued.max.messages.kbytes": 8192,
+    "queued.min.messages": 10000,
+    "fetch.queue.backoff.ms": 50,
+    "statistics.interval.ms": 15000,
+}
+"""What the promises rest on: only we commit, nothing is skipped silently, memory is bounded at full speed."""
+
+
+class Ears(NamedTuple):
+    """Who is told, each from the owner's thread: what happens, the names of errors that pass, and statistics."""
+
+    tell: Callable[[SourceEvent], None]
+    report: Callable[[str], None]
+    statistics: Callable[[str], None]
+
+
+class Member:
+    """`run` is the owner's thread. Others may put `commands`, and read `turned_at`, `joined` and `topics.missing`."""
+
+    def __init__(
+        self,
+        properties: Mapping[str, object],
+        subscription: Subscription,
+        identities: LogIdentities,
+        room: Room,
+        ears: Ears,
+    ) -> None:
+        self._properties = {**properties, **_PROMISED}
+        # KIP-848 names no strategy, and is incremental.
+        self._incremental = properties.get("partition.assignment.strategy", _COOPERATIVE) == _COOPERATIVE
+        self._subscription = subscription
+        self._identities = identities
+        self._room = room
+        self._ears = ears
+        self._tell = ears.tell
+        self._starts = Starts(self._properties, subscription, identities, self._is_being_asked)
+        self._commits = Commits(ears.tell, ears.report)
+        self._holding = Holding()
+        self._consumer: Consumer
+        self._deferred: deque[Command] = deque()
+        self._closing = False
+        self.commands: SimpleQueue[Command] = SimpleQueue()
+        self.topics = TopicWatch(identities.admin, subscription.topics)
+        self._troubles = Troubles(ears.tell, ears.report, self.topics, has_name="group.instance.id" in properties)
+        self.turned_at = time.monotonic()
+        self.joined = False
+
+    def run(self) -> None:
+        """From joining to leaving; a last `Failed` when it cannot go on."""
+        try:
+            while not self._closing:
+                self._live_one_life()
+        except KafkaException as raised:
+            self._troubles.fail(raised.args[0])
+        except Exception as raised:  # whatever it is, the flow must learn that nothing more will come
+            self._say_fault(raised)
+
+    def _live_one_life(self) -> None:
+        """One client's; it ends before we are told to close when only a new client can go on."""
+        self._troubles.begin()
+        self._consumer = Consumer(
+            {
+                **self._properties,
+                "on_commit": self._commits.answered,
+                "error_cb": self._troubles.meet,
+                "stats_cb": self._ears.statistics,
+            },
+            logger=logging.getLogger("librdkafka"),
+        )
+        self._identities.ask()
+        self._consumer.subscribe(
+            self._subscription.topics,
+            on_assign=self._on_assign,
+            on_revoke=self._on_revoke,
+            on_lost=self._on_lost,
+        )
+        while not (self._closing or self._troubles.wants_new_client):
+            self._turn()
+        self._consumer.close()
+        self._commits.give_up()
+        if not self._closing:
+            self._wait_for_command(_NEW_CLIENT_PAUSE)
+
+    def _turn(self) -> None:
+        self.turned_at = time.monotonic()
+        if self.topics.turn(self.turned_at):
+            self._give_up_other_lives()
+        while self._deferred:
+            self._carry_out(self._deferred.popleft())
+        while not self.commands.empty():
+            self._carry_out(self.commands.get_nowait())
+        if self._closing:
+            return
+        verdict = self._room.look(self.turned_at)
+        if verdict is Verdict.PAUSE:
+            self._consumer.pause(_native(self._holding.awake))
+        elif verdict is Verdict.RESUME:
+            self._consumer.resume(_native(self._holding.awake))
+        if verdict is Verdict.WAIT or verdict is Verdict.PAUSE:
+            self._wait_while_full()
+        else:
+            self._poll()
+
+    def _poll(self) -> None:
+        busy = self._commits.under_way or self._room.is_in_use
+        first = self._consumer.poll(_BUSY_WAIT if busy else _IDLE_WAIT)
+        if first is not None:
+            # poll and then take the rest: consume(500, 0.2) would sit out its time-out unless 500 come (pitfalls).
+            self._take([first, *self._consumer.consume(_BATCH - 1, 0)])
+
+    def _wait_while_full(self) -> None:
+        self._wait_for_command(_BUSY_WAIT)
+        if self._commits.under_way and (message := self._consumer.poll(0)) is not None:
+            # The flow may be waiting for a commit's answer before it makes room, and only poll brings it: at most one
+            # record too many a turn.
+            self._take([message])
+
+    def _wait_for_command(self, seconds: float) -> None:
+        try:
+            self._carry_out(self.commands.get(timeout=seconds))
+        except Empty:
+            pass
+
+    def _take(self, messages: list[Message]) -> None:
+        records = []
+        size = 0
+        for message in messages:
+            if (error := message.error()) is not None:
+                self._troubles.meet(error, message.topic())
+                continue
+            record = record_of(message)
+            size += record.size
+            records.append(record)
+        if records:
+            self._room.use(len(records), size)
+            self._tell(Taken(records))
+
+    def _carry_out(self, command: Command) -> None:
+        match command:
+            case Send(offsets):
+                self._commits.send(self._consumer, offsets)
+            case Sleep(partition, offset, assignment):
+                self._put_to_sleep(partition, offset, assignment)
+            case Wake(partition):
+                if self._holding.wake(partition) and not self._room.paused:
+                    self._consumer.resume(_native([partition]))
+            case Close(offsets):
+                self._closing = True
+                self._commits.send_last(self._consumer, offsets, self._holding.has)
+            case Release():
+                # The revoke that it answers was given up meanwhile: these partitions are not ours to commit.
+                pass
+
+    def _put_to_sleep(self, partition: Partition, offset: int, assignment: int) -> None:
+        if not self._holding.fall_asleep(partition, assignment):
+            # It went, and may have come back: moved to that offset now, what lies before it would be skipped.
+            return
+        self._consumer.pause(_native([partition]))
+        self._consumer.seek(TopicPartition(partition.topic, partition.number, offset))
+        self._tell(Asleep(partition))
+
+    def _give_up_other_lives(self) -> None:
+        """A topic that was created anew: what we know and would commit is of a log that is no more."""
+        gone = self._holding.of_another_life(self.topics.ids)
+        if gone:
+            self._holding.go(gone)
+            self._tell(Lost(gone))
+            self._troubles.stop(CREATED_ANEW, min(gone).topic)
+
+    # Callbacks: none may raise.
+
+    def _on_assign(self, consumer: Consumer, native: list[TopicPartition]) -> None:
+        try:
+            starts = self._starts.of(consumer, native)
+            places = [start.native for start in starts]
+            (consumer.incremental_assign if self._incremental else consumer.assign)(places)
+            # A partition that was paused when it went comes back paused, and would deliver nothing (pitfalls).
+            # While the flow is full it is paused like the others, or they would be forgotten when there is room again.
+            (consumer.pause if self._room.paused else consumer.resume)(places)
+        except KafkaException as raised:
+            self._troubles.fail(raised.args[0])
+            return
+        except NoStartError as refused:
+            self._troubles.stop(NO_COMMIT, refused.topic)
+            return
+        except Exception as raised:  # raised from here it would cost a batch, and the close would hang (pitfalls)
+            self._say_fault(raised)
+            return
+        self.joined = True
+        self._troubles.joined()
+        self.topics.look_anew()
+        # At once: a crash before the first commit must not move the start to a later end of the log.
+        new = [start.assigned for start in starts if start.is_new]
+        self._commits.send_unasked(consumer, {each.partition: Commit(each.position, "") for each in new})
+        for assigned in (start.assigned for start in starts):
+            identity = assigned.identity
+            self._holding.come(assigned.partition, None if identity is None else identity.topic_id)
+            self.topics.see(assigned.partition.topic)
+            self._tell(assigned)
+
+    def _on_revoke(self, consumer: Consumer, native: list[TopicPartition]) -> None:
+        """The drain happens inside this callback: when it returns, the partitions are gone."""
+        partitions = _partitions(native)
+        self._holding.go(partitions)
+        if self._closing or not partitions:
+            return
+        budget = self._subscription.drain
+        self._tell(Revoking(partitions, budget))
+        deadline = time.monotonic() + budget + _RELEASE_GRACE
+        while (left := deadline - time.monotonic()) > 0:
+            self.turned_at = time.monotonic()
+            try:
+                command = self.commands.get(timeout=min(left, 1.0))
+            except Empty:
+                continue
+            match command:
+                case Release(offsets):
+                    # Asynchronous: librdkafka finishes it before it rejoins, and its answer is not served in here.
+                    self._commits.send_unasked(consumer, offsets)
+                    return
+                case Close(offsets):
+                    # Told to stop in the middle of a hand-over: after this callback it is too late to commit these.
+                    self._commits.send_unasked(consumer, offsets)
+                    self._deferred.append(command)
+                    return
+                case Send(offsets):
+                    self._commits.send(consumer, offsets)
+                case _:
+                    self._deferred.append(command)
+
+    def _on_lost(self, consumer: Consumer, native: list[TopicPartition]) -> None:
+        partitions = _partitions(native)
+        self._holding.go(partitions)
+        self._tell(Lost(partitions))
+
+    def _is_being_asked(self, error: KafkaError | None) -> None:
+        """A start is being looked up. A coordinator that does not answer is no reason to restart this process."""
+        self.turned_at = time.monotonic()
+        if error is not None:
+            self._troubles.meet(error)
+
+    def _say_fault(self, raised: Exception) -> None:
+        _log.exception("consumer_fault")
+        self._tell(Failed("consumer_fault", f"a bug of ours ({type(raised).__name__}): report it"))
+
+
+def _native(partitions: Collection[Partition]) -> list[TopicPartition]:
+    return [TopicPartition(partition.topic, partition.number) for partition in partitions]
+
+
+def _partitions(native: list[TopicPartition]) -> frozenset[Partition]:
+    return frozenset(Partition(tp.topic, tp.partition) for tp in native)

@@ -1,0 +1,71 @@
+"""What becomes of the errors of a member's client: counted, waited out with a new client, or the end."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from confluent_kafka import KafkaError
+
+from connector.core.signals import Failed
+from connector.edge.kafka_errors import UNKNOWN_TOPIC, Action, Operation, Row, name_of, row_of
+from connector.edge.kafka_topics import TopicWatch
+
+_RELEASE_PATIENCE = 120.0
+"""Seconds that a static member waits for its name, which a broker holds for a process that died until its session
+ends (KIP-848: 45 s by default)."""
+
+
+class Troubles:
+    """Carries out the table's rows for reading. On the owner's thread only; nothing here raises.
+
+    `has_name`: the member is a static one. `wants_new_client` stays until `begin`.
+    """
+
+    def __init__(
+        self, tell: Callable[[Failed], None], report: Callable[[str], None], topics: TopicWatch, *, has_name: bool
+    ) -> None:
+        self._tell = tell
+        self._report = report
+        self._topics = topics
+        self._began_at = time.monotonic()
+        self._waits_for_name = has_name
+        self.wants_new_client = False
+
+    def begin(self) -> None:
+        """A client is about to be made."""
+        self.wants_new_client = False
+
+    def joined(self) -> None:
+        """The group knows us: from here on whoever has our name is another process."""
+        self._waits_for_name = False
+
+    def meet(self, error: KafkaError, topic: str | None = None) -> None:
+        """An error that the client told by itself, of this topic where it is about one."""
+        row = row_of(Operation.CONSUME, error)
+        action = Action.NEW_CLIENT if self._may_be_unreleased(error) else row.action
+        if action is Action.STOP:
+            self.stop(row, topic)
+        elif action is not Action.IGNORE:
+            self.wants_new_client = self.wants_new_client or action is Action.NEW_CLIENT
+            self._report(name_of(error))
+        if row is UNKNOWN_TOPIC and topic:
+            self._topics.miss(topic)
+
+    def fail(self, error: KafkaError) -> None:
+        """An error without which we cannot go on, whatever its row says."""
+        row = row_of(Operation.CONSUME, error)
+        if row.action is Action.STOP:
+            self.stop(row)
+        else:
+            remedy = "Kafka refused what the consumer needs; `connector check --live` looks at it from outside"
+            self._tell(Failed(name_of(error), remedy))
+
+    def stop(self, row: Row, topic: str | None = None) -> None:
+        """The process ends."""
+        self._tell(Failed(row.name, f"topic {topic}: {row.remedy}" if topic else row.remedy))
+
+    def _may_be_unreleased(self, error: KafkaError) -> bool:
+        """Whether our name may still belong to a process that died: the client then only says that it is fatal."""
+        fatal = error.code() == KafkaError._FATAL
+        return fatal and self._waits_for_name and time.monotonic() - self._began_at < _RELEASE_PATIENCE
