@@ -20,14 +20,15 @@ class Load:
         stage.scenario(latency={"kind": "uniform", "low": 0.0, "high": 0.1})
         self.marks: list[str] = []
         self._stage = stage
+        self._enough = False
 
     async def __aenter__(self) -> Load:
         self._producing = asyncio.create_task(self._produce())
         return self
 
     async def __aexit__(self, *raised: object) -> None:
-        self._producing.cancel()
-        await asyncio.gather(self._producing, return_exceptions=True)
+        self._enough = True
+        await self._producing
 
     async def goes_on(self, count: int = 100) -> None:
         """Wait until so many more are accepted."""
@@ -35,8 +36,10 @@ class Load:
         await eventually(lambda: self._stage.simulator.ledger.accepted >= goal, PATIENCE, f"{count} more are accepted")
 
     async def _produce(self) -> None:
-        while True:
+        while not self._enough:
             new = [f"e-{len(self.marks) + n}" for n in range(_BATCH)]
-            self._stage.produce_events(event(mark, len(self.marks) + n) for n, mark in enumerate(new))
+            events = [event(mark, len(self.marks) + n) for n, mark in enumerate(new)]
+            # On a thread: without a broker it waits, and the vendor has to answer meanwhile.
+            await asyncio.to_thread(self._stage.produce_events, events)
             self.marks += new
             await asyncio.sleep(_PAUSE)

@@ -103,7 +103,9 @@ class Stage:
         self.client: dict[str, int] = {"heartbeat.interval.ms": 200, "session.timeout.ms": 6000}
         self._base_url = base_url
         self._processes: list[ConnectorProcess] = []
-        self._producer = Producer({"bootstrap.servers": kafka.bootstrap_servers, "linger.ms": 5})
+        self._producer = Producer(
+            {"bootstrap.servers": kafka.bootstrap_servers, "linger.ms": 5, "reconnect.backoff.max.ms": 500}
+        )
         folder.mkdir(exist_ok=True)
         self.password_file = folder / "password"
         self.password_file.write_text(PASSWORD)

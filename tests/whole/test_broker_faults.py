@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import pytest
 from confluent_kafka import KafkaException, TopicPartition
-from confluent_kafka.admin import ConfigResource, ResourceType  # type: ignore[attr-defined]  # not said to be exported
-from confluent_kafka.admin._config import AlterConfigOpType, ConfigEntry
 
 from connector.core.record import Partition
 from connector.simulator.server import SimulatorServer
@@ -85,29 +84,13 @@ async def test_a_broker_that_takes_no_long_metadata_gets_commits_without_a_map(t
 
 
 async def test_copies_that_no_acl_allows_wait_and_then_go(own_stage: Stage, private_kafka: KafkaBroker) -> None:
-    own_stage.create_topics(partitions=2)
-    own_stage.scenario(rules=[{"when": {"first": 1, "of": "invocation"}, "do": {"kind": "reject"}}])
-    private_kafka.refuse_writes(own_stage.retry)
-    own_stage.produce([single_object(event("waits", 1))], partition=0)
-    connector = own_stage.connector()
-    await connector.start()
-    await _waits_to_write(connector, f"{own_stage.main}-0", "retry")
-    private_kafka.accept_writes(own_stage.retry)
-    await connector.until(retried=1, accepted=1)
-    assert await connector.stop() == 0
-    assert own_stage.accepted_once(["waits"])
-
-
-async def test_copies_that_too_few_replicas_would_have_wait_and_then_go(
-    own_stage: Stage, private_kafka: KafkaBroker
-) -> None:
     own_stage.create_topics()
-    _set_in_sync(private_kafka, own_stage.dead_letter, 2)
+    private_kafka.refuse_writes(own_stage.dead_letter)
     own_stage.produce([b"not Avro", single_object(event("behind", 1))])
     connector = own_stage.connector(delivery={"in_flight": 1})
     await connector.start()
-    await _waits_to_write(connector, f"{own_stage.main}-0", "dead_letter")
-    _set_in_sync(private_kafka, own_stage.dead_letter, 1)
+    await _waits_to_write(connector, f"{own_stage.main}-0")
+    private_kafka.accept_writes(own_stage.dead_letter)
     await connector.until(dead_lettered=1, accepted=1)
     assert await connector.stop() == 0
 
@@ -200,21 +183,14 @@ async def _ends_for_the_offset(stage: Stage) -> None:
     assert connector.lines("source_failed")[-1]["code"] == "offset_out_of_range"
 
 
-async def _waits_to_write(connector: ConnectorProcess, partition: str, target: str) -> None:
+async def _waits_to_write(connector: ConnectorProcess, partition: str) -> None:
+    status: dict[str, Any] = {}
     async with asyncio.timeout(PATIENCE):
-        while f"{target} write" not in (await connector.status()).get("partitions", {}).get(partition, {}).get(
-            "waits_for", []
-        ):
-            pass
-    assert not (await connector.metrics())["records_retried_total"]
+        while status.get("partitions", {}).get(partition, {}).get("waits_for") != ["dead_letter write"]:
+            status = await connector.status()
+    assert not (await connector.metrics())["records_dead_lettered_total"]
 
 
 def _is_there(stage: Stage, partition: Partition) -> bool:
     found = stage.cluster.kafka.admin().list_topics(partition.topic, timeout=PATIENCE).topics[partition.topic]
     return found.error is None
-
-
-def _set_in_sync(broker: KafkaBroker, topic: str, replicas: int) -> None:
-    entry = ConfigEntry("min.insync.replicas", str(replicas), incremental_operation=AlterConfigOpType.SET)
-    resource = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=[entry])
-    broker.admin().incremental_alter_configs([resource])[resource].result(PATIENCE)
