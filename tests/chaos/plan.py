@@ -5,8 +5,9 @@ from __future__ import annotations
 from random import Random
 from typing import Literal, NamedTuple, get_args
 
-FaultKind = Literal["kill", "clean stop", "join and leave", "broker stop", "broker kill"]
+FaultKind = Literal["kill", "clean stop", "join and leave", "broker stop", "broker kill", "interruption"]
 FAULT_KINDS: tuple[FaultKind, ...] = get_args(FaultKind)
+"""An interruption is not planned: the run itself was ended with everything in it, and gone on with."""
 
 _QUIET_START, _QUIET_END = 0.02, 0.03
 """The shares of the run at its beginning and its end in which nothing is broken."""

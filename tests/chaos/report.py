@@ -31,6 +31,8 @@ _MEAN_PER_KILL = 100.0
 _SLOPE_MB = 1.0
 _LAST_SECONDS = 2400.0
 _MB = 1e6
+_NEW_PROCESS = 0.97
+"""The share of the memory before below which it is that of a new process: resident memory never falls so fast."""
 
 
 class Figures(NamedTuple):
@@ -178,9 +180,20 @@ def _memory(path: Path) -> tuple[float, float, tuple[int, int]]:
         for elapsed, number, size in (line.split(",") for line in path.read_text().splitlines())
         if number == "0"
     ]
-    end = samples[-1][0]
-    last = [(at, size / _MB) for at, size in samples if at >= max(end - _LAST_SECONDS, end / 3)]
-    return slope(last) * 600, last[-1][0] - last[0][0], (samples[0][1], samples[-1][1])
+    life = max(_lives(samples), key=len)
+    start, end = life[0][0], life[-1][0]
+    last = [(at, size / _MB) for at, size in life if at >= max(end - _LAST_SECONDS, start + (end - start) / 3)]
+    return slope(last) * 600, last[-1][0] - last[0][0], (life[0][1], life[-1][1])
+
+
+def _lives(samples: Sequence[tuple[float, int]]) -> list[list[tuple[float, int]]]:
+    """The samples of each process: one that is much smaller than the one before is of a new process."""
+    lives: list[list[tuple[float, int]]] = [[]]
+    for sample in samples:
+        if lives[-1] and sample[1] < _NEW_PROCESS * lives[-1][-1][1]:
+            lives.append([])
+        lives[-1].append(sample)
+    return lives
 
 
 def _numbers(path: Path) -> list[tuple[int, int]]:

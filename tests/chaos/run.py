@@ -12,8 +12,8 @@ from typing import NamedTuple
 from connector.simulator.rules import ACCOUNT_ID, PASSWORD
 from connector.simulator.scenario import Lognormal, Reject, Rule, Scenario, When
 from connector.simulator.server import SimulatorServer
+from tests.chaos import judge, topics
 from tests.chaos import state as states
-from tests.chaos import topics
 from tests.chaos.books import Done
 from tests.chaos.judge import Judge
 from tests.chaos.plan import Fault, Parameters, event, faults
@@ -28,6 +28,7 @@ UNCOMMITTED, IN_FLIGHT = 500, 64
 _RETRY_PARTITIONS = 8
 _TICK = 0.1
 _SAMPLE_SECONDS = 10.0
+_START_SECONDS = 300.0
 _AWAY_SECONDS = 5.0
 """How long a process or the broker stays away."""
 _STAND_STILL_SECONDS = 180.0
@@ -100,6 +101,7 @@ class Run:
             self._broker.create_topic(RETRY, _RETRY_PARTITIONS)
             self._broker.create_topic(DEAD_LETTER)
         else:
+            self._remember_interruption()
             for number, _ in await asyncio.to_thread(list, topics.numbers_in(self.bootstrap_servers, MAIN)):
                 self._produced[number] = 1
         base_url = await self._simulator.start()
@@ -110,7 +112,12 @@ class Run:
             stack.push_async_callback(member.kill)
             self._members.append(member)
         for member in self._members[: given.processes]:
-            await member.start()
+            await member.start(_START_SECONDS)
+
+    def _remember_interruption(self) -> None:
+        accepted = judge.read(self._folder / "accepted")
+        ended = accepted[-1].at if accepted else _now()
+        self._remember(self._state._replace(done=(*self._state.done, Done("interruption", ended, _now()))))
 
     def _member(self, number: int, base_url: str) -> ConnectorProcess:
         password = self._folder / "password"
@@ -156,7 +163,8 @@ class Run:
 
     async def _break(self) -> None:
         plan = faults(self._state.given)
-        for fault in plan[len(self._state.done) :]:
+        carried_out = sum(done.kind != "interruption" for done in self._state.done)
+        for fault in plan[carried_out:]:
             await asyncio.sleep(max(0.0, fault.at - self._state.elapsed))
             done = await self._carry_out(fault)
             self._remember(self._state._replace(done=(*self._state.done, done)))
@@ -169,13 +177,13 @@ class Run:
             case "kill":
                 await victim.kill()
                 await asyncio.sleep(_AWAY_SECONDS)
-                await victim.start()
+                await victim.start(_START_SECONDS)
             case "clean stop":
                 await victim.stop()
-                await victim.start()
+                await victim.start(_START_SECONDS)
             case "join and leave":
                 guest = self._members[-1]
-                await guest.start()
+                await guest.start(_START_SECONDS)
                 await asyncio.sleep(_AWAY_SECONDS)
                 await guest.stop()
             case "broker stop" | "broker kill":

@@ -32,8 +32,8 @@ class ConnectorProcess:
         self.config.write_text(json.dumps(whole, indent=2))  # JSON is YAML
         self._process: asyncio.subprocess.Process | None = None
 
-    async def start(self) -> None:
-        """Start it and wait until it has joined the group. AssertionError with its log when it does not."""
+    async def start(self, patience: float = _START_SECONDS) -> None:
+        """Start it and wait until it has joined the group. AssertionError with its log when it does not in time."""
         with self._log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", "connector", "run", "--config", str(self.config)),
@@ -43,12 +43,12 @@ class ConnectorProcess:
                 env={name: value for name, value in os.environ.items() if not name.startswith("CONNECTOR_")},
             )
         try:
-            async with asyncio.timeout(_START_SECONDS):
+            async with asyncio.timeout(patience):
                 while await self._get("readyz") is None:
                     assert self._process.returncode is None, self.log
                     await asyncio.sleep(_POLL_SECONDS)
         except TimeoutError:
-            raise AssertionError(f"not ready within {_START_SECONDS} s:\n{self.log}") from None
+            raise AssertionError(f"not ready within {patience} s:\n{self.log}") from None
 
     @property
     def log(self) -> str:
