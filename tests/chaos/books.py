@@ -10,6 +10,10 @@ from tests.chaos.plan import FaultKind
 _IN_FLIGHT_SECONDS = 2.0
 """A post that was on the road when a fault struck can be accepted so much later; above the vendor's slowest answer."""
 
+_EFFECT_SECONDS = 15.0
+"""Seconds for which a fault goes on to have an effect when what was broken is whole again: members that lost their
+place during it learn of it within a session time-out and a few heartbeats."""
+
 
 class Done(NamedTuple):
     """A fault that was carried out. `at` and `over` in seconds since the epoch; `over` is when what was broken was
@@ -39,9 +43,12 @@ class Spread(NamedTuple):
 
 
 def cause_of(repeat: Repeat, done: Sequence[Done]) -> int | None:
-    """The last fault between the two posts, by its place in `done`; None when there was none."""
-    for place in reversed(range(len(done))):
-        if repeat.first - _IN_FLIGHT_SECONDS <= done[place].at <= repeat.again:
+    """The first fault that was not over yet when it was first posted, by its place in `done`.
+
+    What was posted and not committed then is posted again whatever comes after. None when no fault explains it.
+    """
+    for place, fault in enumerate(done):
+        if fault.at <= repeat.again and repeat.first <= fault.over + _EFFECT_SECONDS:
             return place
     return None
 

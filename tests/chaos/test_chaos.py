@@ -49,9 +49,16 @@ def test_most_events_are_to_be_accepted_and_some_are_not() -> None:
 
 @pytest.mark.parametrize(
     ("first", "again", "cause"),
-    [(99.0, 120.0, 0), (101.5, 120.0, 0), (99.0, 201.0, 1), (103.0, 120.0, None), (10.0, 90.0, None)],
+    [
+        (99.0, 120.0, 0),
+        (124.0, 126.0, 0),
+        (99.0, 201.0, 0),
+        (199.0, 202.0, 1),
+        (126.0, 130.0, None),
+        (10.0, 90.0, None),
+    ],
 )
-def test_a_repeat_is_put_down_to_the_last_fault_between_its_posts(
+def test_a_repeat_is_put_down_to_the_first_fault_that_was_not_over_when_it_was_posted(
     first: float, again: float, cause: int | None
 ) -> None:
     assert cause_of(Repeat(1, first, again), [KILL, STOP]) == cause
