@@ -20,6 +20,13 @@ a crash; not shorter, since a commit costs the broker a write."""
 FIRST_BACKOFF, LONGEST_BACKOFF = 0.1, 5.0
 """Seconds between tries while the broker takes no commits."""
 
+SLOW = 1.0
+"""Seconds without an answer from which on a commit is in doubt, as one that was refused is: the group may have given up
+on us, and then all that is posted meanwhile is posted again by somebody else."""
+
+IN_DOUBT = 0.1
+"""The share of the bound that may be uncommitted while commits are in doubt."""
+
 CROWDED, ROOMY = 0.75, 0.5
 """The share of a map's bound from which on its partition takes nothing new (what is on the road then still fits), and
 below which it goes on: each time it waits, what was prefetched for it is thrown away."""
@@ -61,6 +68,9 @@ class Committer:
         self._clock = clock
         self._events = events
         self._bound = bound
+        self._bound_in_doubt = max(1, round(bound * IN_DOUBT))
+        self._in_doubt = False
+        self._doubts: asyncio.TimerHandle | None = None
         self._map_bound = BOUND
         self._request_bound = METADATA_OF_A_REQUEST
         self._on_room = on_room
@@ -76,7 +86,7 @@ class Committer:
     @property
     def full(self) -> bool:
         """Whether posting has to wait for a commit: at the bound of what a crash would post twice."""
-        return self.uncommitted >= self._bound
+        return self.uncommitted >= (self._bound_in_doubt if self._in_doubt else self._bound)
 
     def settled(self, assignment: Assignment) -> None:
         """One more record of this partition is settled."""
@@ -114,6 +124,7 @@ class Committer:
         sent = [one for one in self._under_way.values() if not one.assignment.gone]
         partitions = len(self._under_way)
         self._under_way = {}
+        self._settle_doubts(event.error not in (None, _TOO_LARGE, _ANY_ERROR))
         if event.error is None:
             self._backoff = FIRST_BACKOFF
             self.last_acknowledged = self._clock.monotonic()
@@ -131,17 +142,31 @@ class Committer:
 
     def stop(self) -> None:
         """No more commits from here."""
+        self._cancel_timer()
+        self._settle_doubts(self._in_doubt)
+
+    def _cancel_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
+    def _doubt(self) -> None:
+        self._in_doubt = True
+
+    def _settle_doubts(self, in_doubt: bool) -> None:
+        self._in_doubt = in_doubt
+        if self._doubts is not None:
+            self._doubts.cancel()
+            self._doubts = None
+
     def _changed(self, assignment: Assignment) -> None:
         self._dirty[assignment] = None
-        if not self._under_way and (self._timer is None or self.full):
-            self._schedule(0.0 if self.full else CADENCE)
+        urgent = self.full and not self._in_doubt
+        if not self._under_way and (self._timer is None or urgent):
+            self._schedule(0.0 if urgent else CADENCE)
 
     def _schedule(self, seconds: float) -> None:
-        self.stop()
+        self._cancel_timer()
         self._timer = asyncio.get_running_loop().call_later(seconds, self._send)
 
     def _send(self) -> None:
@@ -162,6 +187,7 @@ class Committer:
                 self._under_way[assignment.partition] = sent
         if self._under_way:
             self._sent_at = self._clock.monotonic()
+            self._doubts = asyncio.get_running_loop().call_later(SLOW, self._doubt)
             self._source.commit({partition: sent.commit for partition, sent in self._under_way.items()})
 
     def _commit_of(self, assignment: Assignment) -> _Sent:

@@ -13,12 +13,13 @@ from connector.core.settled_map import LogIdentity, Run, encode
 from connector.core.signals import Commit, Committed
 from connector.edge.memory import MemoryBroker, MemorySource
 from connector.flow.assignment import Assignment
-from connector.flow.commits import CADENCE, Committer
+from connector.flow.commits import CADENCE, SLOW, Committer
 from connector.observe.events import Events
 from connector.observe.metrics import Metrics
 from tests.support.clock import VirtualClock, run_virtual
 
 PLACE = Partition("invocations", 0)
+BOUND = 500
 IDENTITY = LogIdentity("cluster", "topic")
 
 
@@ -42,7 +43,7 @@ class Desk:
         logger = structlog.wrap_logger(structlog.PrintLogger(io.StringIO()))
         events = Events(Metrics(), logger, log_accepted=False, monotonic=clock.monotonic)
         self.committer = Committer(
-            self.source, clock, events, bound=500, on_room=lambda: None, on_map_room=lambda _assignment: None
+            self.source, clock, events, bound=BOUND, on_room=lambda: None, on_map_room=lambda _assignment: None
         )
         committed = Commit(0, encode(0, known, IDENTITY)[0])
         self.assignment = Assignment(PLACE, committed, delayed=False, identity=IDENTITY, known=known)
@@ -63,6 +64,10 @@ class Desk:
         self.assignment.tracker.finish(offset)
         self.committer.skipped(self.assignment, Record(PLACE, offset, None, None, None, (), 1))
 
+    def full(self) -> bool:
+        """Whether posting has to wait."""
+        return self.committer.full
+
     def answer(self, error: str | None = None) -> None:
         """The broker's word on the last commit."""
         offsets = {partition: commit.offset for partition, commit in self.source.commits[-1].items()}
@@ -82,6 +87,41 @@ async def test_what_an_acknowledged_map_covers_is_committed(clock: VirtualClock)
     desk.answer()
     assert desk.committer.uncommitted == 1
     assert desk.assignment.uncovered == 1
+
+
+@run_virtual
+async def test_after_a_refusal_a_tenth_of_the_bound_may_be_uncommitted_until_a_commit_is_taken(
+    clock: VirtualClock,
+) -> None:
+    """Whoever is refused may have lost its place, and then all that it posts is posted again by somebody else."""
+    desk = Desk(clock)
+    desk.take(0)
+    desk.settle(0)
+    await asyncio.sleep(CADENCE * 2)
+    assert not desk.full()
+    desk.answer("rebalance_in_progress")
+    assert not desk.full()
+    for offset in range(1, BOUND // 10):
+        desk.take(offset)
+        desk.settle(offset)
+    assert desk.full()
+    await asyncio.sleep(1)
+    desk.answer()
+    assert not desk.full()
+
+
+@run_virtual
+async def test_a_commit_that_is_not_answered_within_a_second_is_in_doubt(clock: VirtualClock) -> None:
+    desk = Desk(clock)
+    for offset in range(BOUND // 10):
+        desk.take(offset)
+        desk.settle(offset)
+    await asyncio.sleep(SLOW)
+    assert not desk.full()
+    await asyncio.sleep(CADENCE * 2)
+    assert desk.full()
+    desk.answer()
+    assert not desk.full()
 
 
 @run_virtual
