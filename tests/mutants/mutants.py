@@ -107,7 +107,7 @@ MUTANTS = (
     Mutant(
         "posting goes on however much is in no acknowledged commit",
         "flow/commits.py",
-        "return self.uncommitted >= self._bound",
+        "return self.uncommitted >= (self._bound_in_doubt if self._in_doubt else self._bound)",
         "return False",
         _ANY,
     ),
