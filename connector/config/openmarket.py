@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from ipaddress import ip_address
 from typing import Annotated, Literal, Self
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -21,7 +20,7 @@ from pydantic import (
 )
 
 from connector.config.files import ReadableFile, Secret
-from connector.config.section import Section, together
+from connector.config.section import Section, is_loopback, together
 from connector.config.units import MINUTE, SECOND, Duration
 from connector.core.request import BUILT_IN_VARIABLES, RESERVED_WORDS
 
@@ -46,14 +45,6 @@ def _base(url: str) -> str:
     if "/service/v1" in parts.path:
         raise ValueError("must end before /service/v1, which the connector adds")
     return url.rstrip("/")
-
-
-def _is_loopback(parts: SplitResult) -> bool:
-    host = parts.hostname or ""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _no_colon(account: str) -> str:
@@ -216,7 +207,7 @@ class OpenMarket(Section):
     @classmethod
     def _encrypted(cls, url: str, info: ValidationInfo) -> str:
         parts = urlsplit(url)
-        if parts.scheme == "http" and not _is_loopback(parts) and not info.data.get("allow_plain_http"):
+        if parts.scheme == "http" and not is_loopback(parts.hostname or "") and not info.data.get("allow_plain_http"):
             raise ValueError("plain http shows the password to the network: use https, or set allow_plain_http: true")
         return url
 

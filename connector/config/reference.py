@@ -68,7 +68,7 @@ def reference() -> str:
     """The reference page, in Markdown."""
     parts = [_HEAD]
     for name in Settings.model_fields:
-        parts += [f"\n## {name}\n", f"\n{BY_NAME[name].section.__doc__}\n\n", *_table(name)]
+        parts += [f"\n## {name}\n", f"\n{' '.join(str(BY_NAME[name].section.__doc__).split())}\n\n", *_table(name)]
     parts += ["\n## Rules between settings\n\n"]
     parts += [f"- `{longer}` is longer than `{shorter}`, {why}.\n" for longer, shorter, why in LONGER]
     parts += [_PROPERTIES, "| property | why |\n|---|---|\n"]
@@ -103,7 +103,8 @@ def _value(field: Field) -> str:
     if field.kind is not None:
         return f"{field.kind.name}, {field.kind.show(low)} to {field.kind.show(high)}"
     if low is not None:
-        return f"integer, {low} to {high}"
+        kind = "number" if float in (field.info.annotation, *get_args(field.info.annotation)) else "integer"
+        return f"{kind}, {low:g} to {high:g}" if kind == "number" else f"{kind}, {low} to {high}"
     return _TYPES.get(_plain(field.info.annotation), "list")
 
 

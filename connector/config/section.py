@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address
+
 from pydantic import BaseModel, ConfigDict
 
 
@@ -22,3 +24,11 @@ def together(problem: str, *values: object) -> None:
     """Raise ValueError(problem) when some of the values are given and some are not."""
     if len({value is None for value in values}) > 1:
         raise ValueError(problem)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine is reached by this host's name or address."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -8,7 +8,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from connector.config.files import ReadableFile, Secret, SecretFile
-from connector.config.section import Section
+from connector.config.section import Section, is_loopback
 from connector.config.units import DAY, GIB, HOUR, KIB, MIB, MINUTE, SECOND, Duration, Size
 
 
@@ -101,7 +101,8 @@ class Retry(Section):
 
 
 class Admin(Section):
-    """The HTTP listener for probes, metrics and `/status`. It has no authentication and takes no commands."""
+    """The HTTP listener for probes, metrics and `/status`, which has no authentication and takes no commands; and the
+    one that `connector pause` and `connector resume` speak to."""
 
     host: str = Field(default="0.0.0.0", min_length=1)  # noqa: S104 - a pod's probes come from outside of it
     """Address to listen on. Every interface by default, because probes and scrapes come from outside the pod."""
@@ -111,6 +112,22 @@ class Admin(Section):
 
     ready_during_hold: bool = True
     """Whether `/readyz` succeeds during a hold. A hold is not cured by taking pods out of service."""
+
+    control_host: str = Field(default="127.0.0.1", min_length=1)
+    """Address to listen on for commands. Another one than loopback needs `control_token_file`."""
+
+    control_port: int = Field(default=9465, ge=0, le=65535)
+    """Port to listen on for commands; 0 takes any free one."""
+
+    control_token_file: Secret | None = None
+    """File that holds the token which every command must bring. One trailing newline is taken off. Default: none, for
+    whoever is on this machine, or in this pod, may command."""
+
+    @model_validator(mode="after")
+    def _commands_are_guarded(self) -> Self:
+        if self.control_token_file is None and not is_loopback(self.control_host):
+            raise ValueError("control_host is not loopback: give control_token_file")
+        return self
 
 
 class Log(Section):

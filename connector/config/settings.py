@@ -9,6 +9,7 @@ from typing import Self
 from pydantic import model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from connector.config.holding import Hold, Pace
 from connector.config.kafka import Kafka
 from connector.config.openmarket import OpenMarket
 from connector.config.sections import Admin, Delivery, Log, Retry, Schemas
@@ -51,6 +52,8 @@ class Settings(BaseSettings):
     openmarket: OpenMarket
     delivery: Delivery = Delivery()
     retry: Retry = Retry()
+    hold: Hold = Hold()
+    pace: Pace = Pace()
     admin: Admin = Admin()
     log: Log = Log()
 

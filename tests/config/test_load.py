@@ -70,7 +70,11 @@ def test_every_problem_is_told_at_once(write: Write) -> None:
         ("kafak: {}", "kafak: unknown setting; did you mean kafka?"),
         ("kafka: {topics: {mian: x}}", "kafka.topics.mian: unknown setting; did you mean main?"),
         ("openmarket: {password: x}", "openmarket.password: unknown setting; did you mean password_file?"),
-        ("admin: {zzz: 1}", "admin.zzz: unknown setting; known here: host, port, ready_during_hold"),
+        (
+            "admin: {zzz: 1}",
+            "admin.zzz: unknown setting; known here: control_host, control_port, control_token_file, host, port, "
+            "ready_during_hold",
+        ),
         ("schemas: {registry: {ulr: x}}", "schemas.registry.ulr: unknown setting; did you mean url?"),
     ],
 )
