@@ -11,17 +11,16 @@ from typing import NamedTuple
 import orjson
 
 from connector import __version__
-from connector.cli import parts
+from connector.cli import parts, policies
 from connector.config import ConfigError
 from connector.config.client import consumer_properties, kafka_properties, producer_properties
 from connector.config.settings import Settings
-from connector.core.destination import OWN_CODES, Policy
+from connector.core.destination import OWN_CODES
 from connector.core.envelope import Names
 from connector.core.event import EVENT_CODES
 from connector.core.outcome import Fate, Table
 from connector.core.record import Partition
 from connector.core.request import REMEDIES
-from connector.core.schedule import RetryPlan
 from connector.edge.admin import AdminServer
 from connector.edge.avro import DECODE_CODES, FETCH_CODES
 from connector.edge.certificates import expires_at
@@ -34,6 +33,7 @@ from connector.edge.kafka_properties import refusal
 from connector.edge.kafka_starts import Subscription
 from connector.edge.kafka_watermarks import Watermarks
 from connector.flow.deliver import Road, Rules
+from connector.flow.hold import Hold
 from connector.flow.lifecycle import Ending, run_until
 from connector.flow.loop import Limits, Loop, Topics, World
 from connector.flow.settle import Targets
@@ -105,11 +105,17 @@ class _Process:
             self._invoker = parts.invoker(settings)
         with _needs("schemas.registry.ca_file: a PEM file"):
             self._decoder = parts.decoder(settings, self._clock)
-        rules = Rules(parts.request_rules(settings), table, _policy(settings))
+        rules = Rules(parts.request_rules(settings), table, policies.policy(settings))
         world = World(self._source, self._sink, self._decoder, self._clock, self._events)
         road = Road(rules, self._decoder, self._invoker, self._clock, self._events, random.random)
         self._loop = Loop(
-            world, road, _topics(settings), _limits(settings), rules.policy.retry, settings.delivery.ordering
+            world,
+            road,
+            _topics(settings),
+            _limits(settings),
+            policies.flow_rules(settings),
+            policies.limit(settings),
+            random.random,
         )
         self._watermarks = Watermarks(kafka_properties(kafka), lambda: self._loop.assignments, self._consumer_error)
         self._admin = AdminServer(
@@ -213,7 +219,12 @@ class _Process:
             "base_url": self._settings.openmarket.base_url,
             "cie": self._settings.openmarket.is_cie,
             "ready": self._is_ready(),
-            "holds": [hold._asdict() for hold in self._loop.holds.in_force],
+            "holds": [self._shown(hold) for hold in self._loop.holds.in_force],
+            "pace": {
+                "in_flight_limit": self._loop.gate.limit,
+                "rate": self._loop.gate.rate,
+                "share": round(self._loop.gate.share, 4),
+            },
             "records": {
                 name: int(sum(series.value for series in self._metrics.counter(f"records_{name}").series.values()))
                 for name in ("taken", "accepted", "retried", "dead_lettered", "skipped", "released")
@@ -237,6 +248,16 @@ class _Process:
                 }
                 for partition, assignment in sorted(self._loop.assignments.items())
             },
+        }
+
+    def _shown(self, hold: Hold) -> Mapping[str, object]:
+        tries = hold.tries
+        return {
+            "kind": hold.kind,
+            "since_ms": hold.since_ms,
+            **hold.reason._asdict(),
+            "tries": None if tries is None else tries.made,
+            "next_try_in_seconds": None if tries is None else round(max(0.0, tries.due - self._clock.monotonic()), 1),
         }
 
     def _statistics(self, statistics: str) -> None:
@@ -290,16 +311,6 @@ def _topics(settings: Settings) -> Topics:
 def _limits(settings: Settings) -> Limits:
     delivery = settings.delivery
     return Limits(delivery.in_flight, delivery.uncommitted, delivery.buffer_records, delivery.buffer_bytes)
-
-
-def _policy(settings: Settings) -> Policy:
-    delivery, retry = settings.delivery, settings.retry
-    return Policy(
-        RetryPlan(round(retry.delay * 1000), round(retry.window * 1000)),
-        max_event_age_ms=round(delivery.max_event_age * 1000),
-        repeat_maybe_delivered=delivery.maybe_delivered == "retry",
-        maybe_delivered_repeats=delivery.maybe_delivered_repeats,
-    )
 
 
 def _summary(settings: Settings) -> dict[str, object]:

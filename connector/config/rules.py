@@ -26,6 +26,8 @@ def outcome_table(openmarket: OpenMarket) -> Table:
 
 
 def _row(rule: OutcomeRule) -> Row:
+    # What is known of the request's arrival, and of the vendor's load, is no matter of choice: a 504 stays a maybe.
+    known = None if rule.status is None else DEFAULT_TABLE.classify(Reply(rule.status, None, b""))
     return Row(
         f"configured_{rule.fate}",
         Fate(rule.fate),
@@ -34,10 +36,6 @@ def _row(rule: OutcomeRule) -> Row:
         vendor_codes=() if rule.vendor_code is None else (rule.vendor_code,),
         descriptions=() if rule.description is None else (rule.description,),
         statuses=() if rule.status is None else (str(rule.status),),
-        delivered=_delivered(rule.status),
+        delivered=Delivered.NO if known is None else known.delivered,
+        overloaded=known is not None and known.overloaded,
     )
-
-
-def _delivered(status: int | None) -> Delivered:
-    """What is known of the request's arrival is no matter of choice: a gateway's 504 stays a maybe."""
-    return Delivered.NO if status is None else DEFAULT_TABLE.classify(Reply(status, None, b"")).delivered

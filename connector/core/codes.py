@@ -28,6 +28,7 @@ _ROWS = (
         statuses=("200", "202"),
         when=When.REQUEST_ID,
         delivered=Delivered.YES,
+        proves=True,
     ),
     Row(
         "vendor_permanent",
@@ -61,6 +62,7 @@ _ROWS = (
         "and built-in variables: ask the vendor's support with the X-Request-Id",
         vendor_codes=("12002",),
         descriptions=("invalid json",),
+        proves=True,
     ),
     Row(
         "invalid_method",
@@ -143,7 +145,14 @@ _ROWS = (
     ),
     Row("wrong_address", Fate.HOLD, "HTTP 404 or 405: this is not the API", _ADDRESS, statuses=("404", "405")),
     Row("redirected", Fate.HOLD, "a redirect, never followed: credentials would travel", _ADDRESS, statuses=("3xx",)),
-    Row("too_many_requests", Fate.RETRY, "the vendor wants it slower", _WAIT, statuses=("425", "429")),
+    Row(
+        "too_many_requests",
+        Fate.RETRY,
+        "the vendor wants it slower",
+        _WAIT,
+        statuses=("425", "429"),
+        overloaded=True,
+    ),
     Row(
         "gateway_timeout",
         Fate.RETRY,
@@ -151,6 +160,7 @@ _ROWS = (
         _MAYBE,
         statuses=("408", "502", "504"),
         delivered=Delivered.MAYBE,
+        overloaded=True,
     ),
     Row(
         "rejected",
@@ -167,7 +177,14 @@ _ROWS = (
         _ADDRESS,
         statuses=("4xx",),
     ),
-    Row("vendor_unavailable", Fate.RETRY, "an error at the vendor without a known code", _WAIT, statuses=("5xx",)),
+    Row(
+        "vendor_unavailable",
+        Fate.RETRY,
+        "an error at the vendor without a known code",
+        _WAIT,
+        statuses=("5xx",),
+        overloaded=True,
+    ),
     Row(
         "not_the_vendor",
         Fate.RETRY,
@@ -222,7 +239,15 @@ _ROWS = (
         failures=(Failure.TLS,),
         delivered=Delivered.MAYBE,
     ),
-    Row("timed_out", Fate.RETRY, "no answer in time", _MAYBE, failures=(Failure.TIMEOUT,), delivered=Delivered.MAYBE),
+    Row(
+        "timed_out",
+        Fate.RETRY,
+        "no answer in time",
+        _MAYBE,
+        failures=(Failure.TIMEOUT,),
+        delivered=Delivered.MAYBE,
+        overloaded=True,
+    ),
     Row(
         "connection_reset",
         Fate.RETRY,

@@ -11,20 +11,22 @@ from connector.core.envelope import Cause, History
 from connector.core.event import InvocationEvent
 from connector.core.outcome import Delivered, Fate, Outcome
 from connector.core.refusal import Refusal, Stage
+from connector.core.retry_after import seconds_of
 from connector.core.schedule import RetryPlan, next_due
 
 EXPIRED = "expired"
 RETRIES_EXHAUSTED = "retries_exhausted"
 MAYBE_DELIVERED = "maybe_delivered"
-OWN_CODES = frozenset({EXPIRED, RETRIES_EXHAUSTED, MAYBE_DELIVERED})
+REFUSED_ALONE = "refused_alone"
+OWN_CODES = frozenset({EXPIRED, RETRIES_EXHAUSTED, MAYBE_DELIVERED, REFUSED_ALONE})
 """Classes of dead letters that neither a refusal nor the table of outcomes names."""
 
 
 class Policy(NamedTuple):
     """The settings that decide. Durations in ms, in-place backoff in seconds.
 
-    `in_place` are the waits before a request that was never sent is tried again in its place; after the last one
-    it goes to the retry topic.
+    `in_place` are the waits before a request that was never sent, or was turned away unread, is tried again in its
+    place; after the last one it goes to the retry topic. `longest_pause` (seconds) bounds what a `Retry-After` asks.
     """
 
     retry: RetryPlan
@@ -32,6 +34,7 @@ class Policy(NamedTuple):
     repeat_maybe_delivered: bool
     maybe_delivered_repeats: int
     in_place: tuple[float, ...] = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
+    longest_pause: float = 900.0
 
 
 class Settled(NamedTuple):
@@ -53,13 +56,11 @@ class ToDeadLetter(NamedTuple):
 
 
 class Keep(NamedTuple):
-    """The deployment is at fault and not the record: hold, and leave the record where it is."""
-
-    outcome: Outcome
+    """Not the record is at fault but the deployment, or the endpoint: leave it where it is."""
 
 
 class Again(NamedTuple):
-    """Never sent: the same request once more after `wait` seconds."""
+    """Never sent, or turned away unread: the same request once more after `wait` seconds."""
 
     wait: float
 
@@ -67,6 +68,7 @@ class Again(NamedTuple):
 Destination = Settled | ToRetry | ToDeadLetter | Keep | Again
 
 SETTLED = Settled()
+KEEP = Keep()
 
 
 def refused(refusal: Refusal, history: History) -> ToDeadLetter:
@@ -91,6 +93,12 @@ def expired(history: History, detail: str) -> ToDeadLetter:
     return ToDeadLetter(history, Cause(Stage.ROUTE, EXPIRED, detail))
 
 
+def refused_alone(history: History, outcome: Outcome, refusals: int, now_ms: int) -> ToDeadLetter:
+    """Refused for what looked like a fault of the deployment, again and again, while others passed."""
+    failed = _failed(history, outcome, now_ms)._replace(attempts=history.attempts + refusals)
+    return ToDeadLetter(failed, _cause(outcome, REFUSED_ALONE, f"{refusals} times, while others passed; "))
+
+
 def route(
     outcome: Outcome,
     history: History,
@@ -98,17 +106,22 @@ def route(
     *,
     expires_ms: int | None,
     tries_in_place: int,
+    posted_ms: int,
     now_ms: int,
     chance: float,
 ) -> Destination:
-    """Decide where a posted record goes. `tries_in_place` counts requests never sent since it was taken."""
+    """Decide where a record that was posted at `posted_ms` goes. `tries_in_place` counts those since it was taken."""
     if outcome.fate is Fate.ACCEPTED:
         return SETTLED
     if outcome.fate is Fate.HOLD:
-        return Keep(outcome)
-    if outcome.delivered is Delivered.NEVER_SENT and tries_in_place < len(policy.in_place):
-        return Again(policy.in_place[tries_in_place])
+        return KEEP
+    unread = outcome.delivered is Delivered.NEVER_SENT or outcome.asks_to_wait
+    if unread and tries_in_place < len(policy.in_place):
+        pause = seconds_of(outcome.retry_after, now_ms, policy.longest_pause) or 0.0
+        return Again(max(policy.in_place[tries_in_place], pause))
     failed = _failed(history, outcome, now_ms)
+    if history.due_ms is not None and posted_ms > history.due_ms:
+        failed = failed._replace(late_ms=failed.late_ms + posted_ms - history.due_ms)
     if outcome.fate is Fate.DEAD_LETTER:
         return ToDeadLetter(failed, _cause(outcome))
     if outcome.delivered is Delivered.MAYBE and not _may_repeat(failed, policy):
@@ -120,7 +133,7 @@ def _later(
     outcome: Outcome, failed: History, policy: Policy, expires_ms: int | None, now_ms: int, chance: float
 ) -> Destination:
     first = now_ms if failed.first_failure_ms is None else failed.first_failure_ms
-    due = next_due(policy.retry, first, now_ms, chance)
+    due = next_due(policy.retry, first, now_ms, chance, failed.late_ms)
     if due is None:
         return ToDeadLetter(failed, _cause(outcome, RETRIES_EXHAUSTED, "the retry window is over; "))
     if expires_ms is not None and due >= expires_ms:

@@ -17,6 +17,7 @@ ATTEMPTS = "invoke.attempts"
 FIRST_FAILURE = "invoke.first-failure"
 LAST_FAILURE = "invoke.last-failure"
 DUE = "invoke.due"
+LATE = "invoke.late"
 ORIGIN = "invoke.origin"
 CLASS = "invoke.class"
 STAGE = "invoke.stage"
@@ -68,6 +69,7 @@ class History(NamedTuple):
     first_failure_ms: int | None = None
     maybe_delivered: int = 0
     due_ms: int | None = None
+    late_ms: int = 0
 
 
 class Cause(NamedTuple):
@@ -97,12 +99,14 @@ def opened(record: Record) -> tuple[History, Headers]:
     """Return the history that a record of the retry topic carries, and its original headers."""
     ours, theirs = _split(record.headers)
     origin = _origin(ours.get(ORIGIN)) or Origin(record.partition, record.offset, record.timestamp_ms)
+    first_failure_ms = _earlier(_number(ours.get(FIRST_FAILURE)), record.timestamp_ms)
     history = History(
         origin=origin,
         attempts=_number(ours.get(ATTEMPTS)) or 1,
-        first_failure_ms=_earlier(_number(ours.get(FIRST_FAILURE)), record.timestamp_ms),
+        first_failure_ms=first_failure_ms,
         maybe_delivered=_number(ours.get(POSSIBLE_DUPLICATE)) or 0,
         due_ms=_number(ours.get(DUE)),
+        late_ms=_late(_number(ours.get(LATE)), first_failure_ms, record.timestamp_ms),
     )
     return history, theirs
 
@@ -112,6 +116,7 @@ def retry_headers(original: Headers, history: History, cause: Cause, now_ms: int
     ours = [
         *_ours(history, cause, now_ms),
         (DUE, _text(history.due_ms)),
+        *([(LATE, _text(history.late_ms))] if history.late_ms else []),
         (ORIGIN, _origin_text(history.origin)),
     ]
     yield from _ladder(original, ours)
@@ -199,6 +204,12 @@ def _earlier(first_failure_ms: int | None, written_ms: int | None) -> int | None
     """A copy is written after the first failure: a later one is damaged, and would make the retry window endless."""
     known = [time for time in (first_failure_ms, written_ms) if time]
     return min(known, default=None)
+
+
+def _late(late_ms: int | None, first_failure_ms: int | None, written_ms: int | None) -> int:
+    """No more than the time that passed: a damaged header must not make the retry window endless."""
+    passed = 0 if first_failure_ms is None or written_ms is None else written_ms - first_failure_ms
+    return min(late_ms or 0, passed)
 
 
 def _origin_text(origin: Origin) -> bytes:

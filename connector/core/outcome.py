@@ -34,7 +34,7 @@ class Outcome(NamedTuple):
     """The verdict on one answer. `code` is the bounded class; `why` and `remedy` are the table's own texts.
 
     `vendor_code` and `status` as answered (None where there was none); `retry_after` raw, for the caller that
-    knows the time.
+    knows the time. `proves` and `overloaded` are the row's.
     """
 
     fate: Fate
@@ -46,6 +46,13 @@ class Outcome(NamedTuple):
     vendor_code: str | None = None
     request_id: str | None = None
     retry_after: str | None = None
+    proves: bool = False
+    overloaded: bool = False
+
+    @property
+    def asks_to_wait(self) -> bool:
+        """Whether the same request is welcome later: it was turned away unread, and nothing was done for it."""
+        return self.overloaded and self.delivered is Delivered.NO and (self.status == 429 or bool(self.retry_after))
 
 
 _LONGEST_DESCRIPTION = 200  # characters of a description that are looked at
@@ -66,7 +73,8 @@ class Row(NamedTuple):
 
     `vendor_codes` are compared as text; `descriptions` are first words, without case; `statuses` are exact ("403"),
     a family ("4xx") or "other", and match only `when` it says. `delivered` is what is known when no vendor code says
-    that it was refused and something of the request was sent.
+    that it was refused and something of the request was sent. `proves`: only an account that was let in is answered
+    so. `overloaded`: it may come of posting faster than the other side can take.
     """
 
     code: str
@@ -79,6 +87,8 @@ class Row(NamedTuple):
     failures: tuple[Failure, ...] = ()
     when: When = When.ALWAYS
     delivered: Delivered = Delivered.NO
+    proves: bool = False
+    overloaded: bool = False
 
 
 class Table:
@@ -130,13 +140,16 @@ class Table:
         if request_id and not request_id.isspace():
             row = self._accepted.get(answer.status)
             if row is not None:
-                return Outcome(row.fate, row.code, row.why, row.remedy, row.delivered, answer.status, None, request_id)
+                # By position: this is the one that is made for every event.
+                return Outcome(
+                    row.fate, row.code, row.why, row.remedy, row.delivered, answer.status, None, request_id, None, True
+                )
         return self._rejected(answer)
 
     def _unanswered(self, answer: NoReply) -> Outcome:
         row = self._by_failure[answer.failure]
         delivered = row.delivered if answer.sent else Delivered.NEVER_SENT
-        return Outcome(row.fate, row.code, row.why, row.remedy, delivered)
+        return Outcome(row.fate, row.code, row.why, row.remedy, delivered, overloaded=row.overloaded)
 
     def _rejected(self, reply: Reply) -> Outcome:
         # A 2xx carries no rejection, so its body says nothing; a cut body may be cut within a code.
@@ -155,6 +168,8 @@ class Table:
             error.code if known else None,
             reply.request_id,
             reply.retry_after,
+            row.proves,
+            row.overloaded,
         )
 
     def _by_description(self, description: str | None) -> Row | None:

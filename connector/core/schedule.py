@@ -15,13 +15,14 @@ class RetryPlan(NamedTuple):
     window_ms: int
 
 
-def next_due(plan: RetryPlan, first_failure_ms: int, now_ms: int, chance: float) -> int | None:
+def next_due(plan: RetryPlan, first_failure_ms: int, now_ms: int, chance: float, late_ms: int = 0) -> int | None:
     """Return when a record that failed now is due again, or None when that would lie past its window.
 
-    `chance` in [0, 1) places the due time within ± 3 % of the delay.
+    `chance` in [0, 1) places the due time within ± 3 % of the delay. `late_ms` is by how much its attempts came after
+    their due times, in all: a hold, or a backlog, takes nothing off the window.
     """
     due = now_ms + round(plan.delay_ms * (1 + JITTER * (2 * chance - 1)))
-    return due if due <= first_failure_ms + plan.window_ms else None
+    return due if due <= first_failure_ms + plan.window_ms + late_ms else None
 
 
 def due_on_reading(plan: RetryPlan, due_ms: int | None, written_ms: int | None, read_ms: int) -> int:

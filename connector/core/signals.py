@@ -55,6 +55,12 @@ class Asleep(NamedTuple):
     partition: Partition
 
 
+class Counted(NamedTuple):
+    """The topics that are read have so many partitions, in all processes together."""
+
+    partitions: int
+
+
 class Failed(NamedTuple):
     """The source cannot go on; the process ends with exit code 1. `code` is bounded, `remedy` for a person."""
 
@@ -62,7 +68,7 @@ class Failed(NamedTuple):
     remedy: str
 
 
-SourceEvent = Taken | Assigned | Revoking | Lost | Committed | Asleep | Failed
+SourceEvent = Taken | Assigned | Revoking | Lost | Committed | Asleep | Counted | Failed
 
 
 class Commit(NamedTuple):

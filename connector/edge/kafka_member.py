@@ -16,7 +16,7 @@ from typing import NamedTuple
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from connector.core.record import Partition
-from connector.core.signals import Asleep, Commit, Failed, Lost, Revoking, SourceEvent, Taken
+from connector.core.signals import Asleep, Commit, Counted, Failed, Lost, Revoking, SourceEvent, Taken
 from connector.edge.kafka_commands import Close, Command, Release, Send, Sleep, Wake
 from connector.edge.kafka_commits import Commits
 from connector.edge.kafka_errors import CREATED_ANEW, NO_COMMIT
@@ -132,6 +132,7 @@ class Member:
         self.turned_at = time.monotonic()
         if self.topics.turn(self.turned_at):
             self._give_up_other_lives()
+            self._tell(Counted(sum(self.topics.partitions.values())))
         while self._deferred:
             self._carry_out(self._deferred.popleft())
         while not self.commands.empty():

@@ -19,9 +19,10 @@ NO_TOPIC_ID = "A" * 22
 
 
 class TopicWatch:
-    """`missing` are the topics that the brokers do not have, `ids` those of the others, as of the last look.
+    """`missing` are the topics that the brokers do not have, `ids` those of the others, and `partitions` how many each
+    of them has, as of the last look.
 
-    Brokers that do not answer, or may not tell us, leave both as they were.
+    Brokers that do not answer, or may not tell us, leave all as it was.
     """
 
     def __init__(self, admin: AdminClient, topics: Iterable[str]) -> None:
@@ -31,6 +32,7 @@ class TopicWatch:
         self._next = 0.0
         self.missing: frozenset[str] = frozenset()
         self.ids: dict[str, str] = {}
+        self.partitions: dict[str, int] = {}
 
     def turn(self, now: float) -> bool:
         """Take the answers once all are there, or ask when it is time; whether there was news.
@@ -61,11 +63,12 @@ class TopicWatch:
         asked, self._asked = self._asked, {}
         for topic, answer in asked.items():
             try:
-                topic_id = str(answer.result().topic_id)
+                found = answer.result()
             except KafkaException as raised:
                 if raised.args[0].code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
                     self.miss(topic)
                 continue
             self.see(topic)
-            if topic_id != NO_TOPIC_ID:
+            self.partitions[topic] = len(found.partitions)
+            if (topic_id := str(found.topic_id)) != NO_TOPIC_ID:
                 self.ids[topic] = topic_id

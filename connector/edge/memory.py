@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 from connector.core.record import Headers, Partition, Record
 from connector.core.settled_map import LogIdentity
@@ -17,6 +17,7 @@ from connector.core.signals import (
     Assigned,
     Commit,
     Committed,
+    Counted,
     Lost,
     Revoking,
     SourceEvent,
@@ -81,6 +82,10 @@ class MemoryBroker:
     def elect(self, partition: Partition) -> None:
         """A new leader, who has everything."""
         self.cut(partition, self._next_offset[partition])
+
+    def count(self, topics: Collection[str]) -> int:
+        """How many partitions these topics have."""
+        return sum(partition.topic in topics for partition in self.logs)
 
     def describe(self, partition: Partition) -> tuple[LogIdentity | None, int]:
         """Which log it is, and its end."""
@@ -287,6 +292,7 @@ class MemorySource:
     def gain(self, partition: Partition, commit: Commit) -> None:
         """Called by the broker: the partition is this member's from its committed offset on."""
         self._position[partition] = commit.offset
+        self._tell(Counted(self._broker.count(self.topics)))
         self._tell(Assigned(partition, commit.offset, commit.metadata, *self._broker.describe(partition)))
         self.feed()
 

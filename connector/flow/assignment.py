@@ -22,11 +22,13 @@ from connector.core.signals import Commit
 class Delivery:
     """One record on its way through the process. Exactly one of `request` and `refused` is set.
 
-    `posting`: its post was begun, and nothing is known of it yet.
+    `posting`: its post was begun (at `began`), and nothing is known of it yet. `tries` counts posts in its place that
+    were never sent, or turned away unread.
     """
 
     __slots__ = (
         "assignment",
+        "began",
         "created_ms",
         "end_user",
         "event_id",
@@ -41,6 +43,7 @@ class Delivery:
         "refused",
         "request",
         "traceparent",
+        "tries",
     )
 
     def __init__(self, assignment: Assignment, record: Record, history: History, headers: Headers) -> None:
@@ -58,7 +61,14 @@ class Delivery:
         self.traceparent: str | None = None
         self.outcome: Outcome | None = None
         self.post_seconds = 0.0
+        self.began = 0.0
         self.posting = False
+        self.tries = 0
+
+    @property
+    def service_id(self) -> str:
+        """The service to be triggered; "" for a record that was refused."""
+        return "" if self.request is None else self.request.service_id
 
     @property
     def trace_id(self) -> str | None:
@@ -71,12 +81,14 @@ class Assignment:
 
     `known` is what was settled beyond its commit before it came here. `uncovered` of its records settled here are in
     no acknowledged commit, neither below its offset nor in its map, which reaches up to the offset `reach`. `mapped`:
-    a map has room for all that is settled ahead.
+    a map has room for all that is settled ahead. `brims`: it has too many records in hand to take more. `paused`:
+    somebody said so; what was taken before waits in `paused_deliveries`.
     """
 
     __slots__ = (
         "answered",
         "asleep",
+        "brims",
         "committed",
         "crowded",
         "delayed",
@@ -90,6 +102,8 @@ class Assignment:
         "open",
         "over",
         "partition",
+        "paused",
+        "paused_deliveries",
         "posting",
         "queue",
         "reach",
@@ -120,11 +134,14 @@ class Assignment:
         self.answered = 0
         self.uncovered = 0
         self.crowded = False
+        self.brims = False
         self.expected = committed.offset
         self.queue: deque[Record] = deque()
         self.open: dict[int, Record] = {}
         self.lanes: dict[str, deque[Delivery]] = {}
         self.posting = 0
+        self.paused = False
+        self.paused_deliveries: deque[Delivery] = deque()
         self.ready = False
         self.stuck: Counter[str] = Counter()
         self.asleep = False

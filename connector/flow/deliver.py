@@ -82,33 +82,31 @@ class Road:
         delivery.traceparent = traceparent_of(headers) if headers else None
         return delivery
 
-    async def deliver(self, delivery: Delivery) -> Destination | None:
-        """Post it, again in its place while it was never sent, and say where it goes.
+    def look_at_time(self, delivery: Delivery) -> None:
+        """Refuse it if it is past its time. To be asked right before it is delivered, after every wait."""
+        if delivery.expires_ms is None or delivery.request is None:
+            return
+        late_ms = self._clock.now_ms() - delivery.expires_ms
+        if late_ms >= 0:
+            delivery.request = None
+            delivery.refused = expired(delivery.history, f"{late_ms // 1000} s past its time")
 
-        None: its partition leaves and can go without it; it was not posted since it was last known to be unsent.
-        """
+    async def deliver(self, delivery: Delivery) -> Destination:
+        """Post it once, unless it was refused, and say where it goes."""
         request, clock = delivery.request, self._clock
         if request is None:
+            assert delivery.refused is not None
             return delivery.refused
-        for tries in range(len(self._rules.policy.in_place) + 1):
-            now_ms = clock.now_ms()
-            if delivery.expires_ms is not None and now_ms >= delivery.expires_ms:
-                return expired(delivery.history, f"{(now_ms - delivery.expires_ms) // 1000} s past its time")
-            started = clock.monotonic()
-            delivery.posting = True
-            answer = await self._invoker.invoke(request, delivery.traceparent)
-            delivery.posting = False
-            delivery.post_seconds = clock.monotonic() - started
-            delivery.outcome = outcome = self._classify(answer, delivery.end_user)
-            self._events.answered(outcome, delivery.post_seconds)
-            if outcome.fate is Fate.ACCEPTED:
-                return SETTLED
-            destination = self._route(delivery, outcome, answer, tries)
-            if not isinstance(destination, Again):
-                return destination
-            if await delivery.assignment.unwanted_within(destination.wait, delivery.record.offset):
-                return None
-        raise AssertionError("route asked for more tries in place than the policy has")
+        delivery.began = began = clock.monotonic()
+        delivery.posting = True
+        answer = await self._invoker.invoke(request, delivery.traceparent)
+        delivery.posting = False
+        delivery.post_seconds = seconds = clock.monotonic() - began
+        delivery.outcome = outcome = self._classify(answer, delivery.end_user)
+        self._events.answered(outcome, seconds)
+        if outcome.fate is Fate.ACCEPTED:
+            return SETTLED
+        return self._route(delivery, outcome, answer)
 
     def _classify(self, answer: Answer, end_user: str) -> Outcome:
         outcome = self._rules.outcomes.classify(answer)
@@ -117,20 +115,24 @@ class Road:
             outcome = outcome._replace(request_id=scrub(outcome.request_id))
         return outcome
 
-    def _route(self, delivery: Delivery, outcome: Outcome, answer: Answer, tries: int) -> Destination:
+    def _route(self, delivery: Delivery, outcome: Outcome, answer: Answer) -> Destination:
         if outcome.delivered is Delivered.MAYBE:
             self._events.maybe_delivered(outcome.code)
         elif outcome.delivered is Delivered.NEVER_SENT and isinstance(answer, NoReply):
             self._events.never_sent(answer.failure)
-        return route(
+        now_ms = self._clock.now_ms()
+        destination = route(
             outcome,
             delivery.history,
             self._rules.policy,
             expires_ms=delivery.expires_ms,
-            tries_in_place=tries,
-            now_ms=self._clock.now_ms(),
+            tries_in_place=delivery.tries,
+            posted_ms=now_ms - round(delivery.post_seconds * 1000),
+            now_ms=now_ms,
             chance=self._chance(),
         )
+        delivery.tries += isinstance(destination, Again)
+        return destination
 
 
 def _history(record: Record, assignment: Assignment) -> tuple[History, Headers]:

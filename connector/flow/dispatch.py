@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
+from itertools import chain
 from typing import Literal
 
+from connector.core.destination import EXPIRED
 from connector.core.record import Record
 from connector.core.signals import SchemaNeeded
 from connector.flow.assignment import Assignment, Delivery
 from connector.flow.deliver import Road
+from connector.flow.gate import Gate, Look
 from connector.flow.ports import Source
 from connector.observe.events import Events
 
@@ -19,17 +22,34 @@ Ordering = Literal["end_user", "partition", "none"]
 _TAKES_A_TURN = 100
 """Records that one look may decode and queue behind a busy lane before other work gets a turn."""
 
+_TIMES_WHAT_IS_LEFT = 3
+"""A partition may have so many times in hand what room is left: three quarters of all when it is alone in having much,
+three sevenths when two do; there is always room for the others."""
+
 _WHOLE_PARTITION = ""
 """The one lane of a partition under `ordering: partition`."""
+
+
+class _Side:
+    """The records of the main topic, or those of the retry topics. `runnable` ones are first in their lanes, those `at`
+    a bulkhead too: there are too many of their service under way."""
+
+    __slots__ = ("at_bulkhead", "ready", "runnable")
+
+    def __init__(self) -> None:
+        self.ready: deque[Assignment] = deque()
+        self.runnable: deque[Delivery] = deque()
+        self.at_bulkhead: dict[str, deque[Delivery]] = {}
 
 
 class Dispatcher:
     """Hands out deliveries to workers; a worker that finds nothing waits here until woken.
 
-    `may_post` is asked before each hand-out, `may_unblock` whether at least a record may go that holds its
-    partition's commit back; `due` whether a retry partition's head may go; `fetch` is told of a schema that is
-    missing, `stop` of a partition whose head cannot be handled by a bug of ours, `skipped` of a record that was settled
-    before its partition came here, `crowded` of a partition that has to wait since its map is nearly full.
+    `gate` is asked before each hand-out, `rank` which record is tried first during a hold; `due` whether a retry
+    partition's head may go. `fetch` is told of a schema that is missing, `stop` of a partition whose head cannot be
+    handled by a bug of ours, `skipped` of a record that was settled before its partition came here, `crowded` of a
+    partition that has to wait since its map is nearly full, `brimming` of one that has to since it has more records in
+    hand than leaves room for the others: `most` is how many there is room for, `least` what each may have.
     """
 
     def __init__(
@@ -37,30 +57,40 @@ class Dispatcher:
         road: Road,
         source: Source,
         events: Events,
+        gate: Gate,
         *,
         ordering: Ordering,
-        may_post: Callable[[], bool],
-        may_unblock: Callable[[], bool],
+        retry_share: float,
+        most: int,
+        least: int,
+        rank: Callable[[Delivery], tuple[int, ...]],
         due: Callable[[Assignment, Record], bool],
         fetch: Callable[[Assignment, SchemaNeeded], None],
         stop: Callable[[Assignment, Exception], None],
         skipped: Callable[[Assignment, Record], None],
         crowded: Callable[[Assignment], None],
+        brimming: Callable[[Assignment], None],
     ) -> None:
         self._road = road
         self._source = source
         self._events = events
+        self._gate = gate
         self._ordering = ordering
-        self._may_post = may_post
-        self._may_unblock = may_unblock
+        self._retry_share = retry_share
+        self._most, self._least = most, least
+        self._rank = rank
         self._due = due
         self._fetch = fetch
         self._stop = stop
         self._skipped = skipped
         self._crowded = crowded
-        self._ready: deque[Assignment] = deque()
-        self._runnable: deque[Delivery] = deque()
+        self._brimming = brimming
+        self._sides = self._fresh, self._delayed = _Side(), _Side()
+        # What the retry topics are owed: below 0, they had more than their share.
+        self._owed = 0.0
+        self._later: dict[Delivery, asyncio.TimerHandle] = {}
         self._idle: deque[asyncio.Future[None]] = deque()
+        self._in_hand = 0
 
     def offer(self, assignment: Assignment, records: Sequence[Record]) -> None:
         """Queue records of one partition; what it has already, or does not want while asleep, is dropped."""
@@ -77,7 +107,7 @@ class Dispatcher:
         """The partition may have something to hand out (again)."""
         if assignment.queue and not assignment.ready:
             assignment.ready = True
-            self._ready.append(assignment)
+            self._side(assignment).ready.append(assignment)
         self.wake()
 
     def forget(self, assignment: Assignment) -> None:
@@ -85,6 +115,9 @@ class Dispatcher:
         for record in assignment.queue:
             self._source.give_room(1, record.size)
         assignment.queue.clear()
+        self._in_hand -= len(assignment.open)
+        for delivery in [delivery for delivery in self._later if delivery.assignment is assignment]:
+            self._later.pop(delivery).cancel()
 
     async def next(self) -> Delivery:
         """Wait for a delivery that may start now. Its assignment counts it as in hand from here on."""
@@ -93,26 +126,54 @@ class Dispatcher:
             self._idle.append(woken)
             await woken
         delivery.assignment.begin(delivery.record.offset)
+        if delivery.request is not None:
+            self._gate.begin(delivery)
         return delivery
 
     def done(self, delivery: Delivery) -> None:
         """The delivery left its lane: the next one behind it may go."""
+        self._in_hand -= 1
         if delivery.lane is None:
             return
         lanes = delivery.assignment.lanes
         if waiting := lanes[delivery.lane]:
-            self._runnable.append(waiting.popleft())
+            self._side(delivery.assignment).runnable.append(waiting.popleft())
             self.wake(1)
         else:
             del lanes[delivery.lane]
 
     def put_back(self, delivery: Delivery) -> None:
         """The delivery keeps its place, at the head of its lane, until posting goes on."""
-        self._runnable.appendleft(delivery)
+        self._side(delivery.assignment).runnable.appendleft(delivery)
+
+    def put_off(self, delivery: Delivery, seconds: float) -> None:
+        """The same, and it may not go before so many seconds are over."""
+        self._later[delivery] = asyncio.get_running_loop().call_later(seconds, self._time_has_come, delivery)
+
+    def resume(self, assignment: Assignment) -> None:
+        """The partition is paused no more."""
+        while assignment.paused_deliveries:
+            self.put_back(assignment.paused_deliveries.pop())
+        self.ready(assignment)
+
+    def has_room(self, assignment: Assignment) -> bool:
+        """Whether a partition that had too much in hand is far enough from it again."""
+        return 2 * len(assignment.open) <= self._bound()
 
     def owes(self, assignment: Assignment) -> bool:
         """Whether a partition that leaves has records left that must go before it does."""
-        return any(d.assignment is assignment and assignment.wants(d.record.offset) for d in self._runnable)
+        waiting = chain(self._fresh.runnable, self._delayed.runnable, self._later)
+        return any(d.assignment is assignment and assignment.wants(d.record.offset) for d in waiting)
+
+    @property
+    def at_bulkheads(self) -> int:
+        """Records that wait for others of their service to be answered."""
+        return sum(len(waiting) for side in self._sides for waiting in side.at_bulkhead.values())
+
+    @property
+    def put_off_now(self) -> int:
+        """Records that wait for the time of their next try."""
+        return len(self._later)
 
     def wake(self, workers: int | None = None) -> None:
         """Let waiting workers look again."""
@@ -123,36 +184,117 @@ class Dispatcher:
                 woken.set_result(None)
 
     def _next(self) -> Delivery | None:
-        if not self._may_post():
-            return self._blocking() if self._may_unblock() else None
-        while self._runnable:
-            delivery = self._runnable.popleft()
-            if delivery.assignment.wants(delivery.record.offset):
+        look = self._gate.look()
+        if look is Look.GO:
+            first, second = (self._delayed, self._fresh) if self._owed > 0 else (self._fresh, self._delayed)
+            delivery = self._first_of(first) or self._first_of(second)
+            if delivery is not None:
+                self._count_share(delivery)
+            return delivery
+        if look is Look.PROBE:
+            return self._to_try()
+        return self._blocking() if look is Look.UNBLOCK else None
+
+    def _count_share(self, delivery: Delivery) -> None:
+        """Bounded both ways, so that a time without work on one side is no credit for later."""
+        if delivery.assignment.delayed:
+            self._owed = max(self._owed - (1 - self._retry_share), -1.0)
+        else:
+            self._owed = min(self._owed + self._retry_share, 1.0)
+
+    def _first_of(self, side: _Side) -> Delivery | None:
+        if side.at_bulkhead and (delivery := self._past_bulkhead(side)) is not None:
+            return delivery
+        while side.runnable:
+            delivery = side.runnable.popleft()
+            if self._may_go(delivery):
                 return delivery
         for _ in range(_TAKES_A_TURN):
-            if not self._ready:
+            if not side.ready:
                 return None
-            assignment = self._ready[0]
-            taken = self._take(assignment)
-            if taken is None:
-                self._ready.popleft()
-                assignment.ready = False
-                continue
-            self._ready.rotate(-1)
-            if self._enters_lane(taken):
+            taken = self._take_first(side)
+            if taken is not None and self._enters_lane(taken) and self._may_go(taken):
                 return taken
         asyncio.get_running_loop().call_soon(self.wake, 1)
         return None
 
+    def _may_go(self, delivery: Delivery) -> bool:
+        """Whether it may go now; else it waits where it is found again, or was given up with its partition."""
+        assignment = delivery.assignment
+        if not assignment.wants(delivery.record.offset):
+            return False
+        if assignment.paused:
+            assignment.paused_deliveries.append(delivery)
+            return False
+        self._road.look_at_time(delivery)
+        if delivery.request is None or self._gate.has_room_for(delivery.service_id):
+            return True
+        self._side(assignment).at_bulkhead.setdefault(delivery.service_id, deque()).append(delivery)
+        return False
+
+    def _past_bulkhead(self, side: _Side) -> Delivery | None:
+        for service_id in list(side.at_bulkhead):
+            waiting = side.at_bulkhead[service_id]
+            while waiting and self._gate.has_room_for(service_id):
+                delivery = waiting.popleft()
+                if self._may_go(delivery):
+                    return delivery
+            if not waiting:
+                del side.at_bulkhead[service_id]
+        return None
+
+    def _to_try(self) -> Delivery | None:
+        """The record to try during a hold: one that was not refused before, of another service and partition."""
+        found = self._best_to_try()
+        for side in self._sides:
+            for _ in range(_TAKES_A_TURN):
+                if not side.ready or (found is not None and not any(self._rank(found))):
+                    break
+                taken = self._take_first(side)
+                if taken is not None and self._enters_lane(taken):
+                    side.runnable.append(taken)
+                    found = self._best_to_try()
+        if found is not None:
+            self._side(found.assignment).runnable.remove(found)
+        return found
+
+    def _best_to_try(self) -> Delivery | None:
+        """Past what is refused, which no hold lets go: unless it has taken half the room, or no hold would ever end."""
+        brimming = 2 * self._in_hand > self._most
+        best: Delivery | None = None
+        for delivery in chain(self._fresh.runnable, self._delayed.runnable):
+            if not delivery.assignment.wants(delivery.record.offset) or delivery.assignment.paused:
+                continue
+            self._road.look_at_time(delivery)
+            if delivery.refused is None:
+                if best is None or self._rank(delivery) < self._rank(best):
+                    best = delivery
+            elif delivery.refused.cause.code == EXPIRED or (best is None and brimming):
+                return delivery
+        return best
+
     def _blocking(self) -> Delivery | None:
         """One that nothing but itself keeps from being committed: what is settled behind it would never make room."""
-        for place, delivery in enumerate(self._runnable):
-            assignment = delivery.assignment
-            offset = delivery.record.offset
-            if offset == assignment.tracker.committable and assignment.wants(offset):
-                del self._runnable[place]
-                return delivery
+        for side in self._sides:
+            for place, delivery in enumerate(side.runnable):
+                assignment = delivery.assignment
+                offset = delivery.record.offset
+                if offset == assignment.tracker.committable and assignment.wants(offset) and not assignment.paused:
+                    del side.runnable[place]
+                    self._road.look_at_time(delivery)
+                    return delivery
         return None
+
+    def _take_first(self, side: _Side) -> Delivery | None:
+        """A record of the partition whose turn it is; a partition that has none loses its turn."""
+        assignment = side.ready[0]
+        taken = self._take(assignment)
+        if taken is None:
+            side.ready.popleft()
+            assignment.ready = False
+        else:
+            side.ready.rotate(-1)
+        return taken
 
     def _take(self, assignment: Assignment) -> Delivery | None:
         queue = assignment.queue
@@ -161,6 +303,9 @@ class Dispatcher:
         record = queue[0]
         if assignment.crowded and assignment.tracker.is_beyond_known(record.offset):
             self._crowded(assignment)
+            return None
+        if len(assignment.open) >= self._bound():
+            self._brimming(assignment)
             return None
         if assignment.delayed and not self._due(assignment, record):
             return None
@@ -175,8 +320,13 @@ class Dispatcher:
         queue.popleft()
         assignment.tracker.start(record.offset, record.leader_epoch)
         assignment.open[record.offset] = record
+        self._in_hand += 1
         self._events.taken(1)
         return prepared
+
+    def _bound(self) -> int:
+        """Records that one partition may have in hand now."""
+        return max(self._least, _TIMES_WHAT_IS_LEFT * (self._most - self._in_hand))
 
     def _skip_settled(self, assignment: Assignment) -> bool:
         """Skip what was settled before the partition came here; whether any record is left to take."""
@@ -192,7 +342,7 @@ class Dispatcher:
         return bool(queue)
 
     def _enters_lane(self, delivery: Delivery) -> bool:
-        """Whether it may go now; else it waits behind the one that is on the road."""
+        """Whether it is the first of its lane; else it waits behind the one that is on the road."""
         if self._ordering == "none":
             delivery.lane = None
         elif self._ordering == "partition":
@@ -206,3 +356,11 @@ class Dispatcher:
             return False
         lanes[lane] = deque()
         return True
+
+    def _time_has_come(self, delivery: Delivery) -> None:
+        del self._later[delivery]
+        self.put_back(delivery)
+        self.wake(1)
+
+    def _side(self, assignment: Assignment) -> _Side:
+        return self._delayed if assignment.delayed else self._fresh

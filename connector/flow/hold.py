@@ -1,53 +1,81 @@
-"""Reasons to post nothing new: the deployment is at fault, not the record.
+"""Reasons to post nothing new, in force side by side: each is entered and left on its own.
 
 A hold keeps every record in its place; answers still arriving are settled and committed, and Kafka is polled on.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, NamedTuple, get_args
 
-from connector.core.outcome import Outcome
-from connector.core.record import Record
+from connector.core.tries import Tries
 from connector.flow.ports import Clock
 from connector.observe.events import Events
 
-DEPLOYMENT = "deployment"
+Kind = Literal["deployment", "endpoint", "brake", "manual", "retry_after"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+"""The deployment is at fault; the endpoint is down; too many dead letters; somebody said so; the vendor said so."""
 
 
-class Hold(NamedTuple):
-    """Since when (ms since the epoch), why, and what to do about it; `request_id` is what the vendor's support asks."""
+class Reason(NamedTuple):
+    """Why, for a person: `code` is bounded, `details` may be shown."""
 
-    kind: str
     code: str
     why: str
     remedy: str
-    request_id: str | None
+    details: Mapping[str, object] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """One that is in force. `began` in seconds of the clock that never goes back. `tries`: when a record is tried;
+    None: none is, until it is left."""
+
+    kind: Kind
+    reason: Reason
     since_ms: int
+    began: float
+    tries: Tries | None
 
 
 class Holds:
-    """The holds in force, by kind. A deployment hold ends with the process."""
+    """The holds in force, by kind."""
 
     def __init__(self, clock: Clock, events: Events) -> None:
         self._clock = clock
         self._events = events
-        self._in_force: dict[str, Hold] = {}
+        self._in_force: dict[Kind, Hold] = {}
+
+    def __getitem__(self, kind: Kind) -> Hold | None:
+        return self._in_force.get(kind)
+
+    def __contains__(self, kind: Kind) -> bool:
+        return kind in self._in_force
 
     @property
     def active(self) -> bool:
-        """Whether nothing new may be posted."""
+        """Whether nothing new may be posted, but for one record to try."""
         return bool(self._in_force)
 
     @property
     def in_force(self) -> tuple[Hold, ...]:
-        """The holds, for people."""
+        """All of them."""
         return tuple(self._in_force.values())
 
-    def enter(self, kind: str, record: Record, event_id: str | None, outcome: Outcome) -> None:
-        """Hold from now on, for the answer to this record; a second answer of the same kind changes nothing."""
-        if kind in self._in_force:
-            return
-        now_ms = self._clock.now_ms()
-        self._in_force[kind] = Hold(kind, outcome.code, outcome.why, outcome.remedy, outcome.request_id, now_ms)
-        self._events.hold_entered(kind, record, event_id, outcome)
+    def next_try(self) -> float | None:
+        """When one record may be tried; None while a hold is in force that tries none."""
+        dues = [None if hold.tries is None else hold.tries.due for hold in self._in_force.values()]
+        return None if None in dues else min(due for due in dues if due is not None)
+
+    def enter(self, kind: Kind, reason: Reason, tries: Tries | None = None) -> None:
+        """Hold from now on; what is held already goes on being held for its first reason."""
+        if kind not in self._in_force:
+            now_ms = self._clock.now_ms()
+            self._in_force[kind] = Hold(kind, reason, now_ms, self._clock.monotonic(), tries)
+            self._events.hold_entered(kind, reason.code, reason.why, reason.remedy, reason.details)
+
+    def leave(self, kind: Kind) -> None:
+        """This one ends, if it is in force."""
+        if (hold := self._in_force.pop(kind, None)) is not None:
+            self._events.hold_left(kind, self._clock.monotonic() - hold.began)

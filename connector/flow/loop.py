@@ -3,20 +3,34 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from itertools import groupby
 from operator import attrgetter
 from typing import NamedTuple
 
+from connector.core.destination import SETTLED
 from connector.core.record import Partition, Record
 from connector.core.schedule import RetryPlan
 from connector.core.settled_map import decode
-from connector.core.signals import Asleep, Assigned, Commit, Committed, Failed, Lost, Revoking, SchemaNeeded, Taken
+from connector.core.signals import (
+    Asleep,
+    Assigned,
+    Commit,
+    Committed,
+    Counted,
+    Failed,
+    Lost,
+    Revoking,
+    SchemaNeeded,
+    Taken,
+)
 from connector.flow.assignment import Assignment, Delivery
 from connector.flow.commits import Committer
 from connector.flow.deliver import Road
 from connector.flow.dispatch import Dispatcher, Ordering
+from connector.flow.gate import Gate, Limit, PaceRules
 from connector.flow.hold import Holds
+from connector.flow.judge import HoldRules, Judge
 from connector.flow.ports import Clock, Decoder, Sink, Source
 from connector.flow.settle import Settler, Targets
 from connector.flow.sleep import Sleepers
@@ -25,6 +39,7 @@ from connector.observe.events import Events
 _SCHEMA = "schema"
 _FAULT = "fault"
 _MAP = "map"
+_ROOM = "room"
 _FIRST_BACKOFF, _LONGEST_BACKOFF = 0.5, 30.0
 """Seconds between tries of a schema look-up; its partition waits meanwhile, since a registry that is down says
 nothing about the record."""
@@ -61,11 +76,27 @@ class World(NamedTuple):
     events: Events
 
 
+class Rules(NamedTuple):
+    """How records wait: for their next attempt, for each other, for the vendor's sake, and while something is wrong."""
+
+    plan: RetryPlan
+    ordering: Ordering
+    pace: PaceRules
+    hold: HoldRules
+
+
 class Loop:
     """Runs until the source fails or its task is cancelled; `leave` ends it well."""
 
     def __init__(
-        self, world: World, road: Road, topics: Topics, limits: Limits, plan: RetryPlan, ordering: Ordering
+        self,
+        world: World,
+        road: Road,
+        topics: Topics,
+        limits: Limits,
+        rules: Rules,
+        limit: Limit,
+        chance: Callable[[], float],
     ) -> None:
         self._source = world.source
         self._decoder = world.decoder
@@ -86,31 +117,48 @@ class Loop:
             on_room=self._wake_all,
             on_map_room=self._map_has_room,
         )
-        self._sleepers = Sleepers(world.source, world.clock, plan, self._look_again)
+        self._sleepers = Sleepers(world.source, world.clock, rules.plan, self._look_again)
+        self.gate = Gate(
+            world.clock,
+            self.holds,
+            limit,
+            rules.pace,
+            full=lambda: self.committer.full,
+            may_unblock=self._may_unblock,
+            on_open=self._wake,
+        )
+        self.judge = Judge(
+            rules.hold,
+            self.holds,
+            self.gate,
+            world.clock,
+            world.events,
+            chance,
+            put_back=lambda delivery: self._dispatcher.put_back(delivery),
+            on_change=self._wake_all,
+        )
         self._dispatcher = Dispatcher(
             road,
             world.source,
             world.events,
-            ordering=ordering,
-            may_post=self._may_post,
-            may_unblock=self._may_unblock,
+            self.gate,
+            ordering=rules.ordering,
+            retry_share=rules.pace.retry_share,
+            most=limits.records,
+            least=limits.in_flight,
+            rank=self.judge.rank,
             due=self._sleepers.is_due,
             fetch=self._fetch,
             stop=self._stop_partition,
             skipped=self.committer.skipped,
             crowded=self._map_is_crowded,
+            brimming=self._brims,
         )
         self._road = road
         self._settler = Settler(
-            world.sink,
-            world.source,
-            topics.targets,
-            world.clock,
-            world.events,
-            self.holds,
-            self.committer,
-            self._sleepers,
+            world.sink, world.source, topics.targets, world.clock, world.events, self.committer, self._sleepers
         )
+        self._partitions_in_all = 0
 
     @property
     def in_flight(self) -> int:
@@ -142,6 +190,9 @@ class Loop:
             elif isinstance(event, Asleep):
                 if assignment := self.assignments.get(event.partition):
                     self._sleepers.asleep(assignment)
+            elif isinstance(event, Counted):
+                self._partitions_in_all = event.partitions
+                self._share()
             else:
                 self._events.source_failed(event.code, event.remedy)
                 return event
@@ -158,6 +209,8 @@ class Loop:
         # No await between the two: a hand-over that began there would commit nothing, and the close too late.
         offsets = self.committer.final(leaving)
         self.committer.stop()
+        self.gate.stop()
+        self.judge.stop()
         self._retire(leaving)
         await self._source.close(offsets)
         return drained
@@ -168,22 +221,32 @@ class Loop:
             assignment = delivery.assignment
             self._in_hand.add(delivery)
             try:
-                destination = await self._road.deliver(delivery)
-                await self._settler.settle(delivery, destination, self._dispatcher)
+                await self._deliver(delivery)
             except Exception as error:  # a bug of ours must stop one partition, not lose a record or all the others
                 self._stop_partition(assignment, error)
             finally:
                 self._in_hand.discard(delivery)
                 assignment.end()
 
-    def _may_post(self) -> bool:
-        return not (self.holds.active or self.committer.full)
+    async def _deliver(self, delivery: Delivery) -> None:
+        posts, probed = delivery.request is not None, False
+        try:
+            routed = await self._road.deliver(delivery)
+        finally:
+            if posts:
+                probed = self.gate.end(delivery)
+        destination = self.judge.answered(delivery, routed, probed=probed)
+        if destination is not SETTLED:
+            self._wake(1)  # this worker may be busy with a copy for long, and its post is over
+        if destination is not None:
+            await self._settler.settle(delivery, destination, self._dispatcher)
+        if delivery.assignment.brims and self._dispatcher.has_room(delivery.assignment):
+            self._brims_no_more(delivery.assignment)
 
     def _may_unblock(self) -> bool:
         """Whether a crash would still post no more than the bounds of what is uncommitted and in flight again."""
         exposed = self.committer.uncommitted + self.in_flight
-        bound = self._limits.uncommitted + self._limits.in_flight
-        return not self.holds.active and exposed < bound
+        return exposed < self._limits.uncommitted + self._limits.in_flight
 
     def _take(self, records: Iterable[Record]) -> None:
         for partition, run in groupby(records, key=attrgetter("partition")):
@@ -209,6 +272,7 @@ class Loop:
         if self._stopping:
             assignment.leaving.set()
         self.assignments[event.partition] = assignment
+        self._share()
         self._events.assigned(event.partition, event.position)
 
     async def _give_up(self, event: Revoking) -> None:
@@ -264,7 +328,18 @@ class Loop:
             self._events.released(len(assignment.open))
             for record in assignment.open.values():
                 self._source.give_room(1, record.size)
+        self.judge.forget_gone()
+        self._share()
         self._wake_all()
+
+    def _share(self) -> None:
+        """Take the part of the deployment's rate that our partitions are of all.
+
+        Before Kafka told how many there are, and for a moment when they become more, what is ours is all we know of.
+        """
+        ours = len(self.assignments)
+        self.gate.set_share(ours / max(ours, self._partitions_in_all, 1))
+        self._wake(1)
 
     def _fetch(self, assignment: Assignment, needed: SchemaNeeded) -> None:
         assignment.stick(_SCHEMA)
@@ -302,11 +377,26 @@ class Loop:
             self._sleepers.go_on(assignment)
         self._look_again(assignment)
 
+    def _brims(self, assignment: Assignment) -> None:
+        """So much of it waits for slow or busy end users that there would be no room for other partitions."""
+        assignment.brims = True
+        assignment.stick(_ROOM)
+        self._sleepers.rest(assignment)
+
+    def _brims_no_more(self, assignment: Assignment) -> None:
+        assignment.brims = False
+        assignment.unstick(_ROOM)
+        self._sleepers.go_on(assignment)
+        self._look_again(assignment)
+
     def _look_again(self, assignment: Assignment) -> None:
         self._dispatcher.ready(assignment)
 
     def _wake_all(self) -> None:
         self._dispatcher.wake()
+
+    def _wake(self, workers: int) -> None:
+        self._dispatcher.wake(workers)
 
     def _in_background(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.create_task(work)

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
-from connector.core.destination import Destination, Keep, Settled, ToDeadLetter, ToRetry
+from connector.core.destination import Again, Destination, Keep, Settled, ToDeadLetter, ToRetry
 from connector.core.envelope import Names, dead_letter_headers, retry_headers
 from connector.core.record import Headers
 from connector.flow.assignment import Delivery
 from connector.flow.commits import Committer
 from connector.flow.dispatch import Dispatcher
-from connector.flow.hold import DEPLOYMENT, Holds
 from connector.flow.ports import Clock, Sink, Source
 from connector.flow.sleep import Sleepers
 from connector.observe.events import Events
@@ -40,7 +39,6 @@ class Settler:
         targets: Targets,
         clock: Clock,
         events: Events,
-        holds: Holds,
         committer: Committer,
         sleepers: Sleepers,
     ) -> None:
@@ -49,11 +47,10 @@ class Settler:
         self._targets = targets
         self._clock = clock
         self._events = events
-        self._holds = holds
         self._committer = committer
         self._sleepers = sleepers
 
-    async def settle(self, delivery: Delivery, destination: Destination | None, dispatcher: Dispatcher) -> None:
+    async def settle(self, delivery: Delivery, destination: Destination, dispatcher: Dispatcher) -> None:
         """Do what was decided. Afterwards the record is settled, or it keeps its place, or its partition has left."""
         if delivery.assignment.gone:
             self._events.late_answer(delivery.record, delivery.event_id, delivery.outcome)
@@ -67,9 +64,10 @@ class Settler:
                 if written and not delivery.assignment.gone:
                     self._report_copy(delivery, destination)
                     self._finish(delivery, dispatcher)
-            case Keep(outcome):
-                self._holds.enter(DEPLOYMENT, delivery.record, delivery.event_id, outcome)
+            case Keep():
                 dispatcher.put_back(delivery)
+            case Again(wait):
+                dispatcher.put_off(delivery, wait)
 
     def _finish(self, delivery: Delivery, dispatcher: Dispatcher) -> None:
         assignment, record = delivery.assignment, delivery.record

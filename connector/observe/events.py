@@ -22,6 +22,7 @@ from connector.observe.table import LEFT_BEHIND
 
 _LINES_A_SECOND = 10  # of one event and code: enough to see what happens, too few to fill a disk
 _MISSING_TOPIC = "correct kafka.topics, or create it (`connector topics create` for retry and dead letters)"
+_NEEDS_A_PERSON = frozenset({"deployment", "brake"})
 _STATUS_FAMILIES = ("1xx", "2xx", "3xx", "4xx", "5xx")
 
 
@@ -301,28 +302,25 @@ class Events:
 
     # Holds.
 
-    def hold_entered(self, kind: str, record: Record, event_id: str | None, outcome: Outcome) -> None:
-        """Posting stopped for a reason that a person may have to remedy; the record that met it keeps its place."""
+    def hold_entered(self, kind: str, code: str, why: str, remedy: str, details: Mapping[str, object]) -> None:
+        """Posting stopped. `details` may name the record that met it, which keeps its place."""
         self._held[kind] = self._monotonic()
         self._count("holds", kind)
-        self._log.error(
-            "hold_entered",
-            kind=kind,
-            code=outcome.code,
-            why=outcome.why,
-            remedy=outcome.remedy,
-            **_place(record),
-            event_id=event_id,
-            status=outcome.status,
-            vendor_code=outcome.vendor_code,
-            request_id=outcome.request_id,
-        )
+        if self._admit("hold_entered", kind):
+            level = self._log.error if kind in _NEEDS_A_PERSON else self._log.warning
+            level("hold_entered", kind=kind, code=code, why=why, remedy=remedy, **details)
 
     def hold_left(self, kind: str, seconds: float) -> None:
-        """Posting goes on after so many seconds."""
+        """Posting goes on after so many seconds, unless another hold is in force."""
         self._held.pop(kind, None)
         self._count("hold_seconds", kind, by=seconds)
-        self._log.info("hold_left", kind=kind, seconds=round(seconds, 3))
+        if self._admit("hold_left", kind):
+            self._log.info("hold_left", kind=kind, seconds=round(seconds, 3))
+
+    def brake_warned(self, code: str, why: str) -> None:
+        """As many dead letters as would be braked, and the settings say to go on."""
+        self._count("brake_warnings")
+        self._log.error("brake_warned", code=code, why=why, remedy="mend the producer, or the classification")
 
     # The process.
 

@@ -53,7 +53,7 @@ _DEAD_LETTER_CODE = Label("code", (OTHER,), "the classes a dead letter can have,
 _SCHEMA_CODE = Label("code", (OTHER,), "the reasons for which a schema cannot be had, and `other`")
 _KAFKA_CODE = Label("code", None, "names of Kafka's errors")
 _TARGET = Label("target", ("retry", "dead_letter"))
-_HOLD_KIND = Label("kind", ("deployment", OTHER))
+_HOLD_KIND = Label("kind", ("deployment", "endpoint", "brake", "manual", "retry_after", OTHER))
 _STATUS = Label("status", ("1xx", "2xx", "3xx", "4xx", "5xx", "none", OTHER))
 _TOPIC_PARTITION = (
     Label("topic", None, "the configured topics"),
@@ -125,6 +125,7 @@ TABLE: tuple[Definition, ...] = (
     Definition("hold", G, "1 while a hold of this kind stops posting.", (_HOLD_KIND,)),
     Definition("holds", C, "Holds entered, by kind.", (_HOLD_KIND,)),
     Definition("hold_seconds", C, "Time spent in holds that have ended, by kind.", (_HOLD_KIND,)),
+    Definition("brake_warnings", C, "Times that so much became dead letters that `hold.brake.then: hold` would hold."),
     Definition(
         "writes_failed",
         C,

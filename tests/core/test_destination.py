@@ -8,18 +8,20 @@ from hypothesis import strategies as st
 
 from connector.core.destination import (
     EXPIRED,
+    KEEP,
     MAYBE_DELIVERED,
+    REFUSED_ALONE,
     RETRIES_EXHAUSTED,
     SETTLED,
     Again,
     Destination,
-    Keep,
     Policy,
     ToDeadLetter,
     ToRetry,
     expired,
     expiry_ms,
     refused,
+    refused_alone,
     route,
 )
 from connector.core.envelope import History, Origin
@@ -30,6 +32,7 @@ from connector.core.refusal import Problem, Refusal, Stage
 from connector.core.schedule import RetryPlan
 
 NOW = 1_000_000_000
+POSTED = NOW - 100
 POLICY = Policy(
     RetryPlan(delay_ms=900_000, window_ms=86_400_000),
     max_event_age_ms=172_800_000,
@@ -51,7 +54,9 @@ def routed(
     expires_ms: int | None = None,
     tries: int = 0,
 ) -> Destination:
-    return route(answer, history, policy, expires_ms=expires_ms, tries_in_place=tries, now_ms=NOW, chance=0.5)
+    return route(
+        answer, history, policy, expires_ms=expires_ms, tries_in_place=tries, posted_ms=POSTED, now_ms=NOW, chance=0.5
+    )
 
 
 def test_accepted_is_settled() -> None:
@@ -61,8 +66,7 @@ def test_accepted_is_settled() -> None:
 
 def test_a_fault_of_the_deployment_keeps_the_record_in_its_place() -> None:
     """A hold is never a dead letter."""
-    held = outcome(Fate.HOLD)
-    assert routed(held) == Keep(held)
+    assert routed(outcome(Fate.HOLD)) is KEEP
 
 
 def test_a_failure_for_good_is_a_dead_letter_with_its_cause() -> None:
@@ -101,6 +105,58 @@ def test_a_record_that_expires_before_its_next_attempt_is_a_dead_letter_at_once(
     destination = routed(outcome(Fate.RETRY), expires_ms=NOW + 900_000)
     assert isinstance(destination, ToDeadLetter)
     assert destination.cause.code == EXPIRED
+
+
+def test_what_was_turned_away_unread_keeps_its_place_for_as_long_as_it_was_asked_to_wait() -> None:
+    """A 429, or a 503 with `Retry-After`: nothing was done for it, and 15 minutes late would be late."""
+    turned_away = Outcome(Fate.RETRY, "c", "w", "r", Delivered.NO, 429, retry_after="7", overloaded=True)
+    assert routed(turned_away) == Again(7.0)
+    assert routed(turned_away._replace(retry_after=None), tries=1) == Again(0.2)
+    assert routed(turned_away._replace(status=503)) == Again(7.0)
+    assert isinstance(routed(turned_away._replace(status=503, retry_after=None)), ToRetry)
+    assert isinstance(routed(turned_away, tries=2), ToRetry)
+
+
+def test_what_may_have_been_delivered_is_never_tried_again_in_its_place() -> None:
+    """A gateway's 504 with `Retry-After`: a repeat has to be counted in the copy's headers."""
+    maybe = Outcome(Fate.RETRY, "c", "w", "r", Delivered.MAYBE, 504, retry_after="7", overloaded=True)
+    assert isinstance(routed(maybe), ToRetry)
+
+
+def test_a_pause_that_is_asked_for_is_cut_to_the_longest() -> None:
+    turned_away = Outcome(Fate.RETRY, "c", "w", "r", Delivered.NO, 429, retry_after="100000", overloaded=True)
+    assert routed(turned_away) == Again(POLICY.longest_pause)
+
+
+def test_a_record_that_was_refused_alone_is_a_dead_letter_that_says_so() -> None:
+    """With what was answered, and how often."""
+    letter = refused_alone(FRESH, outcome(Fate.HOLD), 4, NOW)
+    assert letter.cause == (
+        Stage.INVOKE,
+        REFUSED_ALONE,
+        "4 times, while others passed; why",
+        500,
+        "1010",
+        "REQ-1",
+    )
+    assert (letter.history.attempts, letter.history.first_failure_ms) == (4, NOW)
+
+
+def test_what_came_late_takes_nothing_off_the_window() -> None:
+    """A hold of a day: the attempt that was due within the window is made, and its failure is not the last."""
+    due_ms = NOW - 80_000_000
+    held = FRESH._replace(attempts=3, first_failure_ms=due_ms - 2_700_000, due_ms=due_ms)
+    destination = routed(outcome(Fate.RETRY), held)
+    assert isinstance(destination, ToRetry)
+    assert destination.history.late_ms == POSTED - due_ms
+    again = destination.history._replace(due_ms=POSTED)
+    assert isinstance(routed(outcome(Fate.RETRY), again), ToRetry)
+
+
+def test_an_attempt_that_came_early_is_not_late() -> None:
+    destination = routed(outcome(Fate.RETRY), FRESH._replace(attempts=1, first_failure_ms=NOW, due_ms=NOW + 5))
+    assert isinstance(destination, ToRetry)
+    assert destination.history.late_ms == 0
 
 
 def test_what_was_never_sent_is_tried_again_in_its_place_and_then_later() -> None:
@@ -142,8 +198,8 @@ def test_only_an_accepted_record_is_settled_without_a_copy(
     """Whatever the answer and the history, every other record stays, or a copy of it is written."""
     history = FRESH._replace(first_failure_ms=NOW - age, maybe_delivered=maybe)
     destination = routed(outcome(fate, delivered), history, expires_ms=expires, tries=tries)
-    assert (destination == SETTLED) is (fate is Fate.ACCEPTED)
-    assert isinstance(destination, Keep) is (fate is Fate.HOLD)
+    assert (destination is SETTLED) is (fate is Fate.ACCEPTED)
+    assert (destination is KEEP) is (fate is Fate.HOLD)
 
 
 def event(created: int | None, expires: int | None) -> InvocationEvent:

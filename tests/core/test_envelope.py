@@ -32,9 +32,10 @@ histories = st.builds(
     History,
     origin=origins,
     attempts=st.integers(1, 10_000),
-    first_failure_ms=st.integers(1, 2**63 - 1),
+    first_failure_ms=st.integers(1, 2**62),
     maybe_delivered=st.integers(0, 100),
     due_ms=numbers,
+    late_ms=st.integers(0, 100),
 )
 causes = st.builds(Cause, st.sampled_from(Stage), st.just("vendor_temporary"), st.text(max_size=50))
 
@@ -175,3 +176,11 @@ def test_a_first_failure_after_the_copy_was_written_is_damaged() -> None:
 def test_without_any_time_the_first_failure_is_not_known() -> None:
     """Then it counts from the next failure."""
     assert opened(record((), timestamp_ms=None))[0].first_failure_ms is None
+
+
+def test_a_damaged_lateness_is_no_more_than_the_time_that_passed() -> None:
+    """Else it would make the retry window endless."""
+    late = HISTORY._replace(late_ms=10**12)
+    written = next(retry_headers((), late, CAUSE, now_ms=6_000))
+    assert opened(record(written, timestamp_ms=5_000))[0].late_ms == 3_000
+    assert opened(record(written, timestamp_ms=None))[0].late_ms == 0

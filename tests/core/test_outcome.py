@@ -298,5 +298,5 @@ def test_every_class_has_one_row_with_a_reason_a_remedy_and_a_pattern() -> None:
 def test_an_outcome_of_an_accepted_post_carries_the_request_id_support_asks_for() -> None:
     outcome = DEFAULT_TABLE.classify(Reply(202, "request-1", b""))
     assert outcome == Outcome(
-        Fate.ACCEPTED, "accepted", outcome.why, outcome.remedy, Delivered.YES, 202, None, "request-1"
+        Fate.ACCEPTED, "accepted", outcome.why, outcome.remedy, Delivered.YES, 202, None, "request-1", proves=True
     )

@@ -12,6 +12,7 @@ from typing import Any
 import structlog
 
 from connector.core.codes import DEFAULT_TABLE
+from connector.core.concurrency import Fixed
 from connector.core.destination import Policy
 from connector.core.envelope import Names
 from connector.core.record import Partition, Record
@@ -20,10 +21,14 @@ from connector.core.reply import Answer, Reply
 from connector.core.request import InvokeRequest, RequestRules
 from connector.core.schedule import RetryPlan
 from connector.core.signals import SchemaNeeded
+from connector.core.tries import Intervals
 from connector.edge.memory import MemoryBroker, MemorySink, MemorySource
 from connector.flow.deliver import Road, Rules
 from connector.flow.dispatch import Ordering
+from connector.flow.gate import Limit, PaceRules
+from connector.flow.judge import BrakeRules, EndpointRules, HoldRules
 from connector.flow.loop import Limits, Loop, Topics, World
+from connector.flow.loop import Rules as LoopRules
 from connector.flow.settle import Targets
 from connector.observe.events import Events
 from connector.observe.metrics import Metrics
@@ -43,6 +48,12 @@ POLICY = Policy(
     max_event_age_ms=172_800_000,
     repeat_maybe_delivered=True,
     maybe_delivered_repeats=1,
+)
+HOLD = HoldRules(
+    canary=Intervals(30.0, 900.0),
+    endpoint=EndpointRules(10.0, 0.9, 20, Intervals(2.0, 30.0)),
+    brake=BrakeRules(True, 60.0, 0.5, 100, None),
+    longest_pause=900.0,
 )
 LIMITS = Limits(in_flight=8, uncommitted=500, records=1000, size=1 << 20)
 
@@ -149,7 +160,12 @@ class Connector:
         policy: Policy = POLICY,
         ordering: Ordering = "end_user",
         decoder: JsonDecoder | None = None,
+        hold: HoldRules = HOLD,
+        pace: PaceRules = PaceRules(),  # noqa: B008 - an immutable value
+        limit: Limit | None = None,
+        warm: bool = True,
     ) -> None:
+        """`warm`: as if it had posted for a while; else it opens gradually, from one post on."""
         self.metrics = Metrics()
         self.log: list[Mapping[str, object]] = []
         logger = structlog.wrap_logger(None, processors=[self._keep])
@@ -160,7 +176,17 @@ class Connector:
         world = World(self.source, MemorySink(broker), self.decoder, clock, self.events)
         road = Road(rules, self.decoder, vendor, clock, self.events, chance=lambda: 0.5)
         topics = Topics(frozenset({RETRY}), Targets(RETRY, DEAD, Names("invoke-connector")))
-        self.loop = Loop(world, road, topics, limits, policy.retry, ordering)
+        self.loop = Loop(
+            world,
+            road,
+            topics,
+            limits,
+            LoopRules(policy.retry, ordering, pace, hold),
+            limit or Fixed(limits.in_flight),
+            lambda: 0.5,
+        )
+        if warm:
+            self.loop.gate._ramp = None
         self.task = asyncio.create_task(self.loop.run())
 
     def _keep(self, _logger: object, level: str, line: MutableMapping[str, Any]) -> Mapping[str, Any]:

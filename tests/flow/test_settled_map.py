@@ -14,6 +14,7 @@ from connector.core.signals import Commit
 from connector.edge.memory import MemoryBroker
 from tests.flow.stage import (
     ACCEPTED,
+    HOLD,
     LIMITS,
     MAIN,
     RETRY,
@@ -121,13 +122,14 @@ async def test_a_retry_partition_has_a_map_too(clock: VirtualClock) -> None:
     """A copy that was posted behind a slow one is skipped, and nobody waits until it would be due."""
     kafka = broker(clock, main=1)
     vendor = ScriptedVendor(lambda phone, before: TEMPORARY if not before else None if phone == SLOW else ACCEPTED)
+    never = HOLD._replace(endpoint=HOLD.endpoint._replace(minimum=1000))
     for n in range(50):
         feed(kafka, event(n))
-    first = Connector(kafka, vendor, clock)
+    first = Connector(kafka, vendor, clock, hold=never)
     await asyncio.sleep(20 * 60)
     first.crash()
     assert len(vendor.posted) == 100
-    async with running(Connector(kafka, vendor, clock)) as second:
+    async with running(Connector(kafka, vendor, clock, hold=never)) as second:
         vendor.script = always(ACCEPTED)
         await asyncio.sleep(20 * 60)
         assert second.count("records_skipped") == 49
@@ -244,7 +246,7 @@ async def test_a_partition_whose_map_is_nearly_full_takes_no_room_from_the_other
     """What waits in it goes back to Kafka, and is read again when the map is shorter."""
     kafka, vendor = broker(clock, main=2), ScriptedVendor(slow_head)
     holes(kafka, 3000)
-    async with running(Connector(kafka, vendor, clock, limits=LIMITS._replace(records=700))) as connector:
+    async with running(Connector(kafka, vendor, clock, limits=LIMITS._replace(records=900))) as connector:
         await asyncio.sleep(30)
         assert set(connector.loop.assignments[HEAD].stuck) == {"map"}
         for n in range(3000, 3300):

@@ -96,7 +96,8 @@ HAPPENINGS: dict[str, tuple[Callable[[Events], None], str | None, str | None]] =
         "partitions_stopped_total",
         "error",
     ),
-    "hold_entered": (lambda e: e.hold_entered("deployment", RECORD, "order-7", LIMITED), "holds_total", "error"),
+    "hold_entered": (lambda e: e.hold_entered("deployment", "code", "why", "remedy", {}), "holds_total", "error"),
+    "brake_warned": (lambda e: e.brake_warned("undecodable", "why"), "brake_warnings_total", "error"),
     "hold_left": (lambda e: e.hold_left("deployment", 3.5), "hold_seconds_total", "info"),
     "source_failed": (lambda e: e.source_failed("FENCED", "restart"), "source_failures_total", "error"),
     "starting": (lambda e: e.starting({}, cie=False), None, "info"),
@@ -145,11 +146,10 @@ def test_a_failed_records_line_carries_what_one_searches_by(name: str) -> None:
     }.items() <= line.items()
 
 
-@pytest.mark.parametrize("name", ["hold_entered", "late_answer"])
-def test_a_record_that_stays_unsettled_is_named_with_the_vendors_request_id(name: str) -> None:
-    """The remedy of a hold may be to ask the vendor's support, who asks for it."""
+def test_a_record_that_stays_unsettled_is_named_with_the_vendors_request_id() -> None:
+    """The vendor's support asks for it."""
     world = World()
-    HAPPENINGS[name][0](world.events)
+    HAPPENINGS["late_answer"][0](world.events)
     (line,) = world.lines
     named = {"topic": "invocations", "partition": 3, "offset": 17, "event_id": "order-7", "request_id": "r"}
     assert named.items() <= line.items()
@@ -220,9 +220,21 @@ def test_what_was_left_out_is_said_even_when_the_process_stops_at_once() -> None
     assert [line["event"] for line in world.lines][-2:] == ["lines_left_out", "stopped"]
 
 
+@pytest.mark.parametrize(
+    ("kind", "level"),
+    [("deployment", "error"), ("brake", "error"), ("endpoint", "warning"), ("manual", "warning")],
+)
+def test_a_hold_is_an_error_when_it_needs_a_person(kind: str, level: str) -> None:
+    """And its line has the details of whoever entered it."""
+    world = World()
+    world.events.hold_entered(kind, "code", "why", "remedy", {"offset": 7})
+    (line,) = world.lines
+    assert (line["level"], line["offset"]) == (level, 7)
+
+
 def test_a_hold_is_a_gauge_while_it_lasts() -> None:
     world = World()
-    world.events.hold_entered("deployment", RECORD, "order-7", LIMITED)
+    world.events.hold_entered("deployment", "bad_credentials", "why", "remedy", {"status": 401})
     assert world.value("hold", "deployment") == 1
     world.events.hold_left("deployment", 2.5)
     assert (world.value("hold", "deployment"), world.value("hold_seconds_total", "deployment")) == (0, 2.5)

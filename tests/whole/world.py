@@ -133,7 +133,7 @@ class World:
 
     def join_now(self) -> None:
         self.running.append(
-            Connector(self.kafka, self.vendor, self.clock, limits=LIMITS, policy=POLICY)  # type: ignore[arg-type]  # another vendor of the same shape
+            Connector(self.kafka, self.vendor, self.clock, limits=LIMITS, policy=POLICY, warm=False)  # type: ignore[arg-type]  # another vendor of the same shape
         )
 
     async def produce(self) -> None:
@@ -205,9 +205,6 @@ class World:
         await self.accept_all()
         self.kafka.commit_delay = self.kafka.write_delay = 0.0
         self.vendor.answers = [ACCEPTED]
-        await asyncio.sleep(20.0)
-        for connector in [held for held in self.running if held.loop.holds.active]:
-            await self.stop_one(connector)
         self.join_now()
         await asyncio.sleep(QUIET)
 

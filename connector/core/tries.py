@@ -1,0 +1,60 @@
+"""When one record is tried while all others wait, and which one. Times are seconds that never go back."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from connector.core.record import Partition
+
+_JITTER = 0.2
+"""Share of a wait by which it scatters, so that the pods of a deployment do not try together."""
+
+
+class Intervals(NamedTuple):
+    """Waits before the first try and, doubling, up to the longest. Seconds."""
+
+    first: float
+    longest: float
+
+
+class Tries:
+    """Growing waits between tries. `chance` in [0, 1) places a wait within ± 20 %."""
+
+    def __init__(self, intervals: Intervals, now: float, chance: float, *, at_once: bool = False) -> None:
+        self._longest = intervals.longest
+        self._wait = intervals.first
+        self.made = 0
+        self.due = now
+        if not at_once:
+            self._put_off(now, chance)
+
+    def failed(self, now: float, chance: float) -> None:
+        """A try was made, and nothing is better."""
+        self.made += 1
+        self._put_off(now, chance)
+
+    def at_once(self, now: float) -> None:
+        """Something changed: the next try is due now."""
+        self.due = min(self.due, now)
+
+    def _put_off(self, now: float, chance: float) -> None:
+        self.due = now + self._wait * (1 + _JITTER * (2 * chance - 1))
+        self._wait = min(self._wait * 2, self._longest)
+
+
+class Tried:
+    """Which partitions and services were tried when, so that each try is another one: one record, one partition or one
+    service may be what is wrong."""
+
+    def __init__(self) -> None:
+        self._at: dict[Partition | str, int] = {}
+        self._count = 0
+
+    def note(self, partition: Partition, service_id: str) -> None:
+        """One of this partition and service was refused, or is tried."""
+        self._count += 1
+        self._at[partition] = self._at[service_id] = self._count
+
+    def rank(self, partition: Partition, service_id: str) -> tuple[int, int]:
+        """The lower, the longer ago: by its service, then by its partition; 0 for never."""
+        return self._at.get(service_id, 0), self._at.get(partition, 0)

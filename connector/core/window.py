@@ -1,0 +1,65 @@
+"""How many of the last while's happenings were of one kind. Times are seconds that never go back."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import NamedTuple
+
+_SLOTS = 10
+"""Parts of the span: what is older than it is forgotten a part at a time."""
+
+
+class Counts(NamedTuple):
+    """Of `total` happenings `marked` were of the kind that is looked for."""
+
+    total: int
+    marked: int
+
+    @property
+    def share(self) -> float:
+        """The marked part, 0 for nothing."""
+        return self.marked / self.total if self.total else 0.0
+
+
+class Window:
+    """Counts over the last `span` seconds, a tenth more at most."""
+
+    __slots__ = ("_ends", "_marked", "_past", "_slot", "_span", "_total")
+
+    def __init__(self, span: float) -> None:
+        self._span = span
+        self._slot = span / _SLOTS
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._past: deque[tuple[float, int, int]] = deque()
+        self._ends = float("-inf")
+        self._total = self._marked = 0
+
+    def add(self, now: float, marked: bool) -> None:
+        """One more happening."""
+        if now >= self._ends:
+            self._next_slot(now)
+        self._total += 1
+        self._marked += marked
+
+    def counts(self, now: float) -> Counts:
+        """What the window holds."""
+        self._forget(now)
+        current = (self._total, self._marked) if now < self._ends + self._span else (0, 0)
+        return Counts(
+            current[0] + sum(total for _, total, _ in self._past),
+            current[1] + sum(marked for _, _, marked in self._past),
+        )
+
+    def _next_slot(self, now: float) -> None:
+        if self._total:
+            self._past.append((self._ends, self._total, self._marked))
+        self._forget(now)
+        self._ends = now + self._slot
+        self._total = self._marked = 0
+
+    def _forget(self, now: float) -> None:
+        while self._past and self._past[0][0] + self._span <= now:
+            self._past.popleft()

@@ -1,0 +1,194 @@
+"""Whether a record may be posted now: holds, what is uncommitted, posts under way, and requests a second."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable
+from enum import Enum, auto
+from typing import NamedTuple, Protocol
+
+from connector.core.pace import Bucket
+from connector.flow.assignment import Delivery
+from connector.flow.hold import Holds
+from connector.flow.ports import Clock
+
+
+class Limit(Protocol):
+    """Finds how many posts may be under way."""
+
+    @property
+    def limit(self) -> int:
+        """The number now."""
+
+    def answered(self, now: float, seconds: float, overloaded: bool, under_way: int) -> None:
+        """A post was answered after so many seconds; so many were under way, this one included."""
+
+
+class PaceRules(NamedTuple):
+    """`rate` in requests a second of the whole deployment, None for no bound. Shares are parts of 1: of the posts for
+    the retry topics, and of the posts under way for one service id."""
+
+    rate: float | None = None
+    burst: int = 1
+    retry_share: float = 0.5
+    service_share: float = 1.0
+
+
+class Look(Enum):
+    """What may go now."""
+
+    GO = auto()
+    PROBE = auto()
+    """One record, to try whether a hold may end."""
+    UNBLOCK = auto()
+    """Only a record that keeps others from being committed."""
+    WAIT = auto()
+
+
+class Gate:
+    """Counts the posts under way. `full` and `may_unblock` tell of commits; `on_open` is told how many may look again.
+
+    It opens gradually, from one post on: at the start, when nobody knows yet whether the credentials are right, and
+    after a hold.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        holds: Holds,
+        limit: Limit,
+        rules: PaceRules,
+        *,
+        full: Callable[[], bool],
+        may_unblock: Callable[[], bool],
+        on_open: Callable[[int], None],
+    ) -> None:
+        self._clock = clock
+        self._holds = holds
+        self._limit = limit
+        self._rules = rules
+        self._full = full
+        self._may_unblock = may_unblock
+        self._on_open = on_open
+        self._ramp: int | None = 1
+        self._bucket: Bucket | None = None
+        self._alarm: asyncio.TimerHandle | None = None
+        self._by_service: Counter[str] = Counter()
+        self._has_bulkheads = rules.service_share < 1
+        self.probe: Delivery | None = None
+        self.under_way = 0
+        self.share = 0.0
+
+    @property
+    def limit(self) -> int:
+        """Posts that may be under way now."""
+        found = self._limit.limit
+        return found if self._ramp is None else min(found, self._ramp)
+
+    @property
+    def rate(self) -> float | None:
+        """This process's part of the deployment's requests a second."""
+        return None if self._rules.rate is None else self._rules.rate * self.share
+
+    def set_share(self, share: float) -> None:
+        """This process has that part of all partitions."""
+        self.share = share
+        if self.rate:
+            burst = self._rules.burst * share
+            if self._bucket is None:
+                self._bucket = Bucket(self.rate, burst)
+            else:
+                self._bucket.set(self.rate, burst)
+
+    def look(self) -> Look:
+        """What may go now. When that is nothing, `on_open` is called as soon as it may be something."""
+        if self._holds.active:
+            return self._look_held()
+        if self._full():
+            return Look.UNBLOCK if self._may_unblock() and self._has_turn() else Look.WAIT
+        if self.under_way >= self.limit:
+            return Look.WAIT
+        return Look.GO if self._has_turn() else Look.WAIT
+
+    def has_room_for(self, service_id: str) -> bool:
+        """Whether one more post of this service leaves room for the others'."""
+        if not self._has_bulkheads:
+            return True
+        return self._by_service[service_id] < max(1, int(self.limit * self._rules.service_share))
+
+    def begin(self, delivery: Delivery) -> None:
+        """Its post is about to be made."""
+        self.under_way += 1
+        if self._has_bulkheads:
+            self._by_service[delivery.service_id] += 1
+        if self._holds.active and self.probe is None:
+            self.probe = delivery
+        if self._bucket is not None:
+            self._bucket.take(self._clock.monotonic())
+            if self._has_turn():
+                self._on_open(1)
+
+    def end(self, delivery: Delivery) -> bool:
+        """Its post is over, whatever came of it; whether it was the one that was tried during a hold."""
+        self.under_way -= 1
+        if self._has_bulkheads:
+            self._by_service[delivery.service_id] -= 1
+        if self.probe is not delivery:
+            return False
+        self.probe = None
+        return True
+
+    def answered(self, delivery: Delivery, *, overloaded: bool) -> None:
+        """What its post says about how many may be under way. After `end`."""
+        before = self.limit
+        self._limit.answered(
+            delivery.began + delivery.post_seconds, delivery.post_seconds, overloaded, self.under_way + 1
+        )
+        if self._ramp is not None and not overloaded:
+            self._ramp += 1
+            if self._ramp >= self._limit.limit:
+                self._ramp = None
+        if (more := self.limit - before) > 0:
+            self._on_open(more + 1)
+
+    def begin_anew(self) -> None:
+        """Open gradually from here on."""
+        self._ramp = 1
+
+    def stop(self) -> None:
+        """Wake nobody any more."""
+        if self._alarm is not None:
+            self._alarm.cancel()
+
+    def _look_held(self) -> Look:
+        due = self._holds.next_try()
+        if due is None or self.probe is not None:
+            return Look.WAIT
+        wait = due - self._clock.monotonic()
+        if wait > 0:
+            self._open_in(wait)
+            return Look.WAIT
+        return Look.PROBE if self._has_turn() else Look.WAIT
+
+    def _has_turn(self) -> bool:
+        """Whether the rate allows one more now."""
+        if self._bucket is None:
+            return self._rules.rate is None  # before it is known which part is ours, nothing is
+        wait = self._bucket.wait(self._clock.monotonic())
+        if wait > 0:
+            self._open_in(wait)
+        return wait <= 0
+
+    def _open_in(self, seconds: float) -> None:
+        loop = asyncio.get_running_loop()
+        at = loop.time() + seconds
+        if self._alarm is not None:
+            if self._alarm.when() <= at and not self._alarm.cancelled():
+                return
+            self._alarm.cancel()
+        self._alarm = loop.call_at(at, self._ring)
+
+    def _ring(self) -> None:
+        self._alarm = None
+        self._on_open(1)

@@ -1,0 +1,356 @@
+"""What the answers to all posts say together: of the deployment, of the endpoint, and of what goes to the dead letters.
+
+Where one record goes was decided from its own answer; here it may be told to stay where it is, with everything else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from typing import Literal, NamedTuple
+
+from connector.core.destination import EXPIRED, KEEP, SETTLED, Again, Destination, ToDeadLetter, refused_alone
+from connector.core.outcome import Delivered, Fate, Outcome
+from connector.core.retry_after import seconds_of
+from connector.core.suspects import Suspects
+from connector.core.tries import Intervals, Tried, Tries
+from connector.core.window import Counts, Window
+from connector.flow.assignment import Delivery
+from connector.flow.gate import Gate
+from connector.flow.hold import Holds, Reason
+from connector.flow.ports import Clock
+from connector.observe.events import Events
+
+_NOBODY_PASSED = 5.0
+"""Seconds without a witness after which a record that seemed to be refused alone is taken for one of many."""
+
+_DISARM = "connector resume --hold brake"
+
+
+class EndpointRules(NamedTuple):
+    """The endpoint counts as down when of at least `minimum` posts within `window` seconds `share` failed."""
+
+    window: float
+    share: float
+    minimum: int
+    probes: Intervals
+
+
+class BrakeRules(NamedTuple):
+    """The brake is put on at `share` of at least `minimum` dead letters within `window` seconds, or at `rate` of them.
+
+    `holds` False: it only says so.
+    """
+
+    holds: bool
+    window: float
+    share: float
+    minimum: int
+    rate: int | None
+
+    def trips(self, counts: Counts) -> bool:
+        """Whether that is too much."""
+        many = counts.marked >= self.minimum and counts.share >= self.share
+        return many or (self.rate is not None and counts.marked >= self.rate)
+
+
+class HoldRules(NamedTuple):
+    """When to hold, and when to try. `longest_pause` (seconds) bounds what a `Retry-After` asks for."""
+
+    canary: Intervals
+    endpoint: EndpointRules
+    brake: BrakeRules
+    longest_pause: float
+
+
+class Judge:
+    """Enters holds and ends them. `put_back` gives a record its place back; `on_change` is told when posting may go on,
+    or a record may be tried."""
+
+    def __init__(
+        self,
+        rules: HoldRules,
+        holds: Holds,
+        gate: Gate,
+        clock: Clock,
+        events: Events,
+        chance: Callable[[], float],
+        *,
+        put_back: Callable[[Delivery], None],
+        on_change: Callable[[], None],
+    ) -> None:
+        self._rules = rules
+        self._holds = holds
+        self._gate = gate
+        self._clock = clock
+        self._events = events
+        self._chance = chance
+        self._put_back = put_back
+        self._on_change = on_change
+        self._answers = Window(rules.endpoint.window)
+        self._letters = Window(rules.brake.window)
+        self._suspects: Suspects[Delivery] = Suspects()
+        self._alone: dict[Delivery, asyncio.TimerHandle] = {}
+        self._braked: deque[Delivery] = deque()
+        self._pause: asyncio.TimerHandle | None = None
+        self._is_armed = True
+        self._accepted_at = float("-inf")
+        self._tried_before = Tried()
+
+    @property
+    def aside(self) -> int:
+        """Records that wait for a hold's end, or for others to pass, and are not to be tried."""
+        return len(self._alone) + len(self._braked)
+
+    def answered(self, delivery: Delivery, destination: Destination, *, probed: bool) -> Destination | None:
+        """Have the last word on where a record goes; None: it waits here. `probed`: it was tried during a hold."""
+        if destination is SETTLED:
+            self._accepted(delivery)
+            return destination
+        if delivery.assignment.gone:
+            return destination
+        outcome = delivery.outcome
+        if delivery.request is None or outcome is None:
+            return self._letter(delivery, destination, Delivered.NEVER_SENT)
+        if outcome.delivered is not Delivered.NEVER_SENT:
+            self._gate.answered(delivery, overloaded=outcome.overloaded)
+        if outcome.fate is not Fate.HOLD:
+            self._suspects.acquit(delivery)
+        found = self._of_fate(delivery, destination, outcome)
+        if probed:
+            self._tried(delivery)
+            if found is destination and self._holds.active and outcome.delivered is not Delivered.MAYBE:
+                return KEEP
+        return found
+
+    def rank(self, delivery: Delivery) -> tuple[int, int, int]:
+        """The lower, the sooner to be tried: another record, another service, another partition than before."""
+        return (
+            self._suspects.refusals(delivery),
+            *self._tried_before.rank(delivery.record.partition, delivery.service_id),
+        )
+
+    def renewed(self) -> None:
+        """There are new credentials: see at once whether they are better, with one post."""
+        self._gate.begin_anew()
+        self.try_now("deployment")
+
+    def try_now(self, kind: Literal["deployment", "endpoint"]) -> bool:
+        """Try a record now; False when there is no such hold."""
+        hold = self._holds[kind]
+        if hold is None or hold.tries is None:
+            return False
+        hold.tries.at_once(self._clock.monotonic())
+        self._on_change()
+        return True
+
+    def release_brake(self) -> bool:
+        """Let what was braked go to the dead letters, until they are few again; False when it was not braked."""
+        if "brake" not in self._holds:
+            return False
+        self._is_armed = False
+        self._leave_brake()
+        return True
+
+    def forget_gone(self) -> None:
+        """Partitions left: what waits here of them is not ours any more."""
+        self._suspects.forget(lambda delivery: delivery.assignment.gone)
+        for delivery in [delivery for delivery in self._alone if delivery.assignment.gone]:
+            self._alone.pop(delivery).cancel()
+        self._braked = deque(delivery for delivery in self._braked if not delivery.assignment.gone)
+
+    def stop(self) -> None:
+        """No timers of ours ring any more."""
+        for timer in self._alone.values():
+            timer.cancel()
+        if self._pause is not None:
+            self._pause.cancel()
+
+    # Answers, by fate.
+
+    def _accepted(self, delivery: Delivery) -> None:
+        now = self._accepted_at = delivery.began + delivery.post_seconds
+        self._gate.answered(delivery, overloaded=False)
+        self._answers.add(now, marked=False)
+        self._letters.add(now, marked=False)
+        if self._holds.active or self._suspects:
+            self._endpoint_lives(delivery)
+            self._passes(delivery)
+
+    def _of_fate(self, delivery: Delivery, destination: Destination, outcome: Outcome) -> Destination | None:
+        if outcome.fate is Fate.HOLD:
+            return self._refused(delivery, outcome)
+        if outcome.fate is Fate.RETRY:
+            return self._failed(delivery, destination, outcome)
+        self._answers.add(self._clock.monotonic(), marked=False)
+        self._endpoint_lives(delivery)
+        if outcome.proves:
+            self._show_well(delivery)
+        elif "deployment" in self._holds:
+            return KEEP  # who knows what an account that is not let in is told
+        return self._letter(delivery, destination, outcome.delivered)
+
+    def _refused(self, delivery: Delivery, outcome: Outcome) -> Destination | None:
+        now = self._clock.monotonic()
+        self._endpoint_lives(delivery)
+        self._tried_before.note(delivery.record.partition, delivery.service_id)
+        if self._suspects.refused(delivery, now):
+            self._hold_deployment(delivery, outcome, now)
+            return KEEP
+        waiting = asyncio.get_running_loop().call_later(_NOBODY_PASSED, self._nobody_passed, delivery, outcome)
+        self._alone[delivery] = waiting
+        return None
+
+    def _failed(self, delivery: Delivery, destination: Destination, outcome: Outcome) -> Destination | None:
+        now = self._clock.monotonic()
+        self._answers.add(now, marked=True)
+        self._pause_for(outcome)
+        counts = self._answers.counts(now)
+        rules = self._rules.endpoint
+        if "endpoint" not in self._holds and counts.total >= rules.minimum and counts.share >= rules.share:
+            self._hold_endpoint(outcome, counts, now)
+        if "endpoint" in self._holds and outcome.delivered is not Delivered.MAYBE:
+            # Not in the retry topic, record by record; a record that may have been delivered counts that in its copy.
+            delivery.tries = 0
+            return KEEP
+        return destination if isinstance(destination, Again) else self._letter(delivery, destination, outcome.delivered)
+
+    def _letter(self, delivery: Delivery, destination: Destination, delivered: Delivered) -> Destination | None:
+        """See whether too many records become dead letters."""
+        if not isinstance(destination, ToDeadLetter) or destination.cause.code == EXPIRED:
+            return destination
+        now = self._clock.monotonic()
+        self._letters.add(now, marked=True)
+        trips = self._rules.brake.trips(counts := self._letters.counts(now))
+        if trips and self._is_armed:
+            self._brake(destination, counts, now)
+        self._is_armed = self._is_armed or not trips
+        if "brake" not in self._holds or delivered is Delivered.MAYBE:
+            return destination
+        # Posted again later, where it was posted: its answer was no.
+        self._braked.append(delivery)
+        return None
+
+    # Holds.
+
+    def _hold_deployment(self, delivery: Delivery, outcome: Outcome, now: float) -> None:
+        if "deployment" in self._holds:
+            return
+        record = delivery.record
+        details = {
+            "topic": record.partition.topic,
+            "partition": record.partition.number,
+            "offset": record.offset,
+            "event_id": delivery.event_id,
+            "status": outcome.status,
+            "vendor_code": outcome.vendor_code,
+            "request_id": outcome.request_id,
+        }
+        # Where another one passed just now, this one is probably refused alone: one more post shows it.
+        canary = self._rules.canary
+        tries = Tries(canary, now, self._chance(), at_once=now - self._accepted_at < canary.first)
+        self._holds.enter("deployment", Reason(outcome.code, outcome.why, outcome.remedy, details), tries)
+
+    def _hold_endpoint(self, outcome: Outcome, counts: Counts, now: float) -> None:
+        rules = self._rules.endpoint
+        why = f"{counts.marked} of {counts.total} posts failed within {rules.window:g} s; the last: {outcome.why}"
+        reason = Reason(outcome.code, why, outcome.remedy, {"status": outcome.status})
+        self._holds.enter("endpoint", reason, Tries(rules.probes, now, self._chance()))
+
+    def _brake(self, destination: ToDeadLetter, counts: Counts, now: float) -> None:
+        rules, code = self._rules.brake, destination.cause.code
+        why = f"{counts.marked} of {counts.total} records became dead letters within {rules.window:g} s"
+        if rules.holds:
+            remedy = f"mend the producer, or the classification; or let them go: `{_DISARM}`"
+            reason = Reason(code, f"{why}; the last: {code}", remedy)
+            self._holds.enter("brake", reason, Tries(self._rules.canary, now, self._chance()))
+        else:
+            self._is_armed = False
+            self._events.brake_warned(code, why)
+
+    def _pause_for(self, outcome: Outcome) -> None:
+        seconds = seconds_of(outcome.retry_after, self._clock.now_ms(), self._rules.longest_pause)
+        if not seconds:
+            return
+        loop = asyncio.get_running_loop()
+        ends = loop.time() + seconds
+        if self._pause is not None:
+            if ends <= self._pause.when():
+                return
+            self._pause.cancel()
+        self._pause = loop.call_at(ends, self._pause_is_over)
+        reason = Reason(outcome.code, f"asked to wait {seconds:g} s", "nothing: posting goes on then")
+        self._holds.enter("retry_after", reason)
+
+    def _pause_is_over(self) -> None:
+        self._pause = None
+        self._holds.leave("retry_after")
+        self._on_change()
+
+    def _leave_brake(self) -> None:
+        self._holds.leave("brake")
+        while self._braked:
+            self._put_back(self._braked.pop())
+        self._on_change()
+
+    # What ends them.
+
+    def _tried(self, delivery: Delivery) -> None:
+        """A record was tried during a hold: whatever is still in force waits longer."""
+        now = self._clock.monotonic()
+        self._tried_before.note(delivery.record.partition, delivery.service_id)
+        for hold in self._holds.in_force:
+            if hold.tries is not None and hold.began <= delivery.began and hold.tries.due <= now:
+                hold.tries.failed(now, self._chance())
+
+    def _endpoint_lives(self, delivery: Delivery) -> None:
+        hold = self._holds["endpoint"]
+        if hold is not None and delivery.began >= hold.began:
+            self._answers.clear()
+            self._gate.begin_anew()
+            self._holds.leave("endpoint")
+            self._on_change()
+
+    def _passes(self, delivery: Delivery) -> None:
+        """A record passed all the way: it is well, and its like are no dead letters."""
+        brake = self._holds["brake"]
+        if brake is not None and delivery.began >= brake.began:
+            self._letters.clear()
+            self._leave_brake()
+        self._show_well(delivery)
+
+    def _show_well(self, delivery: Delivery) -> None:
+        """The vendor let the account in: whoever is refused now is refused alone."""
+        hold = self._holds["deployment"]
+        if hold is not None and delivery.began >= hold.began:
+            self._gate.begin_anew()
+            self._holds.leave("deployment")
+            self._on_change()
+        for judged in self._suspects.passed(delivery, delivery.began):
+            if (waiting := self._alone.pop(judged.suspect, None)) is not None:
+                waiting.cancel()
+                self._let_go(judged.suspect, judged.wait)
+
+    def _let_go(self, delivery: Delivery, wait: float | None) -> None:
+        """Try a record that was refused alone again after `wait` seconds; None: it was tried often enough."""
+        if wait is not None:
+            timer = asyncio.get_running_loop().call_later(wait, self._try_again, delivery)
+            self._alone[delivery] = timer
+            return
+        assert delivery.outcome is not None
+        refusals = self._suspects.refusals(delivery)
+        self._suspects.acquit(delivery)
+        delivery.refused = refused_alone(delivery.history, delivery.outcome, refusals, self._clock.now_ms())
+        delivery.request = None
+        self._put_back(delivery)
+        self._on_change()
+
+    def _try_again(self, delivery: Delivery) -> None:
+        del self._alone[delivery]
+        self._put_back(delivery)
+        self._on_change()
+
+    def _nobody_passed(self, delivery: Delivery, outcome: Outcome) -> None:
+        self._hold_deployment(delivery, outcome, self._clock.monotonic())
+        self._try_again(delivery)

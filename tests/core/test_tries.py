@@ -1,0 +1,56 @@
+"""When one record is tried, and which one."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from connector.core.record import Partition
+from connector.core.tries import Intervals, Tried, Tries
+
+INTERVALS = Intervals(30.0, 900.0)
+chances = st.floats(0, 1, exclude_max=True)
+A, B, C = (Partition("invocations", number) for number in range(3))
+
+
+def waits(chance: float, count: int) -> list[float]:
+    tries, now, seen = Tries(INTERVALS, 0.0, chance), 0.0, []
+    for _ in range(count):
+        seen.append(tries.due - now)
+        now = tries.due
+        tries.failed(now, chance)
+    return seen
+
+
+def test_waits_double_from_the_first_to_the_longest() -> None:
+    assert waits(0.5, 8) == pytest.approx([30, 60, 120, 240, 480, 900, 900, 900])
+
+
+@given(chances)
+def test_waits_scatter_by_a_fifth_so_that_pods_do_not_try_together(chance: float) -> None:
+    for wait, middle in zip(waits(chance, 6), waits(0.5, 6), strict=True):
+        assert 0.8 * middle - 1e-6 <= wait <= 1.2 * middle + 1e-6
+
+
+def test_what_changed_makes_the_next_try_due_now_and_never_later() -> None:
+    tries = Tries(INTERVALS, 0.0, 0.5)
+    tries.at_once(10.0)
+    assert tries.due == 10.0
+    tries.at_once(20.0)
+    assert tries.due == 10.0
+
+
+def test_a_first_try_at_once_is_followed_by_the_usual_waits() -> None:
+    tries = Tries(INTERVALS, 5.0, 0.5, at_once=True)
+    assert tries.due == 5.0
+    tries.failed(5.0, 0.5)
+    assert (tries.due, tries.made) == (35.0, 1)
+
+
+def test_what_was_never_tried_comes_before_what_was_tried_long_ago() -> None:
+    tried = Tried()
+    tried.note(A, "0A")
+    tried.note(B, "0B")
+    candidates = [(B, "0B"), (A, "0A"), (B, "0C"), (C, "0C")]
+    assert sorted(candidates, key=lambda one: tried.rank(*one)) == [(C, "0C"), (B, "0C"), (A, "0A"), (B, "0B")]
