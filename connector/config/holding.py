@@ -41,14 +41,15 @@ class Probes(Intervals):
 class Endpoint(Section):
     """When the endpoint counts as down: nearly everything fails for reasons that may pass."""
 
-    window: Duration = Field(default=10 * SECOND, ge=SECOND, le=HOUR)
-    """Posts of the last so long are looked at."""
+    minimum: int = Field(default=20, ge=1, le=100_000)
+    """So many of the last posts are looked at. A larger number posts more into an endpoint that is down."""
 
     share: float = Field(default=0.9, ge=0.1, le=1)
     """Share of them that must have failed, from which on nothing new is posted."""
 
-    minimum: int = Field(default=20, ge=1, le=100_000)
-    """Fewest posts in the window: below, each record goes its own way to the retry topic."""
+    window: Duration = Field(default=10 * SECOND, ge=SECOND, le=HOUR)
+    """Time within which all of them were answered: fewer are no outage, and each record goes its own way to the retry
+    topic."""
 
     probes: Probes = Probes()
     """When one record is tried."""

@@ -63,3 +63,32 @@ class Window:
     def _forget(self, now: float) -> None:
         while self._past and self._past[0][0] + self._span <= now:
             self._past.popleft()
+
+
+class Recent:
+    """The last `size` happenings, as far as none is older than `span` seconds."""
+
+    __slots__ = ("_marked", "_size", "_span", "_times")
+
+    def __init__(self, size: int, span: float) -> None:
+        self._size = size
+        self._span = span
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._times: deque[tuple[float, bool]] = deque()
+        self._marked = 0
+
+    def add(self, now: float, marked: bool) -> None:
+        """One more happening."""
+        self._times.append((now, marked))
+        self._marked += marked
+        if len(self._times) > self._size:
+            self._marked -= self._times.popleft()[1]
+
+    def share(self, now: float) -> float:
+        """The marked part; 0 while there were fewer than `size` within the span."""
+        if len(self._times) < self._size or self._times[0][0] <= now - self._span:
+            return 0.0
+        return self._marked / self._size

@@ -23,7 +23,7 @@ class Delivery:
     """One record on its way through the process. Exactly one of `request` and `refused` is set.
 
     `posting`: its post was begun (at `began`), and nothing is known of it yet. `tries` counts posts in its place that
-    were never sent, or turned away unread.
+    were never sent, or turned away unread; `trials` how often it was tried in a hold, or was a reason for one.
     """
 
     __slots__ = (
@@ -43,6 +43,7 @@ class Delivery:
         "refused",
         "request",
         "traceparent",
+        "trials",
         "tries",
     )
 
@@ -64,6 +65,7 @@ class Delivery:
         self.began = 0.0
         self.posting = False
         self.tries = 0
+        self.trials = 0
 
     @property
     def service_id(self) -> str:

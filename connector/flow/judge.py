@@ -15,7 +15,7 @@ from connector.core.outcome import Delivered, Fate, Outcome
 from connector.core.retry_after import seconds_of
 from connector.core.suspects import Suspects
 from connector.core.tries import Intervals, Tried, Tries
-from connector.core.window import Counts, Window
+from connector.core.window import Counts, Recent, Window
 from connector.flow.assignment import Delivery
 from connector.flow.gate import Gate
 from connector.flow.hold import Holds, Reason
@@ -29,7 +29,7 @@ _DISARM = "connector resume --hold brake"
 
 
 class EndpointRules(NamedTuple):
-    """The endpoint counts as down when of at least `minimum` posts within `window` seconds `share` failed."""
+    """The endpoint counts as down when of the last `minimum` posts, all within `window` seconds, `share` failed."""
 
     window: float
     share: float
@@ -88,13 +88,13 @@ class Judge:
         self._chance = chance
         self._put_back = put_back
         self._on_change = on_change
-        self._answers = Window(rules.endpoint.window)
+        self._answers = Recent(rules.endpoint.minimum, rules.endpoint.window)
         self._letters = Window(rules.brake.window)
         self._suspects: Suspects[Delivery] = Suspects()
         self._alone: dict[Delivery, asyncio.TimerHandle] = {}
         self._braked: deque[Delivery] = deque()
         self._pause: asyncio.TimerHandle | None = None
-        self._is_armed = True
+        self._armed_from = float("-inf")
         self._accepted_at = float("-inf")
         self._tried_before = Tried()
 
@@ -106,7 +106,7 @@ class Judge:
     def answered(self, delivery: Delivery, destination: Destination, *, probed: bool) -> Destination | None:
         """Have the last word on where a record goes; None: it waits here. `probed`: it was tried during a hold."""
         if destination is SETTLED:
-            self._accepted(delivery)
+            self._accepted(delivery, probed)
             return destination
         if delivery.assignment.gone:
             return destination
@@ -117,7 +117,7 @@ class Judge:
             self._gate.answered(delivery, overloaded=outcome.overloaded)
         if outcome.fate is not Fate.HOLD:
             self._suspects.acquit(delivery)
-        found = self._of_fate(delivery, destination, outcome)
+        found = self._of_fate(delivery, destination, outcome, probed)
         if probed:
             self._tried(delivery)
             if found is destination and self._holds.active and outcome.delivered is not Delivered.MAYBE:
@@ -126,10 +126,7 @@ class Judge:
 
     def rank(self, delivery: Delivery) -> tuple[int, int, int]:
         """The lower, the sooner to be tried: another record, another service, another partition than before."""
-        return (
-            self._suspects.refusals(delivery),
-            *self._tried_before.rank(delivery.record.partition, delivery.service_id),
-        )
+        return delivery.trials, *self._tried_before.rank(delivery.record.partition, delivery.service_id)
 
     def renewed(self) -> None:
         """There are new credentials: see at once whether they are better, with one post."""
@@ -149,7 +146,7 @@ class Judge:
         """Let what was braked go to the dead letters, until they are few again; False when it was not braked."""
         if "brake" not in self._holds:
             return False
-        self._is_armed = False
+        self._disarm(self._clock.monotonic())
         self._leave_brake()
         return True
 
@@ -169,32 +166,36 @@ class Judge:
 
     # Answers, by fate.
 
-    def _accepted(self, delivery: Delivery) -> None:
+    def _accepted(self, delivery: Delivery, probed: bool) -> None:
         now = self._accepted_at = delivery.began + delivery.post_seconds
         self._gate.answered(delivery, overloaded=False)
         self._answers.add(now, marked=False)
         self._letters.add(now, marked=False)
+        if probed:
+            self._end("endpoint", delivery)
+            self._end("brake", delivery)
         if self._holds.active or self._suspects:
-            self._endpoint_lives(delivery)
-            self._passes(delivery)
+            self._show_well(delivery, probed)
 
-    def _of_fate(self, delivery: Delivery, destination: Destination, outcome: Outcome) -> Destination | None:
-        if outcome.fate is Fate.HOLD:
-            return self._refused(delivery, outcome)
+    def _of_fate(
+        self, delivery: Delivery, destination: Destination, outcome: Outcome, probed: bool
+    ) -> Destination | None:
         if outcome.fate is Fate.RETRY:
             return self._failed(delivery, destination, outcome)
         self._answers.add(self._clock.monotonic(), marked=False)
-        self._endpoint_lives(delivery)
+        if probed:
+            self._end("endpoint", delivery)
+        if outcome.fate is Fate.HOLD:
+            return self._refused(delivery, outcome)
         if outcome.proves:
-            self._show_well(delivery)
+            self._show_well(delivery, probed)
         elif "deployment" in self._holds:
             return KEEP  # who knows what an account that is not let in is told
         return self._letter(delivery, destination, outcome.delivered)
 
     def _refused(self, delivery: Delivery, outcome: Outcome) -> Destination | None:
         now = self._clock.monotonic()
-        self._endpoint_lives(delivery)
-        self._tried_before.note(delivery.record.partition, delivery.service_id)
+        self._note(delivery)
         if self._suspects.refused(delivery, now):
             self._hold_deployment(delivery, outcome, now)
             return KEEP
@@ -206,10 +207,8 @@ class Judge:
         now = self._clock.monotonic()
         self._answers.add(now, marked=True)
         self._pause_for(outcome)
-        counts = self._answers.counts(now)
-        rules = self._rules.endpoint
-        if "endpoint" not in self._holds and counts.total >= rules.minimum and counts.share >= rules.share:
-            self._hold_endpoint(outcome, counts, now)
+        if (share := self._answers.share(now)) >= self._rules.endpoint.share:
+            self._hold_endpoint(outcome, share, now)
         if "endpoint" in self._holds and outcome.delivered is not Delivered.MAYBE:
             # Not in the retry topic, record by record; a record that may have been delivered counts that in its copy.
             delivery.tries = 0
@@ -222,10 +221,11 @@ class Judge:
             return destination
         now = self._clock.monotonic()
         self._letters.add(now, marked=True)
-        trips = self._rules.brake.trips(counts := self._letters.counts(now))
-        if trips and self._is_armed:
-            self._brake(destination, counts, now)
-        self._is_armed = self._is_armed or not trips
+        if self._rules.brake.trips(counts := self._letters.counts(now)):
+            if now >= self._armed_from:
+                self._brake(destination, counts, now)
+            else:
+                self._disarm(now)
         if "brake" not in self._holds or delivered is Delivered.MAYBE:
             return destination
         # Posted again later, where it was posted: its answer was no.
@@ -252,9 +252,9 @@ class Judge:
         tries = Tries(canary, now, self._chance(), at_once=now - self._accepted_at < canary.first)
         self._holds.enter("deployment", Reason(outcome.code, outcome.why, outcome.remedy, details), tries)
 
-    def _hold_endpoint(self, outcome: Outcome, counts: Counts, now: float) -> None:
+    def _hold_endpoint(self, outcome: Outcome, share: float, now: float) -> None:
         rules = self._rules.endpoint
-        why = f"{counts.marked} of {counts.total} posts failed within {rules.window:g} s; the last: {outcome.why}"
+        why = f"of the last {rules.minimum} posts {share:.0%} failed; the last: {outcome.why}"
         reason = Reason(outcome.code, why, outcome.remedy, {"status": outcome.status})
         self._holds.enter("endpoint", reason, Tries(rules.probes, now, self._chance()))
 
@@ -266,8 +266,12 @@ class Judge:
             reason = Reason(code, f"{why}; the last: {code}", remedy)
             self._holds.enter("brake", reason, Tries(self._rules.canary, now, self._chance()))
         else:
-            self._is_armed = False
+            self._disarm(now)
             self._events.brake_warned(code, why)
+
+    def _disarm(self, now: float) -> None:
+        """Brake no more until they were few for a whole window."""
+        self._armed_from = now + self._rules.brake.window
 
     def _pause_for(self, outcome: Outcome) -> None:
         seconds = seconds_of(outcome.retry_after, self._clock.now_ms(), self._rules.longest_pause)
@@ -299,52 +303,48 @@ class Judge:
     def _tried(self, delivery: Delivery) -> None:
         """A record was tried during a hold: whatever is still in force waits longer."""
         now = self._clock.monotonic()
-        self._tried_before.note(delivery.record.partition, delivery.service_id)
+        self._note(delivery)
         for hold in self._holds.in_force:
             if hold.tries is not None and hold.began <= delivery.began and hold.tries.due <= now:
                 hold.tries.failed(now, self._chance())
 
-    def _endpoint_lives(self, delivery: Delivery) -> None:
-        hold = self._holds["endpoint"]
-        if hold is not None and delivery.began >= hold.began:
-            self._answers.clear()
-            self._gate.begin_anew()
-            self._holds.leave("endpoint")
-            self._on_change()
+    def _note(self, delivery: Delivery) -> None:
+        delivery.trials += 1
+        self._tried_before.note(delivery.record.partition, delivery.service_id)
 
-    def _passes(self, delivery: Delivery) -> None:
-        """A record passed all the way: it is well, and its like are no dead letters."""
-        brake = self._holds["brake"]
-        if brake is not None and delivery.began >= brake.began:
+    def _end(self, kind: Literal["deployment", "endpoint", "brake"], delivery: Delivery) -> None:
+        """What a record showed that was tried ends a hold, if it was in force before the record was posted."""
+        hold = self._holds[kind]
+        if hold is None or delivery.began < hold.began:
+            return
+        if kind == "brake":
             self._letters.clear()
             self._leave_brake()
-        self._show_well(delivery)
-
-    def _show_well(self, delivery: Delivery) -> None:
-        """The vendor let the account in: whoever is refused now is refused alone."""
-        hold = self._holds["deployment"]
-        if hold is not None and delivery.began >= hold.began:
-            self._gate.begin_anew()
-            self._holds.leave("deployment")
-            self._on_change()
-        for judged in self._suspects.passed(delivery, delivery.began):
-            if (waiting := self._alone.pop(judged.suspect, None)) is not None:
-                waiting.cancel()
-                self._let_go(judged.suspect, judged.wait)
-
-    def _let_go(self, delivery: Delivery, wait: float | None) -> None:
-        """Try a record that was refused alone again after `wait` seconds; None: it was tried often enough."""
-        if wait is not None:
-            timer = asyncio.get_running_loop().call_later(wait, self._try_again, delivery)
-            self._alone[delivery] = timer
             return
+        self._answers.clear()
+        self._gate.begin_anew()
+        self._holds.leave(kind)
+        self._on_change()
+
+    def _show_well(self, delivery: Delivery, probed: bool) -> None:
+        """The vendor let the account in: whoever is refused now is refused alone."""
+        if probed:
+            self._end("deployment", delivery)
+        for suspect, wait in self._suspects.passed(delivery, delivery.began):
+            if wait is None and not suspect.posting:
+                self._condemn(suspect)
+                wait = 0.0
+            if (waiting := self._alone.pop(suspect, None)) is not None:
+                waiting.cancel()
+                self._alone[suspect] = asyncio.get_running_loop().call_later(wait or 0.0, self._try_again, suspect)
+
+    def _condemn(self, delivery: Delivery) -> None:
+        """It was refused alone often enough: a dead letter, whenever its turn comes."""
         assert delivery.outcome is not None
         refusals = self._suspects.refusals(delivery)
         self._suspects.acquit(delivery)
         delivery.refused = refused_alone(delivery.history, delivery.outcome, refusals, self._clock.now_ms())
         delivery.request = None
-        self._put_back(delivery)
-        self._on_change()
 
     def _try_again(self, delivery: Delivery) -> None:
         del self._alone[delivery]

@@ -1,0 +1,163 @@
+"""The brake on dead letters: a producer shipped a bug, or a classification is wrong."""
+
+from __future__ import annotations
+
+import asyncio
+
+from connector.core.reply import Failure, NoReply
+from connector.flow.judge import BrakeRules, HoldRules
+from tests.flow.stage import (
+    ACCEPTED,
+    DEAD,
+    HOLD,
+    PERMANENT,
+    Connector,
+    ScriptedVendor,
+    always,
+    broker,
+    event,
+    feed,
+    number,
+    running,
+    values,
+)
+from tests.support.clock import VirtualClock, run_virtual
+
+MINIMUM = 10
+
+
+def braking(**changes: object) -> HoldRules:
+    """A brake that is put on at ten dead letters."""
+    brake = BrakeRules(holds=True, window=60.0, share=0.5, minimum=MINIMUM, rate=None)
+    return HOLD._replace(brake=brake._replace(**changes))
+
+
+@run_virtual
+async def test_a_producers_bug_does_not_empty_the_topic_into_the_dead_letters(clock: VirtualClock) -> None:
+    """After the minimum it stops, and says so; what is left keeps its place."""
+    kafka, vendor = broker(clock), ScriptedVendor(always(ACCEPTED))
+    for n in range(200):
+        feed(kafka, b"a bug of the producer", n % 2)
+    async with running(Connector(kafka, vendor, clock, hold=braking())) as connector:
+        await asyncio.sleep(3600)
+        assert len(values(kafka, DEAD)) == MINIMUM - 1
+        (line,) = [line for line in connector.log if line["event"] == "hold_entered"]
+        assert (line["kind"], line["level"], line["code"]) == ("brake", "error", "undecodable")
+        assert "connector resume --hold brake" in str(line["remedy"])
+        assert connector.books_balance()
+
+
+@run_virtual
+async def test_a_record_that_passes_ends_it(clock: VirtualClock) -> None:
+    """It is looked for past the bad ones, which then are the dead letters that they are."""
+    kafka, vendor = broker(clock), ScriptedVendor(always(ACCEPTED))
+    for n in range(20):
+        feed(kafka, b"a bug of the producer", n % 2)
+    async with running(Connector(kafka, vendor, clock, hold=braking())) as connector:
+        await asyncio.sleep(100)
+        assert "brake" in connector.loop.holds
+        for n in range(20):
+            feed(kafka, event(n), n % 2)
+        await asyncio.sleep(200)
+        assert connector.count("records_accepted") == 20
+        assert len(values(kafka, DEAD)) == 20
+        assert "brake" not in connector.loop.holds
+
+
+@run_virtual
+async def test_a_wrong_classification_is_braked_too(clock: VirtualClock) -> None:
+    """The vendor rejects everything for good: few become dead letters, and one is tried now and then."""
+    kafka, vendor = broker(clock), ScriptedVendor(always(PERMANENT))
+    for n in range(200):
+        feed(kafka, event(n))
+    async with running(Connector(kafka, vendor, clock, hold=braking())) as connector:
+        await asyncio.sleep(7200)
+        assert len(values(kafka, DEAD)) == MINIMUM - 1
+        assert len(vendor.posted) <= MINIMUM + 8 + 15
+        vendor.script = always(ACCEPTED)
+        await asyncio.sleep(3600)
+        assert connector.count("records_accepted") == 200 - len(values(kafka, DEAD))
+
+
+@run_virtual
+async def test_a_command_lets_them_go_until_they_are_few_again(clock: VirtualClock) -> None:
+    """All of them, without the brake being put on again at each; later it works as before."""
+    kafka, vendor = broker(clock), ScriptedVendor(always(ACCEPTED))
+    for n in range(200):
+        feed(kafka, b"a bug of the producer", n % 2)
+    async with running(Connector(kafka, vendor, clock, hold=braking())) as connector:
+        await asyncio.sleep(100)
+        assert connector.loop.judge.release_brake()
+        await asyncio.sleep(10)
+        assert len(values(kafka, DEAD)) == 200
+        assert not connector.loop.judge.release_brake()
+        await asyncio.sleep(100)
+        feed(kafka, b"one alone")
+        await asyncio.sleep(100)
+        for _ in range(50):
+            feed(kafka, b"a bug of the producer")
+        await asyncio.sleep(100)
+        assert "brake" in connector.loop.holds
+        assert len(values(kafka, DEAD)) < 220
+
+
+@run_virtual
+async def test_what_expired_does_not_count(clock: VirtualClock) -> None:
+    """After a long outage much may have."""
+    kafka, vendor = broker(clock), ScriptedVendor(always(ACCEPTED))
+    for n in range(200):
+        feed(kafka, event(n, expiresAt=clock.now_ms() - 1))
+    async with running(Connector(kafka, vendor, clock, hold=braking())) as connector:
+        await asyncio.sleep(60)
+        assert len(values(kafka, DEAD)) == 200
+        assert connector.count("holds") == 0
+
+
+@run_virtual
+async def test_a_bound_on_their_number_counts_whatever_their_share_is(clock: VirtualClock) -> None:
+    kafka = broker(clock)
+    vendor = ScriptedVendor(lambda who, _: PERMANENT if int(who[-4:]) % 20 == 0 else ACCEPTED)
+    for n in range(1000):
+        feed(kafka, event(n))
+    async with running(Connector(kafka, vendor, clock, hold=braking(rate=30))) as connector:
+        await asyncio.sleep(20)
+        assert "brake" in connector.loop.holds
+        assert len(values(kafka, DEAD)) == 29
+
+
+@run_virtual
+async def test_a_share_below_the_bound_is_no_reason(clock: VirtualClock) -> None:
+    kafka = broker(clock)
+    vendor = ScriptedVendor(lambda who, _: PERMANENT if int(who[-4:]) % 3 == 0 else ACCEPTED)
+    for n in range(600):
+        feed(kafka, event(n))
+    async with running(Connector(kafka, vendor, clock, hold=braking())) as connector:
+        await asyncio.sleep(60)
+        assert connector.count("holds") == 0
+        assert len(values(kafka, DEAD)) == 200
+
+
+@run_virtual
+async def test_as_a_warning_it_says_so_once_and_goes_on(clock: VirtualClock) -> None:
+    kafka, vendor = broker(clock), ScriptedVendor(always(ACCEPTED))
+    for n in range(200):
+        feed(kafka, b"a bug of the producer", n % 2)
+    async with running(Connector(kafka, vendor, clock, hold=braking(holds=False))) as connector:
+        await asyncio.sleep(60)
+        assert len(values(kafka, DEAD)) == 200
+        assert connector.count("holds") == 0
+        assert connector.count("brake_warnings") == 1
+
+
+@run_virtual
+async def test_what_may_have_been_delivered_is_never_posted_again_for_the_brakes_sake(clock: VirtualClock) -> None:
+    """Its dead letter is written at once: kept in its place it would be posted again."""
+    kafka, vendor = broker(clock), ScriptedVendor(always(NoReply(Failure.RESET, sent=True)))
+    policy_repeats_none = HOLD.endpoint._replace(minimum=1000)
+    rules = braking()._replace(endpoint=policy_repeats_none)
+    for n in range(40):
+        feed(kafka, event(n))
+    async with running(Connector(kafka, vendor, clock, hold=rules)) as connector:
+        await asyncio.sleep(8 * 3600)
+        assert all(vendor.posted.count(number(n)) <= 2 for n in range(40))
+        assert connector.books_balance()

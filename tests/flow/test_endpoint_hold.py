@@ -1,0 +1,198 @@
+"""The endpoint is down: posting stops, is tried by one record, and opens gradually."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable
+from itertools import pairwise
+
+import pytest
+
+from connector.core.reply import Answer, Failure, NoReply, Reply
+from tests.flow.stage import (
+    ACCEPTED,
+    DEAD,
+    FORBIDDEN,
+    HOLD,
+    LIMITS,
+    PERMANENT,
+    RETRY,
+    Connector,
+    ScriptedVendor,
+    always,
+    broker,
+    event,
+    feed,
+    number,
+    running,
+    values,
+)
+from tests.support.clock import VirtualClock, run_virtual
+
+UNAVAILABLE = Reply(503, None, b"")
+UNSENT = NoReply(Failure.CONNECT, sent=False)
+TIMED_OUT = NoReply(Failure.TIMEOUT, sent=True)
+OUTAGE = 60.0
+MOST_PROBES = 8
+"""Within a minute: after 2 s, doubling up to 30 s, and the one that finds it well."""
+
+
+class Outage(ScriptedVendor):
+    """Accepts, but not from `at` on for `seconds`: then the answer is `bad`."""
+
+    def __init__(self, clock: VirtualClock, at: float, seconds: float, bad: Answer) -> None:
+        super().__init__(always(ACCEPTED))
+        self._clock = clock
+        self.script = lambda _who, _before: bad if at <= clock.monotonic() < at + seconds else ACCEPTED
+        self.in_outage = 0
+        self._at, self._seconds = at, seconds
+
+    async def invoke(self, *arguments: object) -> Answer:  # type: ignore[override]  # passed on
+        """Post."""
+        self.in_outage += self._at <= self._clock.monotonic() < self._at + self._seconds
+        return await super().invoke(*arguments)  # type: ignore[arg-type]
+
+
+async def load(connector: Connector, feed_one: Callable[[int], object], seconds: float) -> int:
+    """100 events a second."""
+    for n in range(round(seconds * 100)):
+        feed_one(n)
+        await asyncio.sleep(0.01)
+    return round(seconds * 100)
+
+
+@pytest.mark.parametrize("bad", [UNAVAILABLE, UNSENT], ids=["503", "no connection"])
+def test_an_outage_of_a_minute_under_load_costs_few_posts_and_no_record_its_place(bad: Answer) -> None:
+    """Posts in the outage: in flight, the minimum, and probes. Nothing is dead-lettered, all are accepted once."""
+
+    @run_virtual
+    async def scene(clock: VirtualClock) -> None:
+        kafka = broker(clock)
+        vendor = Outage(clock, at=5.0, seconds=OUTAGE, bad=bad)
+        async with running(Connector(kafka, vendor, clock)) as connector:
+            fed = await load(connector, lambda n: feed(kafka, event(n), n % 2), 100)
+            await asyncio.sleep(30)
+            most = LIMITS.in_flight + HOLD.endpoint.minimum + MOST_PROBES
+            in_place = 0 if bad is UNAVAILABLE else HOLD.endpoint.minimum * 4  # tries before the hold, none sent
+            assert vendor.in_outage <= most + in_place
+            assert values(kafka, DEAD) == []
+            assert len(values(kafka, RETRY)) <= LIMITS.in_flight + HOLD.endpoint.minimum
+            assert connector.count("records_accepted") == fed - len(values(kafka, RETRY))
+            await asyncio.sleep(1200)
+            assert connector.count("records_accepted") == fed
+            entered = [line for line in connector.log if line["event"] == "hold_entered"]
+            assert {line["kind"] for line in entered} == {"endpoint"}
+            assert connector.books_balance()
+
+    scene()
+
+
+@run_virtual
+async def test_an_endpoint_that_may_have_delivered_is_repeated_no_more_than_the_bound(clock: VirtualClock) -> None:
+    """What timed out goes to the retry topic with its count, hold or not; nothing is posted a third time."""
+    kafka, vendor = broker(clock), ScriptedVendor(always(TIMED_OUT))
+    for n in range(100):
+        feed(kafka, event(n))
+    async with running(Connector(kafka, vendor, clock)) as connector:
+        await asyncio.sleep(4 * 3600)
+        assert "endpoint" in connector.loop.holds
+        assert max(Counter(vendor.posted).values()) <= 2
+        vendor.script = always(ACCEPTED)
+        await asyncio.sleep(4 * 3600)
+        assert connector.count("records_accepted") + connector.count("records_dead_lettered") == 100
+        assert {dict(letter.headers)["invoke.class"] for letter in values(kafka, DEAD)} <= {b"maybe_delivered"}
+
+
+@run_virtual
+async def test_a_few_failures_are_no_outage(clock: VirtualClock) -> None:
+    """Below the minimum each record goes its own way, and below the share too."""
+    kafka = broker(clock)
+    vendor = ScriptedVendor(lambda who, _: UNAVAILABLE if int(who[-4:]) % 2 else ACCEPTED)
+    for n in range(200):
+        feed(kafka, event(n))
+    async with running(Connector(kafka, vendor, clock)) as connector:
+        await asyncio.sleep(60)
+        assert connector.count("holds") == 0
+        assert len(values(kafka, RETRY)) == 100
+
+
+@run_virtual
+async def test_it_opens_gradually(clock: VirtualClock) -> None:
+    """After a probe that is accepted not all at once, but twice as many each time."""
+    kafka, vendor = broker(clock), ScriptedVendor(always(UNAVAILABLE), latency=1.0)
+    for n in range(200):
+        feed(kafka, event(n))
+    async with running(Connector(kafka, vendor, clock)) as connector:
+        await asyncio.sleep(60)
+        vendor.script = always(ACCEPTED)
+        async with asyncio.timeout(60):
+            while "endpoint" in connector.loop.holds:  # noqa: ASYNC110 - virtual time
+                await asyncio.sleep(0.1)
+        posted = [len(vendor.posted)]
+        for _ in range(4):
+            await asyncio.sleep(1.0)
+            posted.append(len(vendor.posted))
+        assert [later - earlier for earlier, later in pairwise(posted)] == [2, 4, 8, 8]
+
+
+@run_virtual
+async def test_each_probe_is_another_record(clock: VirtualClock) -> None:
+    """One record may be what the endpoint cannot take."""
+    kafka, vendor = broker(clock), ScriptedVendor(always(UNAVAILABLE))
+    for n in range(60):
+        feed(kafka, event(n))
+    async with running(Connector(kafka, vendor, clock)):
+        await asyncio.sleep(10)
+        before = len(vendor.posted)
+        await asyncio.sleep(300)
+        probes = vendor.posted[before:]
+        assert len(set(probes)) == len(probes) >= 8
+
+
+@run_virtual
+async def test_any_verdict_of_the_vendor_shows_that_the_endpoint_lives(clock: VirtualClock) -> None:
+    """A probe that is rejected for good is a dead letter, and the hold is over."""
+    kafka, vendor = broker(clock), ScriptedVendor(always(UNAVAILABLE))
+    for n in range(40):
+        feed(kafka, event(n))
+    async with running(Connector(kafka, vendor, clock)) as connector:
+        await asyncio.sleep(10)
+        vendor.script = always(PERMANENT)
+        await asyncio.sleep(60)
+        assert "endpoint" not in connector.loop.holds
+        assert connector.count("records_dead_lettered") + connector.count("records_retried") == 40
+
+
+@run_virtual
+async def test_holds_nest_and_end_independently(clock: VirtualClock) -> None:
+    """The endpoint is down, and when it comes back the password is wrong."""
+    kafka, vendor = broker(clock), ScriptedVendor(always(UNAVAILABLE))
+    for n in range(40):
+        feed(kafka, event(n))
+    async with running(Connector(kafka, vendor, clock)) as connector:
+        await asyncio.sleep(10)
+        assert [hold.kind for hold in connector.loop.holds.in_force] == ["endpoint"]
+        vendor.script = always(FORBIDDEN)
+        await asyncio.sleep(60)
+        assert [hold.kind for hold in connector.loop.holds.in_force] == ["deployment"]
+        vendor.script = always(UNAVAILABLE)
+        await asyncio.sleep(7200)
+        assert "deployment" in connector.loop.holds
+        assert values(kafka, DEAD) == []
+        vendor.script = always(ACCEPTED)
+        await asyncio.sleep(7200)
+        assert connector.loop.holds.in_force == ()
+        assert connector.count("records_accepted") == 40
+
+
+@run_virtual
+async def test_one_lonely_event_is_retried_by_the_topic(clock: VirtualClock) -> None:
+    """Too few for a hold: what could not be sent goes to the retry topic after its tries in place."""
+    kafka, vendor = broker(clock), ScriptedVendor(always(UNSENT))
+    feed(kafka, event(0))
+    async with running(Connector(kafka, vendor, clock)) as connector:
+        await asyncio.sleep(60)
+        assert connector.count("holds") == 0
+        assert len(values(kafka, RETRY)) == 1
+        assert vendor.posted == [number(0)] * 8
