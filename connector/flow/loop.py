@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Coroutine, Iterable
 from itertools import groupby
 from operator import attrgetter
@@ -169,6 +170,24 @@ class Loop:
     def in_hand(self) -> int:
         """Records taken and not settled."""
         return sum(len(assignment.open) for assignment in self.assignments.values())
+
+    def waiting(self) -> dict[str, int]:
+        """How many records in hand wait for what."""
+        lanes = sum(len(lane) for assignment in self.assignments.values() for lane in assignment.lanes.values())
+        return {
+            "lane": lanes,
+            "service": self._dispatcher.at_bulkheads,
+            "next_try": self._dispatcher.put_off_now,
+            "hold": self.judge.aside,
+        }
+
+    def partitions_waiting(self) -> Counter[str]:
+        """How many partitions take nothing new, by reason."""
+        return Counter(
+            reason
+            for assignment in self.assignments.values()
+            for reason in (assignment.stuck or (("due time",) if assignment.asleep else ()))
+        )
 
     async def run(self) -> Failed:
         """Take and deliver until the source cannot go on; return why. Cancel it to stop taking."""
