@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 from connector.core.reply import Failure, NoReply
 from connector.flow.judge import BrakeRules, HoldRules
@@ -26,7 +27,7 @@ from tests.support.clock import VirtualClock, run_virtual
 MINIMUM = 10
 
 
-def braking(**changes: object) -> HoldRules:
+def braking(**changes: Any) -> HoldRules:
     """A brake that is put on at ten dead letters."""
     brake = BrakeRules(holds=True, window=60.0, share=0.5, minimum=MINIMUM, rate=None)
     return HOLD._replace(brake=brake._replace(**changes))
