@@ -10,6 +10,7 @@ from itertools import pairwise
 import pytest
 
 from connector.core.reply import Answer, Failure, NoReply, Reply
+from connector.core.request import InvokeRequest
 from tests.flow.stage import (
     ACCEPTED,
     DEAD,
@@ -48,10 +49,10 @@ class Outage(ScriptedVendor):
         self.in_outage = 0
         self._at, self._seconds = at, seconds
 
-    async def invoke(self, *arguments: object) -> Answer:  # type: ignore[override]  # passed on
+    async def invoke(self, request: InvokeRequest, traceparent: str | None = None) -> Answer:
         """Post."""
         self.in_outage += self._at <= self._clock.monotonic() < self._at + self._seconds
-        return await super().invoke(*arguments)  # type: ignore[arg-type]
+        return await super().invoke(request, traceparent)
 
 
 async def load(connector: Connector, feed_one: Callable[[int], object], seconds: float) -> int:

@@ -18,13 +18,13 @@ import typer
 
 from connector.core.destination import Policy
 from connector.core.record import Partition, Record
-from connector.core.reply import Answer, Failure, NoReply
+from connector.core.reply import Answer, Failure, NoReply, Reply
 from connector.core.request import InvokeRequest
 from connector.core.schedule import RetryPlan
 from connector.core.signals import Taken
 from connector.edge.memory import MemoryBroker
 from connector.flow.loop import Limits
-from tests.flow.stage import ACCEPTED, DEAD, FORBIDDEN, MAIN, PERMANENT, RETRY, TEMPORARY, Connector, event
+from tests.flow.stage import ACCEPTED, DEAD, FORBIDDEN, HOLD, MAIN, PERMANENT, RETRY, TEMPORARY, Connector, event
 from tests.support.clock import VirtualClock, run_virtual
 
 LIMITS = Limits(in_flight=4, uncommitted=12, records=40, size=1 << 16)
@@ -43,10 +43,28 @@ UNSENT = NoReply(Failure.CONNECT, sent=False)
 RESET = NoReply(Failure.RESET, sent=True)
 
 
-Fortune = Literal["kind", "alone", "deadly", "any"]
+Fortune = Literal["kind", "alone", "deadly", "held", "any"]
 FORTUNES: tuple[Fortune, ...] = get_args(Fortune)
 """What may befall a group: clean stops and joins only; one process that dies while Kafka takes no commits; deaths of
-many; or Kafka's refusals and every answer as well."""
+many; bad days at the vendor, with deaths; or Kafka's refusals and every answer as well."""
+
+POISON = 37
+"""In a held world the vendor refuses every so manieth event, whatever it says to others."""
+
+HELD_SOON = HOLD._replace(endpoint=HOLD.endpoint._replace(minimum=6))
+"""An endpoint that is down is noticed by fewer posts than it has by default."""
+
+BUSY_SECONDS = 5
+BUSY = Reply(429, None, b"", retry_after=str(BUSY_SECONDS))
+UNAVAILABLE = Reply(503, None, b"")
+MOST_PROBES, LONGEST_PROBE = 10, 24.0
+"""Probes while their interval grows, and the shortest of the longest intervals, in seconds."""
+
+WITNESSES = 200
+"""Events that pass in the end, one every 3 s."""
+
+SETTLES_DOWN = 120.0
+"""Seconds for which the vendor is well between two bad days: longer than whoever was refused is tried again."""
 
 
 class Vendor:
@@ -54,8 +72,10 @@ class Vendor:
 
     def __init__(self, chance: Random) -> None:
         self._chance = chance
+        self.poisoned: set[str] = set()
         self.answers: list[Answer] = [ACCEPTED]
         self.slowest = 0.5
+        self.posts = 0
         self.acted: Counter[str] = Counter()
         self.acknowledged: set[str] = set()
         self.first_acts: list[str] = []
@@ -63,7 +83,10 @@ class Vendor:
     async def invoke(self, request: InvokeRequest, traceparent: str | None = None) -> Answer:
         """Post. A process that dies meanwhile never sees the answer."""
         mark = json.loads(request.body)["variables"]["request"]["mark"]
+        self.posts += 1
         answer = self._chance.choice(self.answers)
+        if answer is ACCEPTED and mark in self.poisoned:
+            answer = FORBIDDEN
         if answer is ACCEPTED or (answer is RESET and self._chance.random() < 0.5):
             if not self.acted[mark]:
                 self.first_acts.append(mark)
@@ -93,6 +116,7 @@ class World:
         self.passed: Counter[Partition] = Counter()
         self.seen: Counter[Partition] = Counter()
         self.copies: list[tuple[str, str, int]] = []
+        self.classes: dict[str, bytes | None] = {}
         self.retried: dict[str, int] = defaultdict(int)
         self.deaths = 0
         self.blows = [self.produce] * 6 + [self.mood, self.pass_time, self.slow_kafka]
@@ -102,6 +126,8 @@ class World:
             self.blows += [self.join, self.stop]
         if fortune in ("deadly", "any"):
             self.blows += [self.crash, self.expel]
+        if fortune == "held":
+            self.blows = [self.produce] * 6 + [self.bad_day] * 4 + [self.join, self.stop, self.crash, self.slow_kafka]
         if fortune == "any":
             self.blows += [self.refuse_commits, self.refuse_writes, self.accept_all]
 
@@ -133,16 +159,22 @@ class World:
 
     def join_now(self) -> None:
         self.running.append(
-            Connector(self.kafka, self.vendor, self.clock, limits=LIMITS, policy=POLICY, warm=False)  # type: ignore[arg-type]  # another vendor of the same shape
+            Connector(self.kafka, self.vendor, self.clock, limits=LIMITS, policy=POLICY, hold=HELD_SOON, warm=False)  # type: ignore[arg-type]  # another vendor of the same shape
         )
 
     async def produce(self) -> None:
         for _ in range(self.chance.choice((1, 3, 10, 60))):
-            person, partition = self.chance.randrange(PEOPLE), self.chance.randrange(PARTITIONS)
-            mark = f"m{len(self.produced):05d}"
-            value = b"not an event " + mark.encode() if self.chance.random() < 0.03 else event(person, mark)
-            self.produced[mark] = (partition, person)
-            self.kafka.append(Partition(MAIN, partition), value, skip=self.chance.choice((0, 0, 0, 5)))
+            self.produce_one()
+
+    def produce_one(self, *, good: bool = False) -> None:
+        person, partition = self.chance.randrange(PEOPLE), self.chance.randrange(PARTITIONS)
+        mark = f"m{len(self.produced):05d}"
+        bad = not good and self.chance.random() < 0.03
+        value = b"not an event " + mark.encode() if bad else event(person, mark)
+        self.produced[mark] = (partition, person)
+        if self.fortune == "held" and not good and len(self.produced) % POISON == 0:
+            self.vendor.poisoned.add(mark)
+        self.kafka.append(Partition(MAIN, partition), value, skip=self.chance.choice((0, 0, 0, 5)))
 
     async def join(self) -> None:
         if len(self.running) < 4:
@@ -194,6 +226,19 @@ class World:
         self.vendor.answers = self.chance.sample(kinds, self.chance.randint(1, len(kinds)))
         self.vendor.slowest = self.chance.choice((0.01, 0.5, 8.0))
 
+    async def bad_day(self) -> None:
+        """Everybody is refused, or nobody can be served, for a while."""
+        self.vendor.answers = [self.chance.choice((FORBIDDEN, UNAVAILABLE, BUSY, UNSENT))]
+        self.vendor.slowest = self.chance.choice((0.01, 0.5, 8.0))
+        before, seconds = self.vendor.posts, self.chance.choice((1.0, 20.0, 300.0, 20_000.0))
+        await asyncio.sleep(seconds)
+        each = LIMITS.in_flight + HELD_SOON.endpoint.minimum + MOST_PROBES + seconds / LONGEST_PROBE
+        if self.vendor.answers == [BUSY]:
+            each = LIMITS.in_flight * (2 + seconds / BUSY_SECONDS)
+        assert self.vendor.posts - before <= len(self.running) * each
+        self.vendor.answers = [ACCEPTED]
+        await asyncio.sleep(SETTLES_DOWN)
+
     async def pass_time(self) -> None:
         await asyncio.sleep(self.chance.choice((20.0, 70.0, 200.0, 20_000.0)))
 
@@ -206,7 +251,16 @@ class World:
         self.kafka.commit_delay = self.kafka.write_delay = 0.0
         self.vendor.answers = [ACCEPTED]
         self.join_now()
+        if self.fortune == "held":
+            await self.witnesses()
+            await asyncio.sleep(POLICY.max_event_age_ms / 1000)  # whoever finds no witness expires
         await asyncio.sleep(QUIET)
+
+    async def witnesses(self) -> None:
+        """Whoever is refused alone is known by others that pass."""
+        for _ in range(WITNESSES):
+            self.produce_one(good=True)
+            await asyncio.sleep(3.0)
 
     # What must hold.
 
@@ -216,6 +270,7 @@ class World:
                 for record in log[self.seen[partition] :]:
                     mark, attempts = mark_of(record), attempts_of(record)
                     self.copies.append((partition.topic, mark, attempts))
+                    self.classes[mark] = dict(record.headers)["invoke.class"]
                     self.retried[mark] = max(self.retried[mark], attempts if partition.topic == RETRY else 1 << 30)
                 self.seen[partition] = len(log)
 
@@ -246,6 +301,10 @@ class World:
         dead = {mark for topic, mark, _ in self.copies if topic == DEAD}
         assert set(self.produced) <= self.vendor.acknowledged | dead
         repeats = sum(count - 1 for count in self.vendor.acted.values() if count)
+        if self.fortune == "held":
+            alone = {mark for mark, code in self.classes.items() if code == b"refused_alone"}
+            assert alone <= self.vendor.poisoned
+            assert not self.vendor.poisoned & self.vendor.acknowledged
         if self.fortune != "any":
             assert repeats <= self.deaths * (LIMITS.uncommitted + LIMITS.in_flight)
         if self.fortune == "kind":
@@ -309,7 +368,7 @@ def live(seed: int, fortune: Fortune) -> str:
 
 
 def go_on(
-    fortune: Annotated[str, typer.Argument(help="kind, alone, deadly or any; none: each in turn.")] = "",
+    fortune: Annotated[str, typer.Argument(help="kind, alone, deadly, held or any; none: each in turn.")] = "",
     first: Annotated[int, typer.Option("--from", min=0)] = 0,
     count: Annotated[int, typer.Option(min=0, help="Seeds; 0: until stopped.")] = 0,
 ) -> None:
