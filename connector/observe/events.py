@@ -22,6 +22,8 @@ from connector.observe.table import LEFT_BEHIND
 
 _LINES_A_SECOND = 10  # of one event and code: enough to see what happens, too few to fill a disk
 _MISSING_TOPIC = "correct kafka.topics, or create it (`connector topics create` for retry and dead letters)"
+_MEND = "put it right: until then what was read before stays in force, and a restart would fail"
+_RESTART = "restart this process: what reads this file does so at start only"
 _STATUS_FAMILIES = ("1xx", "2xx", "3xx", "4xx", "5xx")
 
 
@@ -323,6 +325,23 @@ class Events:
         self._held.pop(kind, None)
         self._count("hold_seconds", kind, by=seconds)
         self._log.info("hold_left", kind=kind, seconds=round(seconds, 3))
+
+    # Secrets and certificates.
+
+    def secrets_renewed(self, settings: Collection[str]) -> None:
+        """The files of these settings changed, and what they hold is in force from here on."""
+        self._count("secret_changes", "renewed")
+        self._log.info("secrets_renewed", settings=sorted(settings))
+
+    def secrets_unusable(self, settings: Collection[str], why: str) -> None:
+        """The files of these settings changed and cannot be used; what was read before stays in force."""
+        self._count("secret_changes", "unusable")
+        self._log.warning("secrets_unusable", settings=sorted(settings), why=why, remedy=_MEND)
+
+    def restart_needed(self, settings: Collection[str]) -> None:
+        """The files of these settings changed, and are read at start only."""
+        self._count("secret_changes", "restart_needed")
+        self._log.warning("restart_needed", settings=sorted(settings), remedy=_RESTART)
 
     # The process.
 
