@@ -7,6 +7,7 @@ now and then, size and time of a file tell that it is another one: what counts i
 from __future__ import annotations
 
 import asyncio
+import logging
 import stat
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import partial
@@ -14,6 +15,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from connector.edge.daemon import in_daemon_thread
+
+_log = logging.getLogger(__name__)
 
 _EVERY = 0.5  # seconds; a change counts at its second look, so that it is told within one
 _MOST = 4 * 1024 * 1024  # bytes; a bundle of every public authority has 250 KB, and a device has no end
@@ -38,7 +41,7 @@ class FileWatch:
     """Awaits `changed` with the new content of the files that changed since `known`, a `look` at them.
 
     A change counts once two looks in a row saw the same: a file that is being written, or missing for a moment while
-    it is replaced, is no change yet. No two calls of `changed` overlap.
+    it is replaced, is no change yet. No two calls of `changed` overlap; when one raises, the change is told again.
     """
 
     def __init__(
@@ -58,15 +61,18 @@ class FileWatch:
         """Watch until cancelled. A file system that hangs stops the watching, and nothing else."""
         while True:
             await asyncio.sleep(self._every)
-            await self.look_again()
+            try:
+                await self.look_again()
+            except Exception:  # whatever it is, even a thread that cannot be had, the files are worth another look
+                _log.exception("watch_fault")
 
     async def look_again(self) -> None:
         """Look once more, as `run` does again and again."""
         before, self._seen = self._seen, await in_daemon_thread(partial(look, tuple(self._known)))
         changes = {path: now for path, now in self._seen.items() if now == before[path] != self._known[path]}
         if changes:
-            self._known |= changes
             await self._changed(changes)
+            self._known |= changes
 
 
 def _content(path: Path) -> Content:

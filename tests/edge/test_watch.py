@@ -177,6 +177,26 @@ class TestFileWatch:
         assert told.calls == [{"password": b"1"}, {"password": b"2"}]
         assert told.threads == {threading.get_ident()}
 
+    async def test_a_change_that_could_not_be_taken_is_said_and_told_again(
+        self, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        (file := tmp_path / "password").write_text("old")
+        told = Told()
+
+        async def changed(contents: Mapping[Path, Content]) -> None:
+            await told.changed(contents)
+            if len(told.calls) == 1:
+                raise ZeroDivisionError
+
+        running = asyncio.create_task(FileWatch(look([file]), changed, every=0.001).run())
+        file.write_text("new")
+        await eventually(lambda: len(told.calls) == 2, 10, "the change is told again")
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+        assert told.calls == [{"password": b"new"}] * 2
+        assert [record.message for record in caplog.records] == ["watch_fault"]
+
     async def test_a_file_system_that_hangs_stalls_nothing_but_the_watch(self) -> None:
         asked, answer = threading.Event(), threading.Event()
 
