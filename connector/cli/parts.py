@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from connector.config import ConfigError, rules
+from connector.config.sections import Registry
 from connector.config.settings import Settings
 from connector.core.outcome import Table
 from connector.core.request import RequestRules
@@ -31,7 +32,7 @@ def outcome_table(settings: Settings) -> Table:
     return rules.outcome_table(settings.openmarket)
 
 
-def decoder(settings: Settings, clock: Clock) -> AvroDecoder:
+def decoder(settings: Settings, clock: Clock, registry: ConfluentRegistry | None) -> AvroDecoder:
     """The Avro decoder with every schema that folder and package have. Raises ConfigError for one that is unusable."""
     schemas = settings.schemas
     try:
@@ -40,7 +41,7 @@ def decoder(settings: Settings, clock: Clock) -> AvroDecoder:
             schema_folder(settings),
             framing=Framing(schemas.framing),
             bare=None if schemas.bare_schema is None else load_file(schemas.bare_schema),
-            registry=registry(settings),
+            registry=registry,
             monotonic=clock.monotonic,
         )
     except SchemaFolderError as error:
@@ -63,10 +64,13 @@ def registry(settings: Settings) -> ConfluentRegistry | None:
     given = settings.schemas.registry
     if given is None:
         return None
-    auth = given.basic_auth_file
-    return ConfluentRegistry(
-        given.url, basic_auth=None if auth is None else auth.secret.get_secret_value(), ca_file=given.ca_file
-    )
+    return ConfluentRegistry(given.url, basic_auth=basic_auth(given), ca_file=given.ca_file)
+
+
+def basic_auth(registry: Registry) -> str | None:
+    """User and password for the schema registry, with a colon between them."""
+    file = registry.basic_auth_file
+    return None if file is None else file.secret.get_secret_value()
 
 
 def invoker(settings: Settings) -> OpenMarket:

@@ -105,7 +105,7 @@ def _from_topic(settings: Settings, partition: Partition, offset: int) -> _Found
 
 
 async def _decoded(settings: Settings, record: Record) -> Mapping[str, object] | Refusal:
-    decoder = parts.decoder(settings, SystemClock())
+    decoder = parts.decoder(settings, SystemClock(), parts.registry(settings))
     try:
         while isinstance(fields := decoder.decode(record), SchemaNeeded):
             why = await decoder.fetch(fields)

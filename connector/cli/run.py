@@ -65,4 +65,4 @@ async def _run(settings: Settings, logs: Logs) -> Ending:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, on_signal, number)
-    return await wiring.run(settings, wiring.Output(logs.logger, logs.accepted_line), stop)
+    return await wiring.run(settings, wiring.Output(logs.logger, logs.accepted_line, logs.hide), stop)

@@ -12,6 +12,7 @@ import orjson
 
 from connector import __version__
 from connector.cli import parts, policies
+from connector.cli.renewal import Hide, Renewal, read_again
 from connector.config import ConfigError
 from connector.config.client import consumer_properties, kafka_properties, producer_properties
 from connector.config.settings import Settings
@@ -23,7 +24,6 @@ from connector.core.record import Partition
 from connector.core.request import REMEDIES
 from connector.edge.admin import AdminServer
 from connector.edge.avro import DECODE_CODES, FETCH_CODES
-from connector.edge.certificates import expires_at
 from connector.edge.clock import SystemClock
 from connector.edge.kafka_consumer import KafkaSource
 from connector.edge.kafka_errors import remedy_of
@@ -32,6 +32,7 @@ from connector.edge.kafka_producer import KafkaSink
 from connector.edge.kafka_properties import refusal
 from connector.edge.kafka_starts import Subscription
 from connector.edge.kafka_watermarks import Watermarks
+from connector.edge.watch import FileWatch
 from connector.flow.deliver import Road, Rules
 from connector.flow.hold import Hold
 from connector.flow.lifecycle import Ending, run_until
@@ -52,6 +53,7 @@ class Output(NamedTuple):
 
     logger: Logger
     accepted_line: AcceptedLine | None
+    hide: Hide
 
 
 class CannotStartError(Exception):
@@ -86,6 +88,7 @@ class _Process:
     """One connector process and all its neighbours. Made on a running event loop."""
 
     def __init__(self, settings: Settings, output: Output) -> None:
+        settings, self._files = read_again(settings, output.hide)
         self._settings = settings
         self._clock = SystemClock()
         table = parts.outcome_table(settings)
@@ -104,7 +107,11 @@ class _Process:
         with _needs("openmarket.tls: PEM files, the key belonging to the certificate; `connector check` looks at them"):
             self._invoker = parts.invoker(settings)
         with _needs("schemas.registry.ca_file: a PEM file"):
-            self._decoder = parts.decoder(settings, self._clock)
+            registry = parts.registry(settings)
+        self._decoder = parts.decoder(settings, self._clock, registry)
+        self._renewal = Renewal(
+            settings, self._invoker, registry, self._events, output.hide, lambda: self._loop.judge.renewed()
+        )
         rules = Rules(parts.request_rules(settings), table, policies.policy(settings))
         world = World(self._source, self._sink, self._decoder, self._clock, self._events)
         road = Road(rules, self._decoder, self._invoker, self._clock, self._events, random.random)
@@ -133,7 +140,11 @@ class _Process:
         with _needs("admin.host and admin.port: an address of this machine, and a port that nobody else has"):
             await self._admin.start(settings.admin.host, settings.admin.port)
         self._events.starting(_summary(settings), settings.openmarket.is_cie)
-        background = [asyncio.create_task(self._heartbeat(stop)), asyncio.create_task(self._watermarks.run())]
+        background = [
+            asyncio.create_task(self._heartbeat(stop)),
+            asyncio.create_task(self._watermarks.run()),
+            asyncio.create_task(FileWatch(self._files, self._renewal.changed).run()),
+        ]
         try:
             return await run_until(stop, self._loop, self._sink, self._invoker, self._events, settings.delivery.drain)
         finally:
@@ -174,8 +185,7 @@ class _Process:
         provide("oldest_unsettled_retention_ratio", self._oldest_ratio)
         provide("lag", lambda: {(p.topic, str(p.number)): float(lag) for p, lag in self._lags().items()})
         provide("last_commit_age_seconds", self._commit_age)
-        expiries = _certificate_expiries(self._settings)
-        provide("certificate_expiry_timestamp_seconds", lambda: expiries)
+        provide("certificate_expiry_timestamp_seconds", lambda: self._renewal.certificate_expiries)
         provide("broker_round_trip_seconds", lambda: self._round_trips)
 
     def _is_ready(self) -> bool:
@@ -280,16 +290,6 @@ def _metrics(table: Table) -> Metrics:
     refusals = [*sorted(DECODE_CODES), *sorted(EVENT_CODES), *REMEDIES, *sorted(OWN_CODES)]
     dead_letters = [row.code for row in table.rows() if row.fate is Fate.DEAD_LETTER]
     return Metrics([*refusals, *dead_letters], answers, sorted(FETCH_CODES))
-
-
-def _certificate_expiries(settings: Settings) -> Mapping[tuple[str, ...], float]:
-    """When each certificate of ours ends, as it was at start: a new one takes effect with a restart."""
-    files = {
-        "openmarket": settings.openmarket.tls.certificate_file,
-        "kafka": settings.kafka.security.certificate_file,
-    }
-    ends = {(name,): expires_at(file) for name, file in files.items() if file is not None}
-    return {name: end for name, end in ends.items() if end is not None}
 
 
 def _retry_topics(settings: Settings) -> frozenset[str]:

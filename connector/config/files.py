@@ -23,8 +23,13 @@ class SecretFile:
 
 
 def read_secret(value: object) -> SecretFile:
-    """Read a secret file: UTF-8, 1 byte to 64 KiB, one trailing newline taken off. Raises ValueError."""
-    path = _path(value)
+    """Read a secret file: UTF-8, 1 byte to 64 KiB, one trailing newline taken off. Raises ValueError.
+
+    One that was read before is read anew, unless it is a pipe, which can be read once only.
+    """
+    if isinstance(value, SecretFile) and value.path.is_fifo():
+        return value
+    path = _path(value.path if isinstance(value, SecretFile) else value)
     content = _content(path)
     if content.startswith("\ufeff"):
         raise ValueError("the file begins with a byte order mark, which would become part of the secret")

@@ -35,7 +35,8 @@ needs `enableServiceLinks: false` beside a Service named `connector`, for which 
 
 Durations are `500ms`, `5s`, `15m`, `48h`, `1d`; sizes `512B`, `8KiB`, `64MiB`, `1GiB`; the unit is never left out.
 Relative paths start at the working directory. Secrets are never settings: a setting that ends in `_file` names the
-file, which is read at start (UTF-8, 64KiB at most, one trailing newline taken off).
+file, which is read at start (UTF-8, 64KiB at most, one trailing newline taken off), and most of them again when they
+change ([operations.md](operations.md)).
 
 One connector serves one account from a main topic of its own; several accounts are several deployments.
 """

@@ -26,6 +26,7 @@ from yarl import URL
 from connector import __version__
 from connector.core.reply import Answer, Failure, NoReply, Reply
 from connector.core.request import InvokeRequest
+from connector.edge.daemon import in_daemon_thread
 
 # Shorter than the server's, or a post meets a connection that is just being closed and may have been delivered.
 # The shortest default in common use is 5 s (Apache, Node.js); under load a connection is never idle that long.
@@ -56,9 +57,32 @@ class Tls(NamedTuple):
         context = ssl.create_default_context(cafile=self.ca_file)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         if self.certificate_file is not None:
-            # A password, even an empty one, keeps OpenSSL from asking for it on the terminal.
-            context.load_cert_chain(self.certificate_file, self.key_file, password=self.key_password)
+            try:
+                # A password, even an empty one, keeps OpenSSL from asking for it on the terminal.
+                context.load_cert_chain(self.certificate_file, self.key_file, password=self.key_password)
+            except ValueError as error:  # the password is longer than OpenSSL takes
+                raise ssl.SSLError(ssl.SSLErrorNumber.SSL_ERROR_SSL, str(error)) from None
         return context
+
+
+class _Peer:
+    """Where to, and under which certificates. aiohttp keeps the connections of each of them apart."""
+
+    __slots__ = ("has_answered", "is_mutual", "target")
+
+    def __init__(self, url: URL, tls: Tls, context: ssl.SSLContext) -> None:
+        # Tells the connector where to; what is sent is written by `invoke`.
+        self.target = aiohttp.ClientRequest("POST", url, loop=asyncio.get_running_loop(), ssl=context)
+        self.is_mutual = tls.certificate_file is not None
+        self.has_answered = False
+
+    def may_refuse_certificate(self) -> bool:
+        """Whether a reset may be the refusal of our certificate.
+
+        With TLS 1.3 it is judged after the handshake, and its refusal shows as a reset of a request already
+        written; with TLS 1.2, of the handshake. Once any answer came under it, a reset is just a reset.
+        """
+        return self.is_mutual and not self.has_answered
 
 
 class OpenMarket:
@@ -82,32 +106,44 @@ class OpenMarket:
         Raises OSError when a TLS file cannot be used.
         """
         self._url = URL(f"{base_url.rstrip('/')}/service/v1/invokeService/")
-        self._heads: dict[str, bytes] = {}
-        self._mutual_tls = tls.certificate_file is not None
-        self._certificate_was_accepted = False
+        self._account_id = account_id
+        self._name = dict([name]) if name else {}
         self._total_timeout = total_timeout
         self._timeouts = aiohttp.ClientTimeout(connect=connect_timeout)
+        self._peer = _Peer(self._url, tls, tls.context())
         self._connector = aiohttp.TCPConnector(
             limit=in_flight,
-            ssl=tls.context(),
             keepalive_timeout=_KEEP_ALIVE_SECONDS,
             ttl_dns_cache=_DNS_CACHE_SECONDS,
         )
-        # Tells the connector where to; what is sent is written below.
-        self._target = aiohttp.ClientRequest("POST", self._url, loop=asyncio.get_running_loop())
+        self.renew_password(password)
+
+    def renew_password(self, password: str) -> None:
+        """Show this password from the next post on."""
         self._headers = _lines(
             {
-                "Host": self._target.headers["Host"],
-                "Authorization": _basic(account_id, password),
+                "Host": self._peer.target.headers["Host"],
+                "Authorization": _basic(self._account_id, password),
                 "Content-Type": "application/json",
                 "Accept-Encoding": "identity",
                 "User-Agent": f"invoke-connector/{__version__}",
-                **(dict([name]) if name else {}),
+                **self._name,
             }
         )
+        self._heads: dict[str, bytes] = {}
+
+    async def renew_tls(self, tls: Tls) -> None:
+        """Use these files from the next post on, which opens a connection of its own.
+
+        A post under way ends where it began: cutting it off would leave unknown whether it was delivered. Its
+        connection takes no other, and is closed when it was idle for as long as any.
+        Raises OSError for a file that cannot be used; then everything stays as it is.
+        """
+        self._peer = _Peer(self._url, tls, await in_daemon_thread(tls.context))
 
     async def invoke(self, request: InvokeRequest, traceparent: str | None = None) -> Answer:
         """Post once. Raises ValueError for a service id that is not 1 to 64 hexadecimal digits."""
+        peer = self._peer
         head = self._heads.get(request.service_id) or self._head(request.service_id)
         if traceparent is not None:
             head += _lines({"traceparent": traceparent})
@@ -117,7 +153,7 @@ class OpenMarket:
         content = b""
         try:
             async with asyncio.timeout(self._total_timeout):
-                connection = await self._connect()
+                connection = await self._connect(peer.target)
                 protocol, transport = connection.protocol, connection.transport
                 if protocol is None or transport is None:
                     return NoReply(Failure.RESET, sent=False)
@@ -128,13 +164,13 @@ class OpenMarket:
                 message, payload = await protocol.read()
                 while message.code in _INTERIM:
                     message, payload = await protocol.read()
-                self._certificate_was_accepted = True
+                peer.has_answered = True
                 while len(content) <= _ANSWER_LIMIT and not payload.at_eof():
                     content += await payload.readany()
                 complete = len(content) <= _ANSWER_LIMIT
         except (aiohttp.ClientError, HttpProcessingError, OSError) as error:  # TimeoutError, ssl.SSLError are OSErrors
             if message is None or message.code in _INTERIM:
-                return NoReply(self._failure(error, written), written)
+                return NoReply(_failure(error, written, peer), written)
             # Cut, reset or timed out: what came until then is kept, and the status line has decided already.
         finally:
             if connection is not None:
@@ -152,10 +188,10 @@ class OpenMarket:
         """Close the connections; posts under way fail."""
         await self._connector.close()
 
-    async def _connect(self) -> Connection:
+    async def _connect(self, target: aiohttp.ClientRequest) -> Connection:
         """A connection on which nothing has come yet: an answer that nobody asked for must not be taken for ours."""
         while True:
-            connection = await self._connector.connect(self._target, [], self._timeouts)
+            connection = await self._connector.connect(target, [], self._timeouts)
             if connection.protocol is None or not connection.protocol.should_close:
                 return connection
             connection.close()
@@ -169,33 +205,26 @@ class OpenMarket:
         head = self._heads[service_id] = f"POST {path} HTTP/1.1\r\n".encode("ascii") + self._headers
         return head
 
-    def _failure(self, error: Exception, written: bool) -> Failure:
-        match error:
-            case TimeoutError():
-                return Failure.TIMEOUT
-            case aiohttp.ClientConnectorDNSError():
-                return Failure.DNS
-            case aiohttp.ClientConnectorCertificateError():
-                return Failure.SERVER_CERTIFICATE
-            case aiohttp.ClientConnectorSSLError():
-                return Failure.CLIENT_CERTIFICATE if _refuses_certificate(error) else Failure.TLS
-            case aiohttp.ClientConnectorError(os_error=ConnectionResetError()):
-                # A port that refuses does not reset: the TCP connection was there, and the handshake broke off.
-                return Failure.CLIENT_CERTIFICATE if self._certificate_is_untried() else Failure.TLS
-            case aiohttp.ClientConnectorError():
-                return Failure.CONNECT
-            case aiohttp.ClientConnectionError() | OSError():
-                refused = _refuses_certificate(error) or (written and self._certificate_is_untried())
-                return Failure.CLIENT_CERTIFICATE if refused else Failure.RESET
-        return Failure.PROTOCOL
 
-    def _certificate_is_untried(self) -> bool:
-        """Whether a reset may be the refusal of our certificate.
-
-        With TLS 1.3 it is judged after the handshake, and its refusal shows as a reset of a request already
-        written; with TLS 1.2, of the handshake. Once any answer came under it, a reset is just a reset.
-        """
-        return self._mutual_tls and not self._certificate_was_accepted
+def _failure(error: Exception, written: bool, peer: _Peer) -> Failure:
+    match error:
+        case TimeoutError():
+            return Failure.TIMEOUT
+        case aiohttp.ClientConnectorDNSError():
+            return Failure.DNS
+        case aiohttp.ClientConnectorCertificateError():
+            return Failure.SERVER_CERTIFICATE
+        case aiohttp.ClientConnectorSSLError():
+            return Failure.CLIENT_CERTIFICATE if _refuses_certificate(error) else Failure.TLS
+        case aiohttp.ClientConnectorError(os_error=ConnectionResetError()):
+            # A port that refuses does not reset: the TCP connection was there, and the handshake broke off.
+            return Failure.CLIENT_CERTIFICATE if peer.may_refuse_certificate() else Failure.TLS
+        case aiohttp.ClientConnectorError():
+            return Failure.CONNECT
+        case aiohttp.ClientConnectionError() | OSError():
+            refused = _refuses_certificate(error) or (written and peer.may_refuse_certificate())
+            return Failure.CLIENT_CERTIFICATE if refused else Failure.RESET
+    return Failure.PROTOCOL
 
 
 def _lines(headers: Mapping[str, str]) -> bytes:

@@ -10,6 +10,7 @@ import asyncio
 import ssl
 from base64 import b64encode
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote
@@ -19,6 +20,7 @@ import orjson
 from yarl import URL
 
 from connector import __version__
+from connector.edge.daemon import in_daemon_thread
 
 UNREACHABLE = "registry_unreachable"
 TIMEOUT = "registry_timeout"
@@ -70,14 +72,16 @@ class ConfluentRegistry:
         self._base = url.rstrip("/")
         self._tls = ssl.create_default_context(cafile=ca_file)
         self._timeout = timeout
-        self._headers = {
-            "Accept": "application/vnd.schemaregistry.v1+json, application/json",
-            "Accept-Encoding": "identity",
-            "User-Agent": f"invoke-connector/{__version__}",
-        }
-        if basic_auth is not None:
-            self._headers["Authorization"] = "Basic " + b64encode(basic_auth.encode()).decode("ascii")
+        self._headers = _headers(basic_auth)
         self._session: aiohttp.ClientSession | None = None
+
+    async def renew(self, *, basic_auth: str | None, ca_file: Path | None) -> None:
+        """Use these from the next GET on; one under way ends as it began.
+
+        Raises OSError when the CA file cannot be used; then everything stays as it is.
+        """
+        self._tls = await in_daemon_thread(partial(ssl.create_default_context, cafile=ca_file))
+        self._headers = _headers(basic_auth)
 
     async def schema(self, number: int) -> Found | Unknown | NotAvro | Unavailable:
         """Ask for a schema by its id, and for what it refers to. Never raises for what the registry does."""
@@ -113,7 +117,10 @@ class ConfluentRegistry:
     async def _get(self, path: str) -> dict[str, Any]:
         try:
             # Never a redirect: credentials would travel to other origins.
-            async with self._opened().get(URL(self._base + path, encoded=True), allow_redirects=False) as response:
+            url = URL(self._base + path, encoded=True)
+            # aiohttp keeps the connections of each TLS context apart, so a new one needs no new session.
+            request = self._opened().get(url, headers=self._headers, ssl=self._tls, allow_redirects=False)
+            async with request as response:
                 return _read(response.status, await _body(response))
         except TimeoutError:
             raise _StopError(Unavailable(TIMEOUT)) from None
@@ -125,8 +132,7 @@ class ConfluentRegistry:
     def _opened(self) -> aiohttp.ClientSession:
         if self._session is None:
             self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=4, ssl=self._tls),
-                headers=self._headers,
+                connector=aiohttp.TCPConnector(limit=4),
                 timeout=aiohttp.ClientTimeout(total=self._timeout),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 auto_decompress=False,  # a compressed answer can be a thousand times as long, and was not asked for
@@ -135,6 +141,17 @@ class ConfluentRegistry:
 
 
 _STRANGE = Unavailable(STRANGE)
+
+
+def _headers(basic_auth: str | None) -> dict[str, str]:
+    headers = {
+        "Accept": "application/vnd.schemaregistry.v1+json, application/json",
+        "Accept-Encoding": "identity",
+        "User-Agent": f"invoke-connector/{__version__}",
+    }
+    if basic_auth is not None:
+        headers["Authorization"] = "Basic " + b64encode(basic_auth.encode()).decode("ascii")
+    return headers
 
 
 async def _body(response: aiohttp.ClientResponse) -> bytes:

@@ -95,7 +95,7 @@ class Judge:
         self._braked: deque[Delivery] = deque()
         self._pause: asyncio.TimerHandle | None = None
         self._armed_from = float("-inf")
-        self._accepted_at = float("-inf")
+        self._accepted_at = self._renewed_at = float("-inf")
         self._tried_before = Tried()
 
     @property
@@ -130,6 +130,7 @@ class Judge:
 
     def renewed(self) -> None:
         """There are new credentials: see at once whether they are better, with one post."""
+        self._renewed_at = self._clock.monotonic()
         self._gate.begin_anew()
         self.try_now("deployment")
 
@@ -247,9 +248,11 @@ class Judge:
             "vendor_code": outcome.vendor_code,
             "request_id": outcome.request_id,
         }
-        # Where another one passed just now, this one is probably refused alone: one more post shows it.
+        # Where another one passed just now, this one is probably refused alone: one more post shows it. So it does when
+        # this one was posted with credentials that are no longer in force.
         canary = self._rules.canary
-        tries = Tries(canary, now, self._chance(), at_once=now - self._accepted_at < canary.first)
+        at_once = now - self._accepted_at < canary.first or delivery.began < self._renewed_at
+        tries = Tries(canary, now, self._chance(), at_once=at_once)
         self._holds.enter("deployment", Reason(outcome.code, outcome.why, outcome.remedy, details), tries)
 
     def _hold_endpoint(self, outcome: Outcome, share: float, now: float) -> None:

@@ -23,6 +23,8 @@ from connector.observe.table import LEFT_BEHIND
 _LINES_A_SECOND = 10  # of one event and code: enough to see what happens, too few to fill a disk
 _MISSING_TOPIC = "correct kafka.topics, or create it (`connector topics create` for retry and dead letters)"
 _NEEDS_A_PERSON = frozenset({"deployment", "brake"})
+_MEND = "put it right: until then what was read before stays in force, and a restart would fail"
+_RESTART = "restart this process: what reads this file does so at start only"
 _STATUS_FAMILIES = ("1xx", "2xx", "3xx", "4xx", "5xx")
 
 
@@ -321,6 +323,23 @@ class Events:
         """As many dead letters as would be braked, and the settings say to go on."""
         self._count("brake_warnings")
         self._log.error("brake_warned", code=code, why=why, remedy="mend the producer, or the classification")
+
+    # Secrets and certificates.
+
+    def secrets_renewed(self, settings: Collection[str]) -> None:
+        """The files of these settings changed, and what they hold is in force from here on."""
+        self._count("secret_changes", "renewed")
+        self._log.info("secrets_renewed", settings=sorted(settings))
+
+    def secrets_unusable(self, settings: Collection[str], why: str) -> None:
+        """The files of these settings changed and cannot be used; what was read before stays in force."""
+        self._count("secret_changes", "unusable")
+        self._log.warning("secrets_unusable", settings=sorted(settings), why=why, remedy=_MEND)
+
+    def restart_needed(self, settings: Collection[str]) -> None:
+        """The files of these settings changed, and are read at start only."""
+        self._count("secret_changes", "restart_needed")
+        self._log.warning("restart_needed", settings=sorted(settings), remedy=_RESTART)
 
     # The process.
 

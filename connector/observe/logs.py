@@ -28,7 +28,10 @@ Format = Literal["auto", "json", "console"]
 
 
 class Logs:
-    """A logger and the way to close it. `accepted_line` is None where people read: there the chain is right."""
+    """A logger and the way to close it. `accepted_line` is None where people read: there the chain is right.
+
+    `hide` takes secrets that came later, which no line may show from then on.
+    """
 
     def __init__(
         self,
@@ -42,6 +45,8 @@ class Logs:
         as_json = format == "json" or (format == "auto" and not stream.isatty())
         self._lines = Lines(stream)
         stamp = Stamp()
+        redaction = Redaction(secrets)
+        self.hide = redaction.hide
         self.logger: FilteringBoundLogger = structlog.wrap_logger(
             _Output(self._lines),
             processors=[
@@ -49,7 +54,7 @@ class Logs:
                 _timestamp(stamp, now_ms),
                 structlog.processors.format_exc_info,  # a plain traceback: no locals, which hold the event
                 _in_order,
-                Redaction(secrets),
+                redaction,
                 *_renderer(as_json, colors=stream.isatty()),
             ],
             wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),

@@ -11,6 +11,7 @@ from connector.core.redact import scrub
 # Ids and names that are not free text: what a person searches by must stay whole.
 _KEPT = frozenset({"timestamp", "level", "event_id", "request_id", "trace_id", "topic", "partitions"})
 _SHORTEST_SECRET = 4  # characters; replacing shorter ones would shred every line
+_MOST_SECRETS = 100  # each costs time on every line, and one that was replaced so often opens nothing any more
 
 _CREDENTIALS = (
     (re.compile(r"\b((?i:basic|bearer))\s+(?=\S*[A-Z0-9=])[A-Za-z0-9+/=._~-]{8,}"), r"\1 [secret]"),
@@ -23,7 +24,16 @@ class Redaction:
     """A structlog processor. `secrets` are values known to be secret, taken out wherever they appear."""
 
     def __init__(self, secrets: Collection[str] = ()) -> None:
-        self._secrets = tuple(secret for secret in secrets if len(secret) >= _SHORTEST_SECRET)
+        self._all: tuple[str, ...] = ()
+        self.hide(secrets)
+
+    def hide(self, secrets: Collection[str]) -> None:
+        """Take these out as well from now on; of all that ever were, the last 100."""
+        long_enough = [secret for secret in secrets if len(secret) >= _SHORTEST_SECRET]
+        others = [secret for secret in self._all if secret not in long_enough]
+        self._all = (*others, *long_enough)[-_MOST_SECRETS:]
+        # The longest first: the rest of one that begins with another would be left to be read.
+        self._secrets = sorted(self._all, key=len, reverse=True)
 
     def __call__(self, logger: object, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
         """Clean every text of a line, also within maps and lists."""

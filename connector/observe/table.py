@@ -168,6 +168,13 @@ TABLE: tuple[Definition, ...] = (
         "Schemas that could not be had for now (their partition waits), by reason.",
         (_SCHEMA_CODE,),
     ),
+    Definition(
+        "secret_changes",
+        C,
+        "Changes of the files of secrets and certificates, by result: in force, unusable (what was before stays in "
+        "force), or in force after a restart only.",
+        (Label("result", ("renewed", "unusable", "restart_needed")),),
+    ),
     Definition("source_failures", C, "Failures of the Kafka source that end the process.", (_KAFKA_CODE,)),
     Definition("log_lines_left_out", C, "Log lines left out by sampling."),
     Definition("owner_thread_turn_age_seconds", G, "Time since the consumer's owner thread last turned."),

@@ -14,6 +14,12 @@ from typing import NamedTuple
 
 import pytest
 import trustme
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    PrivateFormat,
+    load_pem_private_key,
+)
 
 from connector.core.reply import Failure, NoReply, Reply
 from connector.core.request import InvokeRequest
@@ -55,7 +61,7 @@ class Certificates:
         return context
 
     def client(self, issuer: trustme.CA | None = None) -> Tls:
-        """A client's side with a certificate of `issuer`, by default this authority."""
+        """A client's side with a new certificate of `issuer`, by default this authority, in the same files as ever."""
         issued = (issuer or self._ca).issue_cert("client.example")
         certificate, key = self._folder / "client.pem", self._folder / "client.key"
         issued.cert_chain_pems[0].write_to_path(certificate)
@@ -485,11 +491,214 @@ class TestOpenMarket(InvokerSuite):
         return OpenMarket(url, "123-456", "s3cret", **options._asdict())
 
 
+class TestRenewal:
+    """A new password and new certificates while posts are under way."""
+
+    both_loops = True
+
+    @asynccontextmanager
+    async def open(self, url: str, options: Options = Options()) -> AsyncIterator[OpenMarket]:  # noqa: B008 - immutable
+        invoker = OpenMarket(url, "123-456", "s3cret", **options._asdict())
+        try:
+            yield invoker
+        finally:
+            await invoker.close()
+
+    async def test_a_new_password_is_on_the_next_post_of_every_service_and_the_connection_is_kept(self) -> None:
+        other = InvokeRequest("FF", b"{}", ())
+        async with raw_server(accept) as server, self.open(server.url) as invoker:
+            for request in (REQUEST, other):
+                await invoker.invoke(request)
+            invoker.renew_password("changed")
+            for request in (REQUEST, other):
+                await invoker.invoke(request)
+        old, new = (f"Basic {b64encode(f'123-456:{word}'.encode()).decode()}" for word in ("s3cret", "changed"))
+        assert [seen.headers["authorization"] for seen in server.requests] == [old, old, new, new]
+        assert server.connections == 1
+
+    async def test_a_post_under_way_survives_new_certificates_and_the_next_one_has_a_connection_of_its_own(
+        self, certificates: Certificates
+    ) -> None:
+        read, answered = asyncio.Event(), asyncio.Event()
+
+        async def slow(peer: Peer) -> None:
+            while True:
+                seen = await peer.request()
+                if seen.headers.get("traceparent") == TRACE:
+                    read.set()
+                    await answered.wait()
+                await peer.answer(X_Request_Id="id-1")
+
+        async with (
+            raw_server(slow, tls=certificates.server(mutual=True)) as server,
+            self.open(server.url, Options(tls=certificates.client())) as invoker,
+        ):
+            under_way = asyncio.create_task(_invoke(invoker, TRACE))
+            await asyncio.wait_for(read.wait(), 10)
+            await invoker.renew_tls(certificates.client())
+            assert await invoker.invoke(REQUEST) == Reply(202, "id-1", b"")
+            answered.set()
+            assert await under_way == Reply(202, "id-1", b"")
+            assert await invoker.invoke(REQUEST) == Reply(202, "id-1", b"")
+        assert (len(server.requests), server.connections) == (3, 2)
+
+    async def test_under_load_every_post_is_answered_once_however_often_the_certificates_change(
+        self, certificates: Certificates
+    ) -> None:
+        async with (
+            raw_server(accept, tls=certificates.server(mutual=True)) as server,
+            self.open(server.url, Options(tls=certificates.client())) as invoker,
+        ):
+
+            async def post() -> list[object]:
+                return [await invoker.invoke(REQUEST) for _ in range(50)]
+
+            posting = asyncio.gather(*(post() for _ in range(4)))
+            renewals = 0
+            while not posting.done():
+                await invoker.renew_tls(certificates.client())
+                renewals += 1
+            answers = [answer for some in await posting for answer in some]
+        assert answers == [Reply(202, "id-1", b"")] * 200
+        assert len(server.requests) == 200
+        assert renewals > 1
+
+    async def test_old_and_new_connections_together_are_bounded(self, certificates: Certificates) -> None:
+        read = asyncio.Event()
+
+        async def silent(peer: Peer) -> None:
+            await peer.request()
+            read.set()
+            await peer.forever()
+
+        async with (
+            raw_server(silent, tls=certificates.server()) as server,
+            self.open(server.url, Options(1, SHORT, tls=Tls(certificates.ca_file))) as invoker,
+        ):
+            under_way = asyncio.create_task(_invoke(invoker))
+            await asyncio.wait_for(read.wait(), 10)
+            await invoker.renew_tls(Tls(certificates.ca_file))
+            assert await invoker.invoke(REQUEST) == NoReply(Failure.TIMEOUT, sent=False)
+            under_way.cancel()
+            await asyncio.gather(under_way, return_exceptions=True)
+        assert server.connections == 1
+
+    @pytest.mark.parametrize("flaw", ["half-written", "foreign key", "missing", "wrong password", "long password"])
+    async def test_a_file_that_cannot_be_used_changes_nothing(
+        self, certificates: Certificates, tmp_path: Path, flaw: str
+    ) -> None:
+        async with (
+            raw_server(accept, tls=certificates.server(mutual=True)) as server,
+            self.open(server.url, Options(tls=certificates.client())) as invoker,
+        ):
+            await invoker.invoke(REQUEST)
+            with pytest.raises(OSError):
+                await invoker.renew_tls(flawed(certificates.client(), tmp_path, flaw))
+            assert await invoker.invoke(REQUEST) == Reply(202, "id-1", b"")
+        assert server.connections == 1
+
+    async def test_a_new_authority_is_trusted_from_the_next_post_on(self, certificates: Certificates) -> None:
+        async with raw_server(accept, tls=certificates.server()) as server, self.open(server.url) as invoker:
+            assert await invoker.invoke(REQUEST) == NoReply(Failure.SERVER_CERTIFICATE, sent=False)
+            await invoker.renew_tls(Tls(certificates.ca_file))
+            assert await invoker.invoke(REQUEST) == Reply(202, "id-1", b"")
+
+    @pytest.mark.parametrize(("version", "sent"), [("1.2", False), ("1.3", True)])
+    async def test_after_a_refused_certificate_a_new_one_is_accepted(
+        self, certificates: Certificates, version: str, sent: bool
+    ) -> None:
+        async with (
+            raw_server(accept, tls=certificates.server(version=version, mutual=True)) as server,
+            self.open(server.url, Options(tls=certificates.client(trustme.CA()))) as invoker,
+        ):
+            assert await invoker.invoke(REQUEST) == NoReply(Failure.CLIENT_CERTIFICATE, sent)
+            await invoker.renew_tls(certificates.client())
+            assert await invoker.invoke(REQUEST) == Reply(202, "id-1", b"")
+
+    @pytest.mark.parametrize(("version", "sent"), [("1.2", False), ("1.3", True)])
+    async def test_a_new_certificate_that_is_refused_is_told_from_a_reset_though_the_old_one_was_accepted(
+        self, certificates: Certificates, version: str, sent: bool
+    ) -> None:
+        async with (
+            raw_server(accept, tls=certificates.server(version=version, mutual=True)) as server,
+            self.open(server.url, Options(tls=certificates.client())) as invoker,
+        ):
+            assert await invoker.invoke(REQUEST) == Reply(202, "id-1", b"")
+            await invoker.renew_tls(certificates.client(trustme.CA()))
+            assert await invoker.invoke(REQUEST) == NoReply(Failure.CLIENT_CERTIFICATE, sent)
+
+    async def test_a_reset_is_the_refusal_of_a_new_certificate_until_there_was_an_answer_under_it(
+        self, certificates: Certificates
+    ) -> None:
+        resets: list[bool] = []
+
+        async def scripted(peer: Peer) -> None:
+            await peer.request()
+            peer.reset() if resets.pop(0) else await peer.answer(Connection="close")
+
+        async with (
+            raw_server(scripted, tls=certificates.server(mutual=True)) as server,
+            self.open(server.url, Options(tls=certificates.client())) as invoker,
+        ):
+            resets += [False, True, True, False, True]
+            answers = [await invoker.invoke(REQUEST) for _ in range(2)]
+            await invoker.renew_tls(certificates.client())
+            answers += [await invoker.invoke(REQUEST) for _ in range(3)]
+        refused, reset = NoReply(Failure.CLIENT_CERTIFICATE, sent=True), NoReply(Failure.RESET, sent=True)
+        assert answers == [Reply(202, None, b""), reset, refused, Reply(202, None, b""), reset]
+
+    async def test_what_comes_under_the_old_certificate_says_nothing_about_the_new_one(
+        self, certificates: Certificates
+    ) -> None:
+        """An answer that was under way does not vouch for it, and a reset of what was under way is no refusal."""
+        read, go_on = asyncio.Queue[None](), asyncio.Event()
+
+        async def scripted(peer: Peer) -> None:
+            seen = await peer.request()
+            read.put_nowait(None)
+            await go_on.wait()
+            await peer.answer() if seen.headers.get("traceparent") else peer.reset()
+
+        async with (
+            raw_server(scripted, tls=certificates.server(mutual=True)) as server,
+            self.open(server.url, Options(tls=certificates.client())) as invoker,
+        ):
+            go_on.set()
+            assert await invoker.invoke(REQUEST, TRACE) == Reply(202, None, b"")
+            go_on.clear()
+            under_way = [asyncio.create_task(_invoke(invoker, trace)) for trace in (TRACE, None)]
+            for _ in range(3):
+                await asyncio.wait_for(read.get(), 10)
+            await invoker.renew_tls(certificates.client())
+            go_on.set()
+            assert await asyncio.gather(*under_way) == [Reply(202, None, b""), NoReply(Failure.RESET, sent=True)]
+            assert await invoker.invoke(REQUEST) == NoReply(Failure.CLIENT_CERTIFICATE, sent=True)
+
+
+def flawed(tls: Tls, folder: Path, flaw: str) -> Tls:
+    """The same files with something wrong about them."""
+    assert tls.certificate_file is not None
+    assert tls.key_file is not None
+    match flaw:
+        case "half-written":
+            (half := folder / "half.pem").write_bytes(tls.certificate_file.read_bytes()[:-100])
+            return tls._replace(certificate_file=half)
+        case "foreign key":
+            trustme.CA().issue_cert("client.example").private_key_pem.write_to_path(other := folder / "other.key")
+            return tls._replace(key_file=other)
+        case "missing":
+            return tls._replace(key_file=folder / "missing.key")
+    key = load_pem_private_key(tls.key_file.read_bytes(), None)
+    text = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"right"))
+    (locked := folder / "locked.key").write_bytes(text)
+    return tls._replace(key_file=locked, key_password="wrong" if flaw == "wrong password" else "x" * 2000)
+
+
 async def test_a_certificate_file_that_is_none_is_an_oserror_at_once(tmp_path: Path) -> None:
     (tmp_path / "broken.pem").write_text("no certificate")
     with pytest.raises(OSError):
         OpenMarket("https://localhost", "a", "b", in_flight=1, tls=Tls(tmp_path / "broken.pem"))
 
 
-async def _invoke(invoker: Invoker) -> object:
-    return await invoker.invoke(REQUEST)
+async def _invoke(invoker: Invoker, traceparent: str | None = None) -> object:
+    return await invoker.invoke(REQUEST, traceparent)

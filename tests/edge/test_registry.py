@@ -372,6 +372,57 @@ class TestConnection:
             ConfluentRegistry("https://127.0.0.1", ca_file=tmp_path / "gone.pem")
 
 
+class TestRenewal:
+    """New credentials and a new authority while it is asked."""
+
+    both_loops = True
+
+    async def test_new_credentials_are_on_the_next_question_and_none_that_is_under_way_is_cut_off(self) -> None:
+        """The connection is kept as well."""
+        read, answer = asyncio.Event(), asyncio.Event()
+
+        async def script(peer: Peer) -> None:
+            while True:
+                await peer.request()
+                read.set()
+                await answer.wait()
+                await peer.answer("200 OK", answer_of(CURRENT))
+
+        async with raw_server(script) as server, closing(ConfluentRegistry(server.url, basic_auth="u:1")) as client:
+            under_way = asyncio.create_task(client.schema(7))
+            await asyncio.wait_for(read.wait(), 10)
+            await client.renew(basic_auth="u:2", ca_file=None)
+            answer.set()
+            assert await under_way == Found(CURRENT, ())
+            assert await client.schema(8) == Found(CURRENT, ())
+            assert [seen.headers["authorization"] for seen in server.requests] == ["Basic dTox", "Basic dToy"]
+
+    async def test_a_new_authority_is_trusted_and_one_that_cannot_be_used_changes_nothing(self, tmp_path: Path) -> None:
+        """Not the credentials either."""
+        authority = trustme.CA()
+        served = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        authority.issue_cert("127.0.0.1").configure_cert(served)
+        authority.cert_pem.write_to_path(ca_file := tmp_path / "ca.pem")
+        (broken := tmp_path / "broken.pem").write_bytes(ca_file.read_bytes()[:-100])
+
+        async def script(peer: Peer) -> None:
+            while True:
+                await peer.request()
+                await peer.answer("200 OK", answer_of(CURRENT))
+
+        async with (
+            raw_server(script, tls=served) as server,
+            closing(ConfluentRegistry(server.url, basic_auth="u:1")) as client,
+        ):
+            assert await client.schema(7) == Unavailable("registry_unreachable")
+            await client.renew(basic_auth="u:2", ca_file=ca_file)
+            assert await client.schema(7) == Found(CURRENT, ())
+            with pytest.raises(OSError):
+                await client.renew(basic_auth="u:3", ca_file=broken)
+            assert await client.schema(7) == Found(CURRENT, ())
+            assert [seen.headers["authorization"] for seen in server.requests] == ["Basic dToy", "Basic dToy"]
+
+
 class TestRealRegistry:
     """Apicurio's Confluent-compatible API."""
 

@@ -99,6 +99,13 @@ HAPPENINGS: dict[str, tuple[Callable[[Events], None], str | None, str | None]] =
     "hold_entered": (lambda e: e.hold_entered("deployment", "code", "why", "remedy", {}), "holds_total", "error"),
     "brake_warned": (lambda e: e.brake_warned("undecodable", "why"), "brake_warnings_total", "error"),
     "hold_left": (lambda e: e.hold_left("deployment", 3.5), "hold_seconds_total", "info"),
+    "secrets_renewed": (lambda e: e.secrets_renewed(["openmarket.password_file"]), "secret_changes_total", "info"),
+    "secrets_unusable": (
+        lambda e: e.secrets_unusable(["openmarket.password_file"], "the file is empty"),
+        "secret_changes_total",
+        "warning",
+    ),
+    "restart_needed": (lambda e: e.restart_needed(["kafka.security.ca_file"]), "secret_changes_total", "warning"),
     "source_failed": (lambda e: e.source_failed("FENCED", "restart"), "source_failures_total", "error"),
     "starting": (lambda e: e.starting({}, cie=False), None, "info"),
     "ready": (lambda e: e.ready(), None, "info"),

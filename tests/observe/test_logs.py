@@ -177,6 +177,32 @@ def test_no_free_text_shows_a_phone_number_or_a_credential(text: str) -> None:
         assert secret.encode() not in stream.getvalue()
 
 
+def test_a_secret_that_came_later_is_hidden_and_the_one_before_still() -> None:
+    with logging_to(stream := io.BytesIO(), secrets=("hunter-one",)) as logs:
+        logs.hide(["hunter-two"])
+        logs.logger.error("dead_lettered", reason="hunter-one", event_id="hunter-two")
+    (line,) = written(stream)
+    assert (line["reason"], line["event_id"]) == ("[secret]", "[secret]")
+
+
+@pytest.mark.parametrize("secrets", [("Winter26", "Winter26!"), ("Winter26!", "Winter26")])
+def test_of_a_secret_that_begins_with_another_nothing_is_left(secrets: tuple[str, str]) -> None:
+    """New passwords are often old ones with something at their end."""
+    with logging_to(stream := io.BytesIO(), secrets=secrets[:1]) as logs:
+        logs.hide(secrets[1:])
+        logs.logger.error("dead_lettered", reason="Winter26!")
+    assert written(stream)[0]["reason"] == "[secret]"
+
+
+def test_of_secrets_that_came_and_went_the_last_hundred_are_hidden() -> None:
+    """One that is in use stays however often another changes, since all in use are given each time."""
+    with logging_to(stream := io.BytesIO(), secrets=("in use", "changing 0")) as logs:
+        for number in range(1, 101):
+            logs.hide(["in use", f"changing {number}."])
+        logs.logger.error("dead_lettered", reason="in use, changing 0, changing 2., changing 100.")
+    assert written(stream)[0]["reason"] == "[secret], changing 0, [secret], [secret]"
+
+
 def test_ids_stay_whole_so_that_they_can_be_searched_for() -> None:
     ids = {"event_id": "order-1234567", "request_id": "1485-1234567-890", "trace_id": "0" * 31 + "1"}
     with logging_to(stream := io.BytesIO()) as logs:

@@ -78,7 +78,7 @@ def services(settings: Settings) -> Finding:
 def schemas(settings: Settings) -> Finding:
     """That every schema at hand can be read by, and resolves into our own."""
     try:
-        parts.decoder(settings, SystemClock())
+        parts.decoder(settings, SystemClock(), parts.registry(settings))
         known = parts.schema_folder(settings)
     except (ConfigError, SchemaFolderError, OSError) as error:
         remedy = "correct the folder: *.avsc files, and ids.json if registry ids are mapped; docs: schemas/README.md"
