@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -13,8 +13,8 @@ from connector.core.redact import shape
 LARGEST_FILE = 64 * 1024
 """Most bytes that a file of targets may have."""
 
-UNUSABLE = ("bad_lines", "not_text", "too_large")
-"""Why the content of a file cannot be used."""
+UNUSABLE = ("bad_lines", "not_text", "too_large", "unreadable")
+"""Why a file cannot be used."""
 
 _ALL = -1
 _LARGEST_NUMBER = 2**31 - 1  # Kafka's partition numbers are int32
@@ -35,6 +35,10 @@ class Target(NamedTuple):
     def covers(self, place: Partition | Target) -> bool:
         """Whether a pause of this is one of all of that, too."""
         return self.topic in {EVERYTHING.topic, place.topic} and self.number in {_ALL, place.number}
+
+    def is_read(self, topics: Collection[str]) -> bool:
+        """Whether a pause of this is one of anything, where these topics are read."""
+        return self == EVERYTHING or self.topic in topics
 
 
 EVERYTHING = Target("*")
@@ -65,7 +69,7 @@ class BadLine(NamedTuple):
 
 
 class Unusable(NamedTuple):
-    """A content that cannot be used as a whole. `code` is one of UNUSABLE; `lines` has every bad line."""
+    """A file that cannot be used as a whole. `code` is one of UNUSABLE; `lines` has every bad line."""
 
     code: str
     lines: tuple[BadLine, ...] = ()
