@@ -31,7 +31,6 @@ Url = Annotated[
 ]
 """Whom to command."""
 
-_EVERY_INTERFACE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - what was listened on, to where to ask
 _BY_FILE = "by the file: take it out of hold.paused_file (on Kubernetes, the ConfigMap)"
 _BY_COMMAND = "as a whole, by command: resume the whole"
 
@@ -101,7 +100,7 @@ def say_what_stays(stays: Iterable[PausedRow]) -> bool:
 def _address(admin: Admin) -> str:
     if admin.control_port == 0:
         raise typer.BadParameter("admin.control_port is 0, any free port: give --url with the one that was taken")
-    host = _EVERY_INTERFACE.get(admin.control_host, admin.control_host)
+    host = admin.control_host  # every interface (0.0.0.0, ::) is this machine for whoever connects
     return f"http://{f'[{host}]' if ':' in host else host}:{admin.control_port}"
 
 
@@ -123,7 +122,7 @@ def _print(in_force: InForce) -> None:
         table.add_row(f"pause of {pause.target}", pause.source, _time(pause.since_ms), pause.reason)
     for hold in in_force.holds:
         why = " · ".join(text for text in (hold.why, hold.remedy) if text)
-        table.add_row(f"{hold.kind} hold", "itself", _time(hold.since_ms), why)
+        table.add_row(f"{hold.kind} hold", "connector", _time(hold.since_ms), why)
     # Texts of people and of the vendor: no markup is meant in them.
     Console(markup=False, emoji=False, highlight=False).print(table)
 

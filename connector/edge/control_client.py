@@ -8,7 +8,6 @@ from typing import Any
 import aiohttp
 import orjson
 
-_TIMEOUT = 10.0  # seconds
 _LARGEST_ANSWER = 4 * 1024 * 1024  # bytes
 
 
@@ -16,22 +15,26 @@ class ControlError(Exception):
     """The command was not carried out. The text is for a person, and says what to do."""
 
 
-async def command(url: str, path: str, body: Mapping[str, object], token: str | None) -> dict[str, Any]:
-    """POST a command to the listener at `url`, and return what it answers. Raises ControlError."""
+async def command(
+    url: str, path: str, body: Mapping[str, object], token: str | None, *, patience: float = 10.0
+) -> dict[str, Any]:
+    """POST a command to the listener at `url`, and return what it answers within `patience` seconds.
+
+    Raises ControlError.
+    """
     address = url.rstrip("/")
     headers = {"Content-Type": "application/json"}
     if token is not None:
         headers["Authorization"] = f"Bearer {token}"
-    timeout = aiohttp.ClientTimeout(total=_TIMEOUT)
     try:
         # Proxies of the environment are not asked (aiohttp's default), and redirects not followed: the token stays.
         async with (
-            aiohttp.ClientSession(timeout=timeout) as session,
+            aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(patience)) as session,
             session.post(address + path, data=orjson.dumps(body), headers=headers, allow_redirects=False) as response,
         ):
             return _read(address, response.status, await _content(response))
     except TimeoutError:
-        raise ControlError(f"{address} does not answer within {_TIMEOUT:g} s") from None
+        raise ControlError(f"{address} does not answer within {patience:g} s") from None
     except (aiohttp.ClientError, OSError, ValueError) as error:
         raise ControlError(
             f"no connector can be reached at {address} ({type(error).__name__}): is it running on this machine, or in "

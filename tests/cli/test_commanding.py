@@ -76,7 +76,7 @@ def test_what_is_in_force_is_shown_with_who_since_when_and_why(stage: Stage, con
     stage.told.in_force.append("brake")
     run = connector("pause", "invocations:3", "--config", stage.config, "--reason", "[b]gates")
     assert "pause of invocations:3 command 2026-11-26 21:00:00 [b]gates" in shown(run)
-    assert "brake hold itself 2026-11-26 21:00:00 a fault" in shown(run)
+    assert "brake hold connector 2026-11-26 21:00:00 a fault" in shown(run)
 
 
 def test_several_targets_are_paused_and_one_is_resumed(stage: Stage, connector: Run) -> None:
@@ -150,6 +150,12 @@ def test_when_nobody_listens_the_remedy_says_where_to_look(config_file: WriteCon
     assert run.exit_code == 1
     assert "is it running on this machine, or in this pod" in run.stderr
     assert "admin.control_port" in run.stderr
+
+
+def test_an_address_of_ipv6_is_asked_at(config_file: WriteConfig, connector: Run) -> None:
+    port = free_port()
+    run = connector("pause", "--config", config_file(admin={"control_host": "::1", "control_port": port}))
+    assert f"no connector can be reached at http://[::1]:{port} " in run.stderr
 
 
 def test_another_address_can_be_named(stage: Stage, connector: Run, config_file: WriteConfig) -> None:
