@@ -90,7 +90,7 @@ openmarket:
   account_id: bench
   password_file: {password}
   service_ids: [{service_id}]
-admin: {{host: 127.0.0.1, port: 0}}
+admin: {{host: 127.0.0.1, port: 0, control_port: 0}}
 log: {{format: json, accepted: {log_accepted}}}
 """
 

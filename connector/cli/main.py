@@ -19,6 +19,8 @@ COMMANDS = {
     "topics": "connector.cli.topics",
     "status": "connector.cli.status",
     "offsets": "connector.cli.offsets",
+    "pause": "connector.cli.pause",
+    "resume": "connector.cli.resume",
     "config": "connector.cli.config",
     "codes": "connector.cli.codes",
     "render": "connector.cli.render",

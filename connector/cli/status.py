@@ -72,15 +72,9 @@ def status(file: ConfigFile, group: GroupName = "") -> None:
     Console().print(_table(rows))
 
 
-def read_topics(settings: Settings) -> list[str]:
-    """The topics that a connector of these settings reads."""
-    topics = settings.kafka.topics
-    return [topics.main, topics.retry, *topics.retry_also]
-
-
 def _rows(groups: KafkaGroups, identities: LogIdentities, name: str, settings: Settings) -> Iterable[Row]:
     committed = groups.committed(name)
-    partitions = sorted({*committed, *_partitions(groups, read_topics(settings))})
+    partitions = sorted({*committed, *_partitions(groups, settings.kafka.topics.read)})
     extents = groups.extents(partitions)
     with_map = [each for each in partitions if each in committed and committed[each].metadata]
     identities.ask()

@@ -90,8 +90,9 @@ class Hold(Section):
 
     paused_file: Path | None = None
     """File that says what is paused, looked at every second: a line each of `*` (everything), a topic, or a
-    `topic:partition`; what follows a `#` is a comment. Missing or empty: nothing. Meant for a mounted ConfigMap, so
-    that it holds for the whole deployment and survives restarts."""
+    `topic:partition`; what follows a `#` is a comment. Missing or empty: nothing. One that cannot be used changes
+    nothing, and pauses everything after a start. Meant for a mounted ConfigMap, so that it holds for the whole
+    deployment and survives restarts."""
 
 
 class Pace(Section):

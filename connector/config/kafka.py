@@ -33,6 +33,11 @@ class Topics(Section):
     retry_also: tuple[TopicName, ...] = ()
     """Retry topics of an earlier configuration, read until they are empty and never written to."""
 
+    @property
+    def read(self) -> tuple[str, ...]:
+        """The topics that a connector reads."""
+        return (self.main, self.retry, *self.retry_also)
+
     @model_validator(mode="after")
     def _all_different(self) -> Self:
         names = (self.main, self.retry, self.dead_letter, *self.retry_also)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -15,6 +16,12 @@ from connector.config.units import DAY, GIB, HOUR, KIB, MIB, MINUTE, SECOND, Dur
 def _user_and_password(file: SecretFile) -> SecretFile:
     if ":" not in file.secret.get_secret_value():
         raise ValueError("the file must hold user:password")
+    return file
+
+
+def _unguessable(file: SecretFile) -> SecretFile:
+    if not re.fullmatch(r"[!-~]{16,}", file.secret.get_secret_value()):
+        raise ValueError("the file must hold one word of 16 ASCII characters at least: `openssl rand -hex 32`")
     return file
 
 
@@ -119,9 +126,10 @@ class Admin(Section):
     control_port: int = Field(default=9465, ge=0, le=65535)
     """Port to listen on for commands; 0 takes any free one."""
 
-    control_token_file: Secret | None = None
-    """File that holds the token which every command must bring. One trailing newline is taken off. Default: none, for
-    whoever is on this machine, or in this pod, may command."""
+    control_token_file: Annotated[Secret, AfterValidator(_unguessable)] | None = None
+    """File that holds the token which every command must bring: one word of 16 ASCII characters at least. One trailing
+    newline is taken off. Read again at each command. Default: none, for whoever is on this machine, or in this pod, may
+    command."""
 
     @model_validator(mode="after")
     def _commands_are_guarded(self) -> Self:

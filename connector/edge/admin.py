@@ -9,6 +9,8 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry
 from prometheus_client.aiohttp import make_aiohttp_handler
 
+from connector.edge.listener import Listener
+
 
 class AdminServer:
     """GET `/livez`, `/readyz`, `/metrics` and `/status`, each as the callable behind it says.
@@ -35,7 +37,7 @@ class AdminServer:
         self._turn_age_bound = turn_age_bound
         self._is_ready = is_ready
         self._status = status
-        self._runner: web.AppRunner | None = None
+        self._listener = Listener()
 
     async def start(self, host: str, port: int) -> int:
         """Listen, and return the port: the one asked for, or a free one for 0. Raises OSError when it is taken."""
@@ -48,21 +50,11 @@ class AdminServer:
                 web.get("/status", self._status_page),
             ]
         )
-        runner = self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
-        await runner.setup()
-        try:
-            await web.TCPSite(runner, host, port).start()
-        except OSError:
-            await self.stop()
-            raise
-        address: tuple[str, int] = runner.addresses[0]
-        return address[1]
+        return await self._listener.start(app, host, port)
 
     async def stop(self) -> None:
         """Stop listening; requests under way have a second to end."""
-        runner, self._runner = self._runner, None
-        if runner is not None:
-            await runner.cleanup()
+        await self._listener.stop()
 
     async def _livez(self, request: web.Request) -> web.Response:
         age = self._turn_age()

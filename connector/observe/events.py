@@ -13,6 +13,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Protocol
 
 from connector.core.outcome import Outcome
+from connector.core.pauses import Source, Target, Unusable
 from connector.core.record import Partition, Record
 from connector.core.refusal import Stage
 from connector.core.reply import Failure
@@ -21,10 +22,13 @@ from connector.observe.sampling import Sampler
 from connector.observe.table import LEFT_BEHIND
 
 _LINES_A_SECOND = 10  # of one event and code: enough to see what happens, too few to fill a disk
+_LINES_OF_A_FILE = 20
 _MISSING_TOPIC = "correct kafka.topics, or create it (`connector topics create` for retry and dead letters)"
 _NEEDS_A_PERSON = frozenset({"deployment", "brake"})
 _MEND = "put it right: until then what was read before stays in force, and a restart would fail"
 _RESTART = "restart this process: what reads this file does so at start only"
+_PAUSED_FILE = "hold.paused_file: readable; a line each of `*`, a topic or topic:partition; UTF-8; 64 KiB at most"
+_PAUSED_UNREAD = "correct the name in hold.paused_file; a partition is written topic:number"
 _STATUS_FAMILIES = ("1xx", "2xx", "3xx", "4xx", "5xx")
 
 
@@ -64,12 +68,14 @@ class Events:
         self._monotonic = monotonic
         self._sampler = Sampler(_LINES_A_SECOND)
         self._held: dict[str, float] = {}
+        self._paused: set[tuple[Source, Target]] = set()
         self.is_ready = False
         self._is_cie = False
         self._loop_turned = self._owner_turned = monotonic()
         self._bind_hot_series(metrics)
         metrics.provide("cie", lambda: float(self._is_cie))
         metrics.provide("hold", lambda: {(kind,): 1.0 for kind in tuple(self._held)})
+        metrics.provide("paused", self._paused_by_source)
         metrics.provide("loop_turn_age_seconds", self.loop_turn_age)
         metrics.provide("owner_thread_turn_age_seconds", self.owner_turn_age)
 
@@ -341,6 +347,33 @@ class Events:
         self._count("secret_changes", "restart_needed")
         self._log.warning("restart_needed", settings=sorted(settings), remedy=_RESTART)
 
+    # Pauses.
+
+    def paused(self, targets: Collection[Target], source: Source, reason: str = "") -> None:
+        """A person paused these. `reason` is what they said, without control characters."""
+        self._paused.update((source, target) for target in targets)
+        self._count("pauses", source.value, by=len(targets))
+        said = {"reason": reason} if reason else {}
+        self._log.warning("paused", targets=_targets(targets), source=source.value, **said)
+
+    def resumed(self, targets: Collection[Target], source: Source) -> None:
+        """A person resumed these; another source, or a wider target, may still pause them."""
+        self._paused.difference_update((source, target) for target in targets)
+        self._log.info("resumed", targets=_targets(targets), source=source.value)
+
+    def paused_file_unusable(self, problem: Unusable) -> None:
+        """The file of pauses cannot be used; what it said last stays in force, and everything if it said nothing."""
+        self._count("paused_file_problems", problem.code)
+        lines = [f"line {line.number}: {line.problem}" for line in problem.lines[:_LINES_OF_A_FILE]]
+        more = {"lines": lines, "bad_lines": len(problem.lines)} if lines else {}
+        self._log.error("paused_file_unusable", code=problem.code, **more, remedy=_PAUSED_FILE)
+
+    def paused_file_unread(self, targets: Collection[Target], topics: Collection[str]) -> None:
+        """The file of pauses names topics that are not read: that pauses nothing. `topics` are those that are."""
+        self._count("paused_file_problems", "unread")
+        names = [str(target) for target in sorted(targets)][:_LINES_OF_A_FILE]
+        self._log.warning("paused_file_unread", names=names, topics=sorted(topics), remedy=_PAUSED_UNREAD)
+
     # The process.
 
     def source_failed(self, code: str, remedy: str) -> None:
@@ -389,6 +422,9 @@ class Events:
         """Seconds since the consumer's owner thread last turned."""
         return max(0.0, self._monotonic() - self._owner_turned)
 
+    def _paused_by_source(self) -> dict[tuple[str, ...], float]:
+        return {(source.value,): float(sum(by is source for by, _ in self._paused)) for source in Source}
+
     def _count(self, name: str, *labels: str, by: float = 1) -> None:
         self._metrics.counter(name).at(*labels).value += by
 
@@ -420,6 +456,13 @@ def _place(record: Record) -> dict[str, object]:
 
 def _names(partitions: Collection[Partition]) -> list[str]:
     return sorted(map(str, partitions))
+
+
+def _targets(targets: Collection[Target]) -> list[str]:
+    """The first of them, and how many more; a file may hold thousands."""
+    shown = [str(target) for target in sorted(targets)[:_LINES_OF_A_FILE]]
+    more = len(targets) - len(shown)
+    return [*shown, f"and {more} more"] if more else shown
 
 
 def _innermost(error: Exception) -> str:

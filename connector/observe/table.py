@@ -5,6 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import NamedTuple
 
+from connector.core.pauses import UNUSABLE, Source
 from connector.core.reply import Failure
 from connector.core.request import KINDNESSES
 from connector.core.settled_map import IGNORED
@@ -54,6 +55,7 @@ _SCHEMA_CODE = Label("code", (OTHER,), "the reasons for which a schema cannot be
 _KAFKA_CODE = Label("code", None, "names of Kafka's errors")
 _TARGET = Label("target", ("retry", "dead_letter"))
 _HOLD_KIND = Label("kind", ("deployment", "endpoint", "brake", "manual", "retry_after", OTHER))
+_PAUSE_SOURCE = Label("source", tuple(source.value for source in Source))
 _STATUS = Label("status", ("1xx", "2xx", "3xx", "4xx", "5xx", "none", OTHER))
 _TOPIC_PARTITION = (
     Label("topic", None, "the configured topics"),
@@ -126,6 +128,14 @@ TABLE: tuple[Definition, ...] = (
     Definition("holds", C, "Holds entered, by kind.", (_HOLD_KIND,)),
     Definition("hold_seconds", C, "Time spent in holds that have ended, by kind.", (_HOLD_KIND,)),
     Definition("brake_warnings", C, "Times that so much became dead letters that `hold.brake.then: hold` would hold."),
+    Definition("paused", G, "Targets that a person has paused, by source.", (_PAUSE_SOURCE,)),
+    Definition("pauses", C, "Targets paused by a person, by source.", (_PAUSE_SOURCE,)),
+    Definition(
+        "paused_file_problems",
+        C,
+        "Contents of the file of pauses that could not be used, or (unread) that name topics which are not read.",
+        (Label("code", (*UNUSABLE, "unread", OTHER)),),
+    ),
     Definition(
         "writes_failed",
         C,

@@ -6,6 +6,7 @@ import asyncio
 import json
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -83,20 +84,29 @@ class Simulator(NamedTuple):
     ledger: Ledger
 
 
-@pytest.fixture
-def simulator() -> Iterator[Simulator]:
-    """The vendor on a thread of its own, since commands run an event loop themselves. It knows our account."""
+@contextmanager
+def own_loop() -> Iterator[asyncio.AbstractEventLoop]:
+    """An event loop on a thread of its own, since commands run one themselves."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
-    server = asyncio.run_coroutine_threadsafe(_vendor(), loop).result(10)
     try:
-        yield Simulator(asyncio.run_coroutine_threadsafe(server.start(), loop).result(10), server.ledger)
+        yield loop
     finally:
-        asyncio.run_coroutine_threadsafe(server.stop(), loop).result(10)
         loop.call_soon_threadsafe(loop.stop)
         thread.join(10)
         loop.close()
+
+
+@pytest.fixture
+def simulator() -> Iterator[Simulator]:
+    """The vendor, which knows our account."""
+    with own_loop() as loop:
+        server = asyncio.run_coroutine_threadsafe(_vendor(), loop).result(10)
+        try:
+            yield Simulator(asyncio.run_coroutine_threadsafe(server.start(), loop).result(10), server.ledger)
+        finally:
+            asyncio.run_coroutine_threadsafe(server.stop(), loop).result(10)
 
 
 async def _vendor() -> SimulatorServer:

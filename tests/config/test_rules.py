@@ -274,3 +274,26 @@ def test_tls_settings_fit_together(write: Write, tls: str) -> None:
 def test_bare_events_need_their_schema(write: Write) -> None:
     """Bare bytes are never guessed."""
     assert "go together" in problem(write, "schemas: {framing: bare}")
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.1", "connector.example"])  # noqa: S104
+def test_commands_from_elsewhere_need_a_token(write: Write, host: str) -> None:
+    """Loopback is guarded by who is on the machine, or in the pod."""
+    assert "control_token_file" in problem(write, f"admin: {{control_host: {host}}}")
+    assert load(write(SMALLEST + "admin: {control_host: '::1'}"), {}).admin.control_token_file is None
+
+
+@pytest.mark.parametrize("token", ["fifteen-letters", "two words of sixteen", "ü" * 16, "one-line-of-two\nlines"])
+def test_a_token_that_can_be_guessed_or_not_be_sent_is_refused(write: Write, tmp_path: Path, token: str) -> None:
+    """It goes into a header; the remedy is a command that makes one."""
+    (tmp_path / "token").write_text(f"{token}\n")
+    told = problem(write, f"admin: {{control_token_file: {tmp_path}/token}}")
+    assert "openssl rand -hex 32" in told
+    assert token not in told
+
+
+def test_a_token_is_a_secret(write: Write, tmp_path: Path) -> None:
+    """The log takes it out wherever it appears."""
+    (tmp_path / "token").write_text("planted-token-0123\n")
+    settings = load(write(SMALLEST + f"admin: {{control_token_file: {tmp_path}/token}}"), {})
+    assert "admin.control_token_file" in dict(secret_files(settings))

@@ -15,6 +15,7 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 CHART = ROOT / "helm" / "invoke-connector"
+FULL_NAME = "release-invoke-connector"
 
 
 class Chart:
@@ -40,10 +41,14 @@ class Chart:
         return subprocess.run(arguments, capture_output=True, text=True, check=False)
 
     def render(self, values: Mapping[str, Any] | None = None) -> dict[str, dict[str, Any]]:
-        """Kind → resource. Fails the test with Helm's words when the chart refuses the values."""
+        """Kind → resource, the kind followed by what its name has beyond the release's, such as `ConfigMap-paused`.
+
+        Fails the test with Helm's words when the chart refuses the values.
+        """
         done = self.run("template", values=values)
         assert done.returncode == 0, done.stderr
-        return {resource["kind"]: resource for resource in yaml.safe_load_all(done.stdout) if resource}
+        resources = [resource for resource in yaml.safe_load_all(done.stdout) if resource]
+        return {each["kind"] + each["metadata"]["name"].removeprefix(FULL_NAME): each for each in resources}
 
     def refusal(self, values: Mapping[str, Any]) -> str:
         """What Helm says when the chart refuses the values."""

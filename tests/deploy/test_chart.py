@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,11 @@ from connector import __version__
 from connector.config import Settings, load
 from connector.config.sections import Admin, Delivery
 from connector.config.units import parse_duration
-from tests.deploy.conftest import CHART, Chart, pod
+from connector.core.pauses import parse_file, parse_target
+from tests.deploy.conftest import CHART, FULL_NAME, Chart, pod
 
 EXAMPLES = sorted(path.stem for path in (CHART / "examples").glob("*.yaml"))
+PAUSED_FILE = "/etc/connector/paused/paused"
 MARGIN = 20
 """Seconds that a pod has after its drain, to commit and leave the group."""
 
@@ -25,14 +28,22 @@ def _read(path: Path) -> dict[str, Any]:
     return content
 
 
+def _settings(resources: Mapping[str, Any]) -> dict[str, Any]:
+    content: dict[str, Any] = yaml.safe_load(resources["ConfigMap"]["data"]["config.yaml"])
+    return content
+
+
 def _openmarket(**settings: object) -> dict[str, object]:
     return {"config": {"openmarket": settings}}
 
 
 @pytest.mark.parametrize("example", EXAMPLES)
 def test_the_connectors_file_is_config_key_for_key(chart: Chart, example: str) -> None:
-    rendered = yaml.safe_load(chart.over(example).render()["ConfigMap"]["data"]["config.yaml"])
-    assert rendered == _read(CHART / "examples" / f"{example}.yaml")["config"]
+    """And names the file of pauses."""
+    assert _settings(chart.over(example).render()) == {
+        **_read(CHART / "examples" / f"{example}.yaml")["config"],
+        "hold": {"paused_file": PAUSED_FILE},
+    }
 
 
 @pytest.mark.parametrize("example", EXAMPLES)
@@ -84,6 +95,8 @@ def test_a_longer_grace_period_is_taken_as_given(chart: Chart) -> None:
         ({"secrets": {"existingSecret": ""}}, "secrets.existingSecret: name the Secret"),
         ({"image": {"repository": ""}}, "image.repository: say where"),
         ({"config": None}, "config: the connector's settings are missing"),
+        ({"paused": "*"}, "want array"),
+        ({"paused": ["invocations:x"]}, "does not match pattern"),
         ({"replica": 3}, "'replica' not allowed"),
         ({"podMonitor": {"enable": True}}, "'enable' not allowed"),
         (
@@ -103,6 +116,41 @@ def test_a_change_of_the_settings_replaces_the_pods(chart: Chart) -> None:
 
     assert annotations("info") == annotations("info")
     assert annotations("info") != annotations("debug")
+
+
+@pytest.mark.parametrize("paused", [[], ["*"], ["invocations", "invocations.retry:12", "a_B.c-9:0"]])
+def test_what_is_paused_is_a_file_that_the_connector_reads(chart: Chart, paused: list[str]) -> None:
+    content = chart.render({"paused": paused})["ConfigMap-paused"]["data"]["paused"]
+    assert parse_file(content.encode()) == frozenset(map(parse_target, paused))
+
+
+def test_a_pause_reaches_the_pods_without_replacing_them(chart: Chart) -> None:
+    """The file is in a ConfigMap of its own, a whole directory is mounted, and no checksum of it is on the pods."""
+    before, after = chart.render(), chart.render({"paused": ["*"]})
+    assert before["ConfigMap-paused"] != after["ConfigMap-paused"]
+    assert before["Deployment"] == after["Deployment"]
+    (container,) = pod(after)["containers"]
+    (mount,) = (mount for mount in container["volumeMounts"] if mount["name"] == "paused")
+    assert mount == {"name": "paused", "mountPath": str(Path(PAUSED_FILE).parent), "readOnly": True}
+    (volume,) = (volume for volume in pod(after)["volumes"] if volume["name"] == "paused")
+    assert volume == {"name": "paused", "configMap": {"name": f"{FULL_NAME}-paused"}}
+    assert set(after["ConfigMap-paused"]["data"]) == {Path(PAUSED_FILE).name}
+
+
+@pytest.mark.parametrize("given", ["/elsewhere/paused", None])
+def test_settings_that_name_a_file_of_pauses_keep_it(chart: Chart, given: str | None) -> None:
+    assert _settings(chart.render({"config": {"hold": {"paused_file": given}}}))["hold"] == {"paused_file": given}
+
+
+def test_the_other_settings_of_hold_stay(chart: Chart) -> None:
+    hold = _settings(chart.render({"config": {"hold": {"brake": {"then": "warn"}}}}))["hold"]
+    assert hold == {"brake": {"then": "warn"}, "paused_file": PAUSED_FILE}
+
+
+@pytest.mark.parametrize(("paused", "warned"), [([], False), (["*"], True)])
+def test_the_notes_say_what_is_paused(chart: Chart, paused: list[str], warned: bool) -> None:
+    notes = chart.run("install", "--dry-run=client", values={"paused": paused}).stdout.partition("NOTES:")[2]
+    assert ("PAUSED: nothing is posted of *" in notes) == warned
 
 
 def test_the_pod_meets_the_restricted_profile(chart: Chart) -> None:
@@ -163,7 +211,7 @@ def test_a_static_member_leaves_before_its_successor_joins(chart: Chart) -> None
 
 
 def test_monitors_are_off_by_default(chart: Chart) -> None:
-    assert set(chart.render()) == {"ConfigMap", "Deployment", "ServiceAccount"}
+    assert set(chart.render()) == {"ConfigMap", "ConfigMap-paused", "Deployment", "ServiceAccount"}
 
 
 def test_monitors_find_the_pods_by_their_labels(chart: Chart) -> None:

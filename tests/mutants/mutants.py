@@ -202,4 +202,25 @@ MUTANTS = (
         "return True",
         "pytest tests/flow/test_pace.py",
     ),
+    Mutant(
+        "a resume by command ends what the file pauses",
+        "core/pauses.py",
+        "        wider = {target",
+        "        self._by_file.clear()\n        wider = {target",
+        "pytest tests/core/test_pauses.py",
+    ),
+    Mutant(
+        "a typing error in the file of pauses posts what was paused before a restart",
+        "edge/paused_file.py",
+        "self._targets = frozenset({EVERYTHING})",
+        "self._targets: frozenset[Target] = frozenset()",
+        "pytest tests/edge/test_paused_file.py",
+    ),
+    Mutant(
+        "a web page may command",
+        "edge/control.py",
+        'if "Origin" in request.headers:',
+        "if False:",
+        "pytest tests/edge/test_control.py",
+    ),
 )

@@ -10,6 +10,7 @@ import orjson
 import pytest
 
 from connector.core.outcome import Delivered, Fate, Outcome
+from connector.core.pauses import EVERYTHING, BadLine, Source, Target, Unusable
 from connector.core.record import Partition, Record
 from connector.core.refusal import Stage
 from connector.core.reply import Failure
@@ -106,6 +107,18 @@ HAPPENINGS: dict[str, tuple[Callable[[Events], None], str | None, str | None]] =
         "warning",
     ),
     "restart_needed": (lambda e: e.restart_needed(["kafka.security.ca_file"]), "secret_changes_total", "warning"),
+    "paused": (lambda e: e.paused([EVERYTHING], Source.COMMAND, "gates moved"), "pauses_total", "warning"),
+    "resumed": (lambda e: e.resumed([EVERYTHING], Source.COMMAND), None, "info"),
+    "paused_file_unusable": (
+        lambda e: e.paused_file_unusable(Unusable("not_text")),
+        "paused_file_problems_total",
+        "error",
+    ),
+    "paused_file_unread": (
+        lambda e: e.paused_file_unread([Target("typo")], ["invocations"]),
+        "paused_file_problems_total",
+        "warning",
+    ),
     "source_failed": (lambda e: e.source_failed("FENCED", "restart"), "source_failures_total", "error"),
     "starting": (lambda e: e.starting({}, cie=False), None, "info"),
     "ready": (lambda e: e.ready(), None, "info"),
@@ -245,6 +258,46 @@ def test_a_hold_is_a_gauge_while_it_lasts() -> None:
     assert world.value("hold", "deployment") == 1
     world.events.hold_left("deployment", 2.5)
     assert (world.value("hold", "deployment"), world.value("hold_seconds_total", "deployment")) == (0, 2.5)
+
+
+def test_a_pause_is_counted_and_a_gauge_while_it_lasts() -> None:
+    """By source: a resume by command leaves what the file pauses."""
+    world = World()
+    world.events.paused([EVERYTHING, Target("a", 1)], Source.FILE)
+    world.events.paused([EVERYTHING], Source.COMMAND)
+    assert (world.value("paused", "file"), world.value("paused", "command")) == (2, 1)
+    world.events.resumed([EVERYTHING], Source.COMMAND)
+    world.events.resumed([Target("a", 1)], Source.FILE)
+    assert (world.value("paused", "file"), world.value("paused", "command")) == (1, 0)
+    assert (world.value("pauses_total", "file"), world.value("pauses_total", "command")) == (2, 1)
+
+
+def test_a_pauses_line_says_what_by_whom_and_why() -> None:
+    """A topic's name stays whole, whatever its digits."""
+    world = World()
+    world.events.paused([Target("gates.20261126", 3), EVERYTHING], Source.COMMAND, "gates moved")
+    world.events.resumed([EVERYTHING], Source.FILE)
+    paused, resumed = world.lines
+    expected = {"targets": ["*", "gates.20261126:3"], "source": "command", "reason": "gates moved"}
+    assert expected.items() <= paused.items()
+    assert (resumed["targets"], resumed["source"]) == (["*"], "file")
+
+
+def test_a_file_of_thousands_of_lines_makes_a_short_line() -> None:
+    world = World()
+    world.events.paused([Target("a", number) for number in range(5000)], Source.FILE)
+    world.events.paused_file_unusable(Unusable("bad_lines", tuple(BadLine(n, "no target") for n in range(1, 5001))))
+    paused, unusable = world.lines
+    assert paused["targets"] == [*(f"a:{number}" for number in range(20)), "and 4980 more"]
+    assert unusable["lines"] == [f"line {number}: no target" for number in range(1, 21)]
+    assert unusable["bad_lines"] == 5000
+
+
+def test_a_name_that_is_no_topic_of_ours_is_shown_without_its_digits() -> None:
+    """It may be a phone number in the wrong file."""
+    world = World()
+    world.events.paused_file_unread([Target("12025550123")], ["invocations"])
+    assert world.lines[0]["names"] == ["[number]"]
 
 
 def test_it_is_ready_from_ready_to_stopping() -> None:

@@ -28,7 +28,7 @@ class ConnectorProcess:
         self.config = folder / "connector.yaml"
         self._log = folder / "connector.log"
         self._port = _free_port()
-        whole = {**settings, "admin": {"host": "127.0.0.1", "port": self._port}}
+        whole = {**settings, "admin": {"host": "127.0.0.1", "port": self._port, "control_port": 0}}
         self.config.write_text(json.dumps(whole, indent=2))  # JSON is YAML
         self._process: asyncio.subprocess.Process | None = None
 

@@ -55,7 +55,7 @@ class ConnectorProcess:
                 "service_ids": list(ALLOWED_SERVICE_IDS),
             },
             "retry": {"delay": f"{RETRY_SECONDS}s", "window": "1h"},
-            "admin": {"host": "127.0.0.1", "port": self._admin_port},
+            "admin": {"host": "127.0.0.1", "port": self._admin_port, "control_port": 0},
             "log": {"format": "json"},
         }
         self._config.write_text(json.dumps(settings, indent=2))  # JSON is YAML

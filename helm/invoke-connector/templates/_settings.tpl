@@ -23,6 +23,16 @@
 {{- end -}}
 {{- end -}}
 
+{{/* The settings as they were given, and the file of pauses, unless they name one (or null) themselves. */}}
+{{- define "invoke-connector.config" -}}
+{{- $config := deepCopy .Values.config -}}
+{{- $hold := get $config "hold" | default dict -}}
+{{- if and (kindIs "map" $hold) (not (hasKey $hold "paused_file")) -}}
+{{- $_ := set $config "hold" (set $hold "paused_file" "/etc/connector/paused/paused") -}}
+{{- end -}}
+{{- toYaml $config -}}
+{{- end -}}
+
 {{/* Refuses what would render well and then never work in a pod. */}}
 {{- define "invoke-connector.vet" -}}
 {{- if not .Values.config -}}

@@ -1,0 +1,32 @@
+"""The listener for commands, as the settings want it."""
+
+from __future__ import annotations
+
+from connector.config.files import SecretFile, read_secret
+from connector.config.settings import Settings
+from connector.edge.control import Commands, ControlServer
+
+TAKEN = "admin.control_host and admin.control_port: an address of this machine, and a port that nobody else has"
+"""The remedy when `start` raises OSError."""
+
+
+def server(settings: Settings, commands: Commands) -> ControlServer:
+    """The listener; start it on `admin.control_host` and `admin.control_port`."""
+    file = settings.admin.control_token_file
+    return ControlServer(commands, settings.kafka.topics.read, None if file is None else Token(file))
+
+
+class Token:
+    """The token that its file holds now. Commands are rare, so the file is read at each; while it cannot be, the last
+    one counts."""
+
+    def __init__(self, file: SecretFile) -> None:
+        self._file = file
+
+    def __call__(self) -> str:
+        """The token in force."""
+        try:
+            self._file = read_secret(self._file.path)
+        except ValueError:
+            pass
+        return self._file.secret.get_secret_value()
