@@ -6,13 +6,16 @@ import asyncio
 import random
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import NamedTuple
 
 import orjson
 
 from connector import __version__
-from connector.cli import parts, policies
+from connector.cli import control, parts, policies
+from connector.cli.commands import FlowCommands
 from connector.cli.renewal import Hide, Renewal, read_again
+from connector.cli.view import View
 from connector.config import ConfigError
 from connector.config.client import consumer_properties, kafka_properties, producer_properties
 from connector.config.settings import Settings
@@ -20,7 +23,6 @@ from connector.core.destination import OWN_CODES
 from connector.core.envelope import Names
 from connector.core.event import EVENT_CODES
 from connector.core.outcome import Fate, Table
-from connector.core.record import Partition
 from connector.core.request import REMEDIES
 from connector.edge.admin import AdminServer
 from connector.edge.avro import DECODE_CODES, FETCH_CODES
@@ -32,9 +34,9 @@ from connector.edge.kafka_producer import KafkaSink
 from connector.edge.kafka_properties import refusal
 from connector.edge.kafka_starts import Subscription
 from connector.edge.kafka_watermarks import Watermarks
-from connector.edge.watch import FileWatch
+from connector.edge.paused_file import PausedFile
+from connector.edge.watch import Content, FileWatch, look
 from connector.flow.deliver import Road, Rules
-from connector.flow.hold import Hold
 from connector.flow.lifecycle import Ending, run_until
 from connector.flow.loop import Limits, Loop, Topics, World
 from connector.flow.settle import Targets
@@ -124,27 +126,34 @@ class _Process:
             policies.limit(settings),
             random.random,
         )
-        self._watermarks = Watermarks(kafka_properties(kafka), lambda: self._loop.assignments, self._consumer_error)
+        watermarks = Watermarks(kafka_properties(kafka), lambda: self._loop.assignments, self._consumer_error)
+        commands = FlowCommands(self._loop, self._clock)
+        metrics, events, loop, source = self._metrics, self._events, self._loop, self._source
+        view = View(settings, self._clock, events, metrics, loop, source, watermarks, commands)
+        metrics.provide("certificate_expiry_timestamp_seconds", lambda: self._renewal.certificate_expiries)
+        metrics.provide("broker_round_trip_seconds", lambda: self._round_trips)
+        self._watermarks = watermarks
+        self._control = control.server(settings, commands)
         self._admin = AdminServer(
-            self._metrics.registry,
-            turn_age=self._turn_age,
+            metrics.registry,
+            turn_age=view.turn_age,
             turn_age_bound=settings.delivery.drain + _LIVENESS_BEYOND_DRAIN,
-            is_ready=self._is_ready,
-            status=self._status,
+            is_ready=view.is_ready,
+            status=view.status,
         )
-        self._provide()
 
     async def run(self, stop: asyncio.Event) -> Ending:
         """Start the neighbours, run the loop, and let go of all of them."""
-        settings = self._settings
+        settings, admin = self._settings, self._settings.admin
         with _needs("admin.host and admin.port: an address of this machine, and a port that nobody else has"):
-            await self._admin.start(settings.admin.host, settings.admin.port)
-        self._events.starting(_summary(settings), settings.openmarket.is_cie)
-        background = [
-            asyncio.create_task(self._heartbeat(stop)),
-            asyncio.create_task(self._watermarks.run()),
-            asyncio.create_task(FileWatch(self._files, self._renewal.changed).run()),
-        ]
+            await self._admin.start(admin.host, admin.port)
+        with _needs(control.TAKEN):
+            port = await self._control.start(admin.control_host, admin.control_port)
+        self._events.starting({**_summary(settings), "control_port": port}, settings.openmarket.is_cie)
+        jobs = [self._heartbeat(stop), self._watermarks.run(), FileWatch(self._files, self._renewal.changed).run()]
+        if (file := settings.hold.paused_file) is not None:
+            jobs.append(self._follow(file).run())
+        background = [asyncio.create_task(job) for job in jobs]
         try:
             return await run_until(stop, self._loop, self._sink, self._invoker, self._events, settings.delivery.drain)
         finally:
@@ -152,7 +161,26 @@ class _Process:
                 task.cancel()
             await asyncio.gather(*background, return_exceptions=True)
             await self._decoder.close()
+            await self._control.stop()
             await self._admin.stop()
+
+    def _follow(self, path: Path) -> FileWatch:
+        """What the file of pauses says is in force before the first record, and whenever it changes."""
+        file = PausedFile(self._events, self._settings.kafka.topics.read)
+
+        def obey(content: Content) -> None:
+            if isinstance(content, bytes):
+                targets = file.read(content)
+            else:
+                targets = file.read(None) if content.missing else file.unreadable()
+            self._loop.pauser.follow_file(targets)
+
+        async def changed(contents: Mapping[Path, Content]) -> None:
+            obey(contents[path])
+
+        known = look([path])
+        obey(known[path])
+        return FileWatch(known, changed)
 
     async def _heartbeat(self, stop: asyncio.Event) -> None:
         joined = False
@@ -173,102 +201,6 @@ class _Process:
         for topic in sorted(before - now):
             self._events.topic_found(topic)
         return now
-
-    def _provide(self) -> None:
-        provide = self._metrics.provide
-        provide("ready", lambda: float(self._is_ready()))
-        provide("topics_missing", lambda: len(self._source.missing))
-        provide("records_in_hand", lambda: self._loop.in_hand)
-        provide("in_flight", lambda: self._loop.in_flight)
-        provide("assigned_partitions", lambda: len(self._loop.assignments))
-        provide("oldest_unsettled_seconds", self._oldest_seconds)
-        provide("oldest_unsettled_retention_ratio", self._oldest_ratio)
-        provide("lag", lambda: {(p.topic, str(p.number)): float(lag) for p, lag in self._lags().items()})
-        provide("last_commit_age_seconds", self._commit_age)
-        provide("certificate_expiry_timestamp_seconds", lambda: self._renewal.certificate_expiries)
-        provide("broker_round_trip_seconds", lambda: self._round_trips)
-
-    def _is_ready(self) -> bool:
-        held = self._loop.holds.active and not self._settings.admin.ready_during_hold
-        return self._events.is_ready and not held and not self._source.missing
-
-    def _turn_age(self) -> float:
-        return max(self._events.loop_turn_age(), self._events.owner_turn_age())
-
-    def _commit_age(self) -> float:
-        return self._clock.monotonic() - self._loop.committer.last_acknowledged
-
-    def _oldest_seconds(self) -> float:
-        return max((age for _, age in self._ages()), default=0.0)
-
-    def _oldest_ratio(self) -> float:
-        kept = self._watermarks.retention
-        return max((age / kept[topic] for topic, age in self._ages() if topic in kept), default=0.0)
-
-    def _ages(self) -> Iterator[tuple[str, float]]:
-        """The topic of each assigned partition with the age of its oldest unsettled record, in seconds."""
-        now_ms = self._clock.now_ms()
-        for partition, assignment in self._loop.assignments.items():
-            record = assignment.oldest()
-            if record is not None and record.timestamp_ms is not None:
-                yield partition.topic, max(0.0, (now_ms - record.timestamp_ms) / 1000)
-
-    def _lags(self) -> dict[Partition, int]:
-        """Offsets between what is settled and the end of the log, as far as the end is known."""
-        bounds = self._watermarks.bounds
-        return {
-            partition: bounds[partition].lag(assignment.tracker.committable)
-            for partition, assignment in self._loop.assignments.items()
-            if partition in bounds
-        }
-
-    def _status(self) -> Mapping[str, object]:
-        lags = self._lags()
-        return {
-            "version": __version__,
-            "base_url": self._settings.openmarket.base_url,
-            "cie": self._settings.openmarket.is_cie,
-            "ready": self._is_ready(),
-            "holds": [self._shown(hold) for hold in self._loop.holds.in_force],
-            "pace": {
-                "in_flight_limit": self._loop.gate.limit,
-                "rate": self._loop.gate.rate,
-                "share": round(self._loop.gate.share, 4),
-            },
-            "records": {
-                name: int(sum(series.value for series in self._metrics.counter(f"records_{name}").series.values()))
-                for name in ("taken", "accepted", "retried", "dead_lettered", "skipped", "released")
-            },
-            "in_hand": self._loop.in_hand,
-            "in_flight": self._loop.in_flight,
-            "uncommitted": self._loop.committer.uncommitted,
-            "oldest_unsettled_seconds": round(self._oldest_seconds(), 1),
-            "answers": {
-                labels[0]: int(series.value)
-                for labels, series in self._metrics.counter("answers").series.items()
-                if series.value
-            },
-            "partitions": {
-                str(partition): {
-                    "committable": assignment.tracker.committable,
-                    "lag": lags.get(partition),
-                    "queued": len(assignment.queue),
-                    "in_hand": len(assignment.open),
-                    "waits_for": sorted(assignment.stuck) or (["due time"] if assignment.asleep else []),
-                }
-                for partition, assignment in sorted(self._loop.assignments.items())
-            },
-        }
-
-    def _shown(self, hold: Hold) -> Mapping[str, object]:
-        tries = hold.tries
-        return {
-            "kind": hold.kind,
-            "since_ms": hold.since_ms,
-            **hold.reason._asdict(),
-            "tries": None if tries is None else tries.made,
-            "next_try_in_seconds": None if tries is None else round(max(0.0, tries.due - self._clock.monotonic()), 1),
-        }
 
     def _statistics(self, statistics: str) -> None:
         brokers = orjson.loads(statistics).get("brokers", {})

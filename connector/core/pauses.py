@@ -32,6 +32,11 @@ class Target(NamedTuple):
     def __str__(self) -> str:
         return self.topic if self.number == _ALL else f"{self.topic}:{self.number}"
 
+    @property
+    def is_everything(self) -> bool:
+        """Whether it is `*`."""
+        return self == EVERYTHING
+
     def covers(self, place: Partition | Target) -> bool:
         """Whether a pause of this is one of all of that, too."""
         return self.topic in {EVERYTHING.topic, place.topic} and self.number in {_ALL, place.number}

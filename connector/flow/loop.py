@@ -32,6 +32,7 @@ from connector.flow.dispatch import Dispatcher, Ordering
 from connector.flow.gate import Gate, Limit, PaceRules
 from connector.flow.hold import Holds
 from connector.flow.judge import HoldRules, Judge
+from connector.flow.pause import Pauser
 from connector.flow.ports import Clock, Decoder, Sink, Source
 from connector.flow.settle import Settler, Targets
 from connector.flow.sleep import Sleepers
@@ -158,6 +159,15 @@ class Loop:
         self._road = road
         self._settler = Settler(
             world.sink, world.source, topics.targets, world.clock, world.events, self.committer, self._sleepers
+        )
+        self.pauser = Pauser(
+            self.holds,
+            self._sleepers,
+            self._dispatcher,
+            world.clock,
+            world.events,
+            assignments=lambda: self.assignments.values(),
+            on_change=self._wake_all,
         )
         self._partitions_in_all = 0
 
@@ -293,6 +303,7 @@ class Loop:
         self.assignments[event.partition] = assignment
         self._share()
         self._events.assigned(event.partition, event.position)
+        self.pauser.look_at(assignment)
 
     async def _give_up(self, event: Revoking) -> None:
         leaving = [a for partition in event.partitions if (a := self.assignments.get(partition))]

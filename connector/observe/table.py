@@ -62,6 +62,8 @@ _TOPIC_PARTITION = (
     Label("partition", None, "the partitions assigned to this process"),
 )
 
+_PARTITION_REASONS = ("due_time", "fault", "map", "paused", "room", "schema", "retry_write", "dead_letter_write")
+
 # 1 s is where a person notices, 5 s the default connect time-out, 30 s the default total time-out.
 _POST_EDGES = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 # 15 min is the retry delay, 24 h the retry window, 48 h the default bound on an event's age.
@@ -84,6 +86,22 @@ TABLE: tuple[Definition, ...] = (
     Definition("records_released", C, "Records given up unsettled with their partition."),
     Definition("records_in_hand", G, "Records taken and not settled, skipped or released yet."),
     Definition("in_flight", G, "Records in the hands of workers: posts under way, and copies on their way to Kafka."),
+    Definition("in_flight_limit", G, "Posts that may be under way now."),
+    Definition("rate", G, "Requests a second that this process may post: its part of `pace.rate`; 0 for no bound."),
+    Definition("rate_share", G, "The part of all partitions that this process has, and of `pace.rate`."),
+    Definition(
+        "records_waiting",
+        G,
+        "Records in hand that wait for others of their end user or service, for their next try, or for a hold's end.",
+        (Label("reason", ("lane", "service", "next_try", "hold")),),
+    ),
+    Definition(
+        "partitions_waiting",
+        G,
+        "Partitions that take nothing new: their head is not due, a bug of ours stopped them, their map is nearly full, "
+        "somebody paused them, too many of their records wait in hand, a schema is missing, a copy is not written.",
+        (Label("reason", _PARTITION_REASONS),),
+    ),
     Definition(
         "oldest_unsettled_seconds",
         G,

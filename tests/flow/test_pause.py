@@ -1,0 +1,172 @@
+"""Paused by a person: everything, a topic, a partition; by the file and by commands."""
+
+from __future__ import annotations
+
+import asyncio
+
+from connector.core.pauses import EVERYTHING, Target
+from connector.core.record import Partition
+from tests.flow.stage import (
+    ACCEPTED,
+    FORBIDDEN,
+    LIMITS,
+    MAIN,
+    RETRY,
+    TEMPORARY,
+    Connector,
+    ScriptedVendor,
+    always,
+    broker,
+    event,
+    feed,
+    number,
+    running,
+    values,
+)
+from tests.support.clock import VirtualClock, run_virtual
+
+HEAD = Partition(MAIN, 0)
+
+
+@run_virtual
+async def test_everything_is_paused_and_goes_on_when_it_is_resumed(clock: VirtualClock) -> None:
+    """Answers under way are settled; nothing new is posted; the group keeps its partitions."""
+    kafka, vendor = broker(clock), ScriptedVendor(always(ACCEPTED), latency=1.0)
+    for n in range(60):
+        feed(kafka, event(n), n % 2)
+    async with running(Connector(kafka, vendor, clock)) as connector:
+        await asyncio.sleep(0.5)
+        connector.loop.pauser.pause([EVERYTHING], "the gates moved")
+        await asyncio.sleep(3600)
+        assert connector.count("records_accepted") == len(vendor.posted) == LIMITS.in_flight
+        assert len(connector.loop.assignments) == 3
+        (hold,) = connector.loop.holds.in_force
+        assert (hold.kind, hold.reason.why) == ("manual", "everything is paused, by command the gates moved")
+        assert connector.loop.pauser.resume([EVERYTHING]) == ()
+        await asyncio.sleep(60)
+        assert connector.count("records_accepted") == len(vendor.posted) == 60
+        said = [line["event"] for line in connector.log if line["event"] in ("paused", "resumed", "hold_left")]
+        assert said == ["paused", "resumed", "hold_left"]
+
+
+@run_virtual
+async def test_a_paused_partition_posts_nothing_while_the_others_go_on(clock: VirtualClock) -> None:
+    """Not even what was taken before and waits in its lane; afterwards all of it in order."""
+    kafka, vendor = broker(clock), ScriptedVendor(always(ACCEPTED), latency=1.0)
+    for n in range(40):
+        feed(kafka, event(7, f"{n:02d}"))
+    async with running(Connector(kafka, vendor, clock)) as connector:
+        await asyncio.sleep(2.5)
+        connector.loop.pauser.pause([Target(MAIN, 0)], "")
+        await asyncio.sleep(1)
+        posted = len(vendor.posted)
+        for n in range(40, 60):
+            feed(kafka, event(7, f"{n:02d}"))
+            feed(kafka, event(n), 1)
+        await asyncio.sleep(600)
+        assert vendor.posted.count(number(7)) == posted
+        assert len(vendor.posted) == posted + 20
+        assert connector.loop.partitions_waiting()["paused"] == 1
+        connector.loop.pauser.resume([Target(MAIN)])
+        await asyncio.sleep(100)
+        mine = [mark for mark in vendor.order if mark]
+        assert mine == sorted(mine)
+        assert len(mine) == 60
+        assert connector.books_balance()
+
+
+@run_virtual
+async def test_a_paused_topic_is_all_of_its_partitions(clock: VirtualClock) -> None:
+    """The retry topic waits; the main topic does not."""
+    kafka = broker(clock)
+    vendor = ScriptedVendor(lambda _who, before: ACCEPTED if before else TEMPORARY)
+    feed(kafka, event(0))
+    async with running(Connector(kafka, vendor, clock)) as connector:
+        connector.loop.pauser.pause([Target(RETRY)], "")
+        await asyncio.sleep(3600)
+        assert len(values(kafka, RETRY)) == len(vendor.posted) == 1
+        feed(kafka, event(1))
+        await asyncio.sleep(10)
+        assert vendor.posted[-1] == number(1)
+        connector.loop.pauser.resume([Target(RETRY)])
+        await asyncio.sleep(3600)
+        assert connector.count("records_accepted") == 2
+
+
+@run_virtual
+async def test_a_command_does_not_end_what_the_file_pauses(clock: VirtualClock) -> None:
+    kafka, vendor = broker(clock), ScriptedVendor(always(ACCEPTED))
+    async with running(Connector(kafka, vendor, clock)) as connector:
+        pauser = connector.loop.pauser
+        pauser.follow_file(frozenset({EVERYTHING}))
+        pauser.pause([EVERYTHING], "")
+        (stays,) = pauser.resume([EVERYTHING])
+        assert stays.source == "file"
+        feed(kafka, event(0))
+        await asyncio.sleep(60)
+        assert vendor.posted == []
+        pauser.follow_file(frozenset())
+        await asyncio.sleep(60)
+        assert vendor.posted == [number(0)]
+
+
+@run_virtual
+async def test_what_is_paused_before_the_first_assignment_starts_paused(clock: VirtualClock) -> None:
+    """The file survives a restart."""
+    kafka, vendor = broker(clock), ScriptedVendor(always(ACCEPTED))
+    feed(kafka, event(0))
+    feed(kafka, event(1), 1)
+    connector = Connector(kafka, vendor, clock)
+    connector.loop.pauser.follow_file(frozenset({Target(MAIN, 0)}))
+    async with running(connector):
+        await asyncio.sleep(60)
+        assert vendor.posted == [number(1)]
+
+
+@run_virtual
+async def test_a_partition_that_is_paused_elsewhere_goes_on_with_its_next_owner(clock: VirtualClock) -> None:
+    """A command is for one process, and what it kept goes on in its place elsewhere."""
+    kafka, vendor = broker(clock), ScriptedVendor(always(ACCEPTED), latency=1.0)
+    for n in range(30):
+        feed(kafka, event(n % 3, f"{n:02d}"))
+    first = Connector(kafka, vendor, clock)
+    await asyncio.sleep(2.5)
+    first.loop.pauser.pause([Target(MAIN)], "")
+    await asyncio.sleep(60)
+    assert await first.leave()
+    assert first.books_balance()
+    async with running(Connector(kafka, vendor, clock)):
+        await asyncio.sleep(60)
+        assert sorted(vendor.order) == [f"{n:02d}" for n in range(30)]
+
+
+@run_virtual
+async def test_no_canary_is_tried_while_everything_is_paused(clock: VirtualClock) -> None:
+    """Holds nest: the pause keeps the canary back, and the other hold goes on being one afterwards."""
+    kafka, vendor = broker(clock), ScriptedVendor(always(FORBIDDEN))
+    for n in range(30):
+        feed(kafka, event(n))
+    async with running(Connector(kafka, vendor, clock)) as connector:
+        await asyncio.sleep(10)
+        connector.loop.pauser.pause([EVERYTHING], "")
+        posted = len(vendor.posted)
+        await asyncio.sleep(7200)
+        assert len(vendor.posted) == posted
+        connector.loop.pauser.resume([EVERYTHING])
+        await asyncio.sleep(10)
+        assert len(vendor.posted) == posted + 1
+        assert [hold.kind for hold in connector.loop.holds.in_force] == ["deployment"]
+
+
+@run_virtual
+async def test_no_canary_is_a_record_of_a_paused_partition(clock: VirtualClock) -> None:
+    kafka, vendor = broker(clock), ScriptedVendor(always(FORBIDDEN))
+    for n in range(30):
+        feed(kafka, event(n), n % 2)
+    async with running(Connector(kafka, vendor, clock)) as connector:
+        await asyncio.sleep(10)
+        connector.loop.pauser.pause([Target(MAIN, 0)], "")
+        posted = len(vendor.posted)
+        await asyncio.sleep(7200)
+        assert len(vendor.posted) > posted
+        assert {int(phone[-4:]) % 2 for phone in vendor.posted[posted:]} == {1}
