@@ -187,7 +187,7 @@ _ROWS = (
     ),
     Row(
         "not_the_vendor",
-        Fate.RETRY,
+        Fate.HOLD,
         "a 2xx that the vendor does not send (no X-Request-Id): a proxy's page; it may have been delivered",
         _ADDRESS,
         statuses=("2xx",),

@@ -113,8 +113,8 @@ def route(
     """Decide where a record that was posted at `posted_ms` goes. `tries_in_place` counts those since it was taken."""
     if outcome.fate is Fate.ACCEPTED:
         return SETTLED
-    if outcome.fate is Fate.HOLD:
-        return KEEP
+    if outcome.fate is Fate.HOLD and outcome.delivered is not Delivered.MAYBE:
+        return KEEP  # else it goes on its way, which counts how often it may have been delivered
     unread = outcome.delivered is Delivered.NEVER_SENT or outcome.asks_to_wait
     if unread and tries_in_place < len(policy.in_place):
         pause = seconds_of(outcome.retry_after, now_ms, policy.longest_pause) or 0.0

@@ -124,9 +124,10 @@ class Judge:
                 return KEEP
         return found
 
-    def rank(self, delivery: Delivery) -> tuple[int, int, int]:
-        """The lower, the sooner to be tried: another record, another service, another partition than before."""
-        return delivery.trials, *self._tried_before.rank(delivery.record.partition, delivery.service_id)
+    def rank(self, delivery: Delivery) -> tuple[int, int, int, int]:
+        """The lower, the sooner to be tried: no repeat of what may be delivered; another record, service, partition."""
+        maybe = delivery.history.maybe_delivered
+        return maybe, delivery.trials, *self._tried_before.rank(delivery.record.partition, delivery.service_id)
 
     def renewed(self) -> None:
         """There are new credentials: see at once whether they are better, with one post."""
@@ -187,16 +188,19 @@ class Judge:
         if probed:
             self._end("endpoint", delivery)
         if outcome.fate is Fate.HOLD:
-            return self._refused(delivery, outcome)
+            return self._refused(delivery, destination, outcome)
         if outcome.proves:
             self._show_well(delivery, probed)
         elif "deployment" in self._holds:
             return KEEP  # who knows what an account that is not let in is told
         return self._letter(delivery, destination, outcome.delivered)
 
-    def _refused(self, delivery: Delivery, outcome: Outcome) -> Destination | None:
+    def _refused(self, delivery: Delivery, destination: Destination, outcome: Outcome) -> Destination | None:
         now = self._clock.monotonic()
         self._note(delivery)
+        if outcome.delivered is Delivered.MAYBE:
+            self._hold_deployment(delivery, outcome, now)
+            return self._letter(delivery, destination, outcome.delivered)
         if self._suspects.refused(delivery, now):
             self._hold_deployment(delivery, outcome, now)
             return KEEP

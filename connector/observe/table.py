@@ -98,8 +98,8 @@ TABLE: tuple[Definition, ...] = (
     Definition(
         "partitions_waiting",
         G,
-        "Partitions that take nothing new: their head is not due, a bug of ours stopped them, their map is nearly full, "
-        "somebody paused them, too many of their records wait in hand, a schema is missing, a copy is not written.",
+        "Partitions that take nothing new: their head is not due, a bug of ours stopped them, their map is nearly "
+        "full, somebody paused them, too much of them waits in hand, a schema is missing, a copy is not written.",
         (Label("reason", _PARTITION_REASONS),),
     ),
     Definition(

@@ -160,9 +160,9 @@ def test_words_in_the_middle_of_a_description_decide_nothing() -> None:
 @pytest.mark.parametrize(
     ("status", "expected"),
     [
-        (200, (RETRY, "not_the_vendor", MAYBE)),
-        (202, (RETRY, "not_the_vendor", MAYBE)),
-        (204, (RETRY, "not_the_vendor", MAYBE)),
+        (200, (HOLD, "not_the_vendor", MAYBE)),
+        (202, (HOLD, "not_the_vendor", MAYBE)),
+        (204, (HOLD, "not_the_vendor", MAYBE)),
         (301, (HOLD, "redirected", NO)),
         (307, (HOLD, "redirected", NO)),
         (400, (HOLD, "gateway_rejected", NO)),
@@ -223,7 +223,7 @@ def test_a_body_that_was_cut_is_not_read() -> None:
 
 def test_the_body_of_a_2xx_without_a_request_id_is_not_read() -> None:
     answer = rejection(12002, status=200)._replace(request_id=None)
-    assert verdict(answer) == (RETRY, "not_the_vendor", MAYBE)
+    assert verdict(answer) == (HOLD, "not_the_vendor", MAYBE)
 
 
 @pytest.mark.parametrize(("code", "shown"), [(99999, "99999"), (125155, None), ("NEW", None), (-1, None), (True, None)])

@@ -437,3 +437,21 @@ async def test_a_suspect_whose_partition_goes_is_forgotten(clock: VirtualClock) 
         assert await connector.leave()
     assert json.loads(values(kafka, MAIN)[0].value or b"")["phoneNumber"] == number(0)
     assert sum(connector.count("records_accepted") for connector in (first, *others)) == 39
+
+
+@run_virtual
+async def test_a_login_page_with_status_200_settles_nothing_and_empties_nothing(clock: VirtualClock) -> None:
+    """It holds like any gateway's page; whoever met it may have been delivered, and goes on with that counted."""
+    kafka, vendor = broker(clock), Vendor(clock, Reply(200, None, b"<html>log in</html>"))
+    for n in range(100):
+        feed(kafka, event(n), n % 2)
+    async with running(Connector(kafka, vendor, clock)) as connector:
+        await asyncio.sleep(6 * HOUR)
+        assert "deployment" in connector.loop.holds
+        assert connector.count("records_accepted") == 0
+        assert values(kafka, DEAD) == []
+        assert len(values(kafka, RETRY)) <= LIMITS.in_flight + 6 * 4 + 6
+        vendor.change(ACCEPTED)
+        await asyncio.sleep(6 * HOUR)
+        assert connector.count("records_accepted") == 100
+        assert max(Counter(vendor.posted).values()) <= 2

@@ -57,6 +57,7 @@ HELD_SOON = HOLD._replace(endpoint=HOLD.endpoint._replace(minimum=6))
 BUSY_SECONDS = 5
 BUSY = Reply(429, None, b"", retry_after=str(BUSY_SECONDS))
 UNAVAILABLE = Reply(503, None, b"")
+LOGIN_PAGE = Reply(200, None, b"<html>")
 MOST_PROBES, LONGEST_PROBE = 10, 24.0
 """Probes while their interval grows, and the shortest of the longest intervals, in seconds."""
 
@@ -222,13 +223,13 @@ class World:
     async def mood(self) -> None:
         kinds: list[Answer] = [ACCEPTED, ACCEPTED, ACCEPTED, TEMPORARY, PERMANENT, UNSENT]
         if self.fortune == "any":
-            kinds += [RESET, FORBIDDEN] if self.chance.random() < 0.3 else [RESET]
+            kinds += [RESET, FORBIDDEN, LOGIN_PAGE] if self.chance.random() < 0.3 else [RESET]
         self.vendor.answers = self.chance.sample(kinds, self.chance.randint(1, len(kinds)))
         self.vendor.slowest = self.chance.choice((0.01, 0.5, 8.0))
 
     async def bad_day(self) -> None:
         """Everybody is refused, or nobody can be served, for a while."""
-        self.vendor.answers = [self.chance.choice((FORBIDDEN, UNAVAILABLE, BUSY, UNSENT))]
+        self.vendor.answers = [self.chance.choice((FORBIDDEN, UNAVAILABLE, BUSY, UNSENT, LOGIN_PAGE))]
         self.vendor.slowest = self.chance.choice((0.01, 0.5, 8.0))
         before, seconds = self.vendor.posts, self.chance.choice((1.0, 20.0, 300.0, 20_000.0))
         await asyncio.sleep(seconds)
