@@ -145,7 +145,7 @@ def test_a_record_that_was_refused_alone_is_a_dead_letter_that_says_so() -> None
 def test_what_came_late_takes_nothing_off_the_window() -> None:
     """A hold of a day: the attempt that was due within the window is made, and its failure is not the last."""
     due_ms = NOW - 80_000_000
-    held = FRESH._replace(attempts=3, first_failure_ms=due_ms - 2_700_000, due_ms=due_ms)
+    held = FRESH._replace(attempts=12, first_failure_ms=due_ms - 10_000_000, due_ms=due_ms)
     destination = routed(outcome(Fate.RETRY), held)
     assert isinstance(destination, ToRetry)
     assert destination.history.late_ms == POSTED - due_ms

@@ -158,7 +158,7 @@ MUTANTS = (
         "flow/gate.py",
         "if self._holds.active:\n            return self._look_held()",
         "if False:\n            return self._look_held()",
-        "tests.whole.world held --count 20",
+        "pytest tests/flow/test_pause.py",
     ),
     Mutant(
         "a record is condemned for refusals that nobody was witness of",
