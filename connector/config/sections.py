@@ -132,6 +132,12 @@ class Admin(Section):
     command."""
 
     @model_validator(mode="after")
+    def _ports_differ(self) -> Self:
+        if self.port and self.port == self.control_port:
+            raise ValueError("port and control_port must be different: probes and commands have a listener each")
+        return self
+
+    @model_validator(mode="after")
     def _commands_are_guarded(self) -> Self:
         if self.control_token_file is None and not is_loopback(self.control_host):
             raise ValueError("control_host is not loopback: give control_token_file")

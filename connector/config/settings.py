@@ -64,6 +64,14 @@ class Settings(BaseSettings):
             raise ValueError("\n".join(problems))
         return self
 
+    @model_validator(mode="after")
+    def _numbers_fit(self) -> Self:
+        if self.pace.floor > self.delivery.in_flight:
+            raise ValueError(
+                f"pace.floor ({self.pace.floor}) must not be above delivery.in_flight ({self.delivery.in_flight})"
+            )
+        return self
+
     @classmethod
     def settings_customise_sources(
         cls,

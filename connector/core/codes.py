@@ -104,8 +104,8 @@ _ROWS = (
         "blocked",
         Fate.HOLD,
         "the vendor blocked the request: the account, the number or the content",
-        "contact the vendor's support with the X-Request-Id; if it is one number or content and not the account, say "
-        "dead_letter for this description in openmarket.outcomes, or every restart meets the record again",
+        "contact the vendor's support with the X-Request-Id; if it is one number or content and not the account, its "
+        "record becomes a dead letter by itself (refused_alone) once others pass",
         descriptions=("request was blocked", "the request was blocked", "your request was blocked"),
     ),
     Row(

@@ -297,3 +297,16 @@ def test_a_token_is_a_secret(write: Write, tmp_path: Path) -> None:
     (tmp_path / "token").write_text("planted-token-0123\n")
     settings = load(write(SMALLEST + f"admin: {{control_token_file: {tmp_path}/token}}"), {})
     assert "admin.control_token_file" in dict(secret_files(settings))
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("hold: {canary: {first: 1h, longest: 1m}}", "longest must not be shorter than first"),
+        ("hold: {endpoint: {probes: {first: 10s, longest: 5s}}}", "longest must not be shorter than first"),
+        ("pace: {floor: 65}", "pace.floor (65) must not be above delivery.in_flight (64)"),
+        ("admin: {port: 9465}", "port and control_port must be different"),
+    ],
+)
+def test_settings_of_holds_and_pace_fit_together(write: Write, text: str, complaint: str) -> None:
+    assert complaint in problem(write, text)

@@ -27,7 +27,7 @@ def test_every_link_leads_somewhere(link: str) -> None:
 
 def test_every_setting_it_names_exists() -> None:
     """A renamed setting is renamed here too."""
-    named = set(re.findall(r"`((?:kafka|openmarket|delivery|retry|admin|log|schemas)\.[a-z_.]+)`", README))
+    named = set(re.findall(r"`((?:kafka|openmarket|delivery|retry|hold|pace|admin|log|schemas)\.[a-z_.]+)`", README))
     assert named
     assert {name for name in named if name not in BY_NAME} == set()
 
