@@ -42,7 +42,8 @@ class Window:
         if now >= self._ends:
             self._next_slot(now)
         self._total += 1
-        self._marked += marked
+        if marked:
+            self._marked += 1
 
     def counts(self, now: float) -> Counts:
         """What the window holds."""
@@ -68,7 +69,7 @@ class Window:
 class Recent:
     """The last `size` happenings, as far as none is older than `span` seconds."""
 
-    __slots__ = ("_marked", "_size", "_span", "_times")
+    __slots__ = ("_marked", "_size", "_span", "_times", "_unmarked", "_unmarked_at")
 
     def __init__(self, size: int, span: float) -> None:
         self._size = size
@@ -78,17 +79,33 @@ class Recent:
     def clear(self) -> None:
         """Forget everything."""
         self._times: deque[tuple[float, bool]] = deque()
-        self._marked = 0
+        self._marked = self._unmarked = 0
+        self._unmarked_at = float("-inf")
 
     def add(self, now: float, marked: bool) -> None:
         """One more happening."""
+        self._take_in()
+        self._append(now, marked)
+
+    def add_unmarked(self, now: float) -> None:
+        """One more that is not marked. These come in crowds: they are only counted until a marked one comes."""
+        self._unmarked += 1
+        self._unmarked_at = now
+
+    def share(self, now: float) -> float:
+        """The marked part; 0 while there were fewer than `size` within the span."""
+        self._take_in()
+        if len(self._times) < self._size or self._times[0][0] <= now - self._span:
+            return 0.0
+        return self._marked / self._size
+
+    def _take_in(self) -> None:
+        for _ in range(min(self._unmarked, self._size)):
+            self._append(self._unmarked_at, marked=False)
+        self._unmarked = 0
+
+    def _append(self, now: float, marked: bool) -> None:
         self._times.append((now, marked))
         self._marked += marked
         if len(self._times) > self._size:
             self._marked -= self._times.popleft()[1]
-
-    def share(self, now: float) -> float:
-        """The marked part; 0 while there were fewer than `size` within the span."""
-        if len(self._times) < self._size or self._times[0][0] <= now - self._span:
-            return 0.0
-        return self._marked / self._size

@@ -198,9 +198,10 @@ class Dispatcher:
     def _count_share(self, delivery: Delivery) -> None:
         """Bounded both ways, so that a time without work on one side is no credit for later."""
         if delivery.assignment.delayed:
-            self._owed = max(self._owed - (1 - self._retry_share), -1.0)
-        else:
-            self._owed = min(self._owed + self._retry_share, 1.0)
+            if self._owed > -1:
+                self._owed -= 1 - self._retry_share
+        elif self._owed < 1:
+            self._owed += self._retry_share
 
     def _first_of(self, side: _Side) -> Delivery | None:
         if side.at_bulkhead and (delivery := self._past_bulkhead(side)) is not None:
@@ -213,7 +214,7 @@ class Dispatcher:
             if not side.ready:
                 return None
             taken = self._take_first(side)
-            if taken is not None and self._enters_lane(taken) and self._may_go(taken):
+            if taken is not None and self._enters_lane(taken) and self._has_slot(taken):
                 return taken
         asyncio.get_running_loop().call_soon(self.wake, 1)
         return None
@@ -226,10 +227,15 @@ class Dispatcher:
         if assignment.paused:
             assignment.paused_deliveries.append(delivery)
             return False
+        return self._has_slot(delivery)
+
+    def _has_slot(self, delivery: Delivery) -> bool:
         self._road.look_at_time(delivery)
-        if delivery.request is None or self._gate.has_room_for(delivery.service_id):
+        if delivery.request is None or not self._gate.has_bulkheads:
             return True
-        self._side(assignment).at_bulkhead.setdefault(delivery.service_id, deque()).append(delivery)
+        if self._gate.has_room_for(delivery.service_id):
+            return True
+        self._side(delivery.assignment).at_bulkhead.setdefault(delivery.service_id, deque()).append(delivery)
         return False
 
     def _past_bulkhead(self, side: _Side) -> Delivery | None:
@@ -304,7 +310,7 @@ class Dispatcher:
         if assignment.crowded and assignment.tracker.is_beyond_known(record.offset):
             self._crowded(assignment)
             return None
-        if len(assignment.open) >= self._bound():
+        if len(assignment.open) >= self._least and len(assignment.open) >= self._bound():
             self._brimming(assignment)
             return None
         if assignment.delayed and not self._due(assignment, record):

@@ -10,6 +10,7 @@ from typing import NamedTuple, Protocol
 
 from connector.core.pace import Bucket
 from connector.flow.assignment import Delivery
+from connector.flow.commits import Committer
 from connector.flow.hold import Holds
 from connector.flow.ports import Clock
 
@@ -47,7 +48,8 @@ class Look(Enum):
 
 
 class Gate:
-    """Counts the posts under way. `full` and `may_unblock` tell of commits; `on_open` is told how many may look again.
+    """Counts the posts under way. `may_unblock`: whether a post more is within the bounds of what a crash may repeat;
+    `on_open` is told how many may look again.
 
     It opens gradually, from one post on: at the start, when nobody knows yet whether the credentials are right, and
     after a hold.
@@ -60,7 +62,7 @@ class Gate:
         limit: Limit,
         rules: PaceRules,
         *,
-        full: Callable[[], bool],
+        committer: Committer,
         may_unblock: Callable[[], bool],
         on_open: Callable[[int], None],
     ) -> None:
@@ -68,23 +70,21 @@ class Gate:
         self._holds = holds
         self._limit = limit
         self._rules = rules
-        self._full = full
+        self._committer = committer
         self._may_unblock = may_unblock
         self._on_open = on_open
+        # Posts that may be under way while it opens; None: it is open, and the limit counts.
         self._ramp: int | None = 1
         self._bucket: Bucket | None = None
         self._alarm: asyncio.TimerHandle | None = None
         self._by_service: Counter[str] = Counter()
-        self._has_bulkheads = rules.service_share < 1
+        self._is_limited = rules.rate is not None
+        self.has_bulkheads = rules.service_share < 1
         self.probe: Delivery | None = None
         self.under_way = 0
-        self.share = 0.0
-
-    @property
-    def limit(self) -> int:
+        self.limit = 1
         """Posts that may be under way now."""
-        found = self._limit.limit
-        return found if self._ramp is None else min(found, self._ramp)
+        self.share = 0.0
 
     @property
     def rate(self) -> float | None:
@@ -105,22 +105,20 @@ class Gate:
         """What may go now. When that is nothing, `on_open` is called as soon as it may be something."""
         if self._holds.active:
             return self._look_held()
-        if self._full():
+        if self._committer.full:
             return Look.UNBLOCK if self._may_unblock() and self._has_turn() else Look.WAIT
-        if self.under_way >= self.limit:
+        if self.under_way >= self.limit or (self._is_limited and not self._has_turn()):
             return Look.WAIT
-        return Look.GO if self._has_turn() else Look.WAIT
+        return Look.GO
 
     def has_room_for(self, service_id: str) -> bool:
         """Whether one more post of this service leaves room for the others'."""
-        if not self._has_bulkheads:
-            return True
         return self._by_service[service_id] < max(1, int(self.limit * self._rules.service_share))
 
     def begin(self, delivery: Delivery) -> None:
         """Its post is about to be made."""
         self.under_way += 1
-        if self._has_bulkheads:
+        if self.has_bulkheads:
             self._by_service[delivery.service_id] += 1
         if self._holds.active and self.probe is None:
             self.probe = delivery
@@ -132,7 +130,7 @@ class Gate:
     def end(self, delivery: Delivery) -> bool:
         """Its post is over, whatever came of it; whether it was the one that was tried during a hold."""
         self.under_way -= 1
-        if self._has_bulkheads:
+        if self.has_bulkheads:
             self._by_service[delivery.service_id] -= 1
         if self.probe is not delivery:
             return False
@@ -141,20 +139,30 @@ class Gate:
 
     def answered(self, delivery: Delivery, *, overloaded: bool) -> None:
         """What its post says about how many may be under way. After `end`."""
-        before = self.limit
-        self._limit.answered(
-            delivery.began + delivery.post_seconds, delivery.post_seconds, overloaded, self.under_way + 1
-        )
+        seconds = delivery.post_seconds
+        self._limit.answered(delivery.began + seconds, seconds, overloaded, self.under_way + 1)
         if self._ramp is not None and not overloaded:
             self._ramp += 1
-            if self._ramp >= self._limit.limit:
-                self._ramp = None
-        if (more := self.limit - before) > 0:
-            self._on_open(more + 1)
+        if self._ramp is not None or self.limit != self._limit.limit:
+            self._set_limit()
 
     def begin_anew(self) -> None:
         """Open gradually from here on."""
         self._ramp = 1
+        self._set_limit()
+
+    def open_wide(self) -> None:
+        """Open at once: it was open before."""
+        self._ramp = None
+        self._set_limit()
+
+    def _set_limit(self) -> None:
+        before, found = self.limit, self._limit.limit
+        if self._ramp is not None and self._ramp >= found:
+            self._ramp = None
+        self.limit = found if self._ramp is None else self._ramp
+        if self.limit > before:
+            self._on_open(self.limit - before + 1)
 
     def stop(self) -> None:
         """Wake nobody any more."""

@@ -46,17 +46,14 @@ class Holds:
         self._clock = clock
         self._events = events
         self._in_force: dict[Kind, Hold] = {}
+        self.active = False
+        """Whether nothing new may be posted, but for one record to try."""
 
     def __getitem__(self, kind: Kind) -> Hold | None:
         return self._in_force.get(kind)
 
     def __contains__(self, kind: Kind) -> bool:
         return kind in self._in_force
-
-    @property
-    def active(self) -> bool:
-        """Whether nothing new may be posted, but for one record to try."""
-        return bool(self._in_force)
 
     @property
     def in_force(self) -> tuple[Hold, ...]:
@@ -73,9 +70,11 @@ class Holds:
         if kind not in self._in_force:
             now_ms = self._clock.now_ms()
             self._in_force[kind] = Hold(kind, reason, now_ms, self._clock.monotonic(), tries)
+            self.active = True
             self._events.hold_entered(kind, reason.code, reason.why, reason.remedy, reason.details)
 
     def leave(self, kind: Kind) -> None:
         """This one ends, if it is in force."""
         if (hold := self._in_force.pop(kind, None)) is not None:
+            self.active = bool(self._in_force)
             self._events.hold_left(kind, self._clock.monotonic() - hold.began)

@@ -106,7 +106,12 @@ class Judge:
     def answered(self, delivery: Delivery, destination: Destination, *, probed: bool) -> Destination | None:
         """Have the last word on where a record goes; None: it waits here. `probed`: it was tried during a hold."""
         if destination is SETTLED:
-            self._accepted(delivery, probed)
+            now = self._accepted_at = delivery.began + delivery.post_seconds
+            self._gate.answered(delivery, overloaded=False)
+            self._answers.add_unmarked(now)
+            self._letters.add(now, marked=False)
+            if self._holds.active or self._suspects:
+                self._passes(delivery, probed)
             return destination
         if delivery.assignment.gone:
             return destination
@@ -168,23 +173,18 @@ class Judge:
 
     # Answers, by fate.
 
-    def _accepted(self, delivery: Delivery, probed: bool) -> None:
-        now = self._accepted_at = delivery.began + delivery.post_seconds
-        self._gate.answered(delivery, overloaded=False)
-        self._answers.add(now, marked=False)
-        self._letters.add(now, marked=False)
+    def _passes(self, delivery: Delivery, probed: bool) -> None:
         if probed:
             self._end("endpoint", delivery)
             self._end("brake", delivery)
-        if self._holds.active or self._suspects:
-            self._show_well(delivery, probed)
+        self._show_well(delivery, probed)
 
     def _of_fate(
         self, delivery: Delivery, destination: Destination, outcome: Outcome, probed: bool
     ) -> Destination | None:
         if outcome.fate is Fate.RETRY:
             return self._failed(delivery, destination, outcome)
-        self._answers.add(self._clock.monotonic(), marked=False)
+        self._answers.add_unmarked(self._clock.monotonic())
         if probed:
             self._end("endpoint", delivery)
         if outcome.fate is Fate.HOLD:

@@ -125,7 +125,7 @@ class Loop:
             self.holds,
             limit,
             rules.pace,
-            full=lambda: self.committer.full,
+            committer=self.committer,
             may_unblock=self._may_unblock,
             on_open=self._wake,
         )
@@ -250,27 +250,23 @@ class Loop:
             assignment = delivery.assignment
             self._in_hand.add(delivery)
             try:
-                await self._deliver(delivery)
+                posts = delivery.request is not None
+                try:
+                    routed = await self._road.deliver(delivery)
+                finally:
+                    probed = posts and self.gate.end(delivery)
+                destination = self.judge.answered(delivery, routed, probed=probed)
+                if destination is not SETTLED:
+                    self._wake(1)  # this worker may be busy with a copy for long, and its post is over
+                if destination is not None:
+                    await self._settler.settle(delivery, destination, self._dispatcher)
+                if assignment.brims and self._dispatcher.has_room(assignment):
+                    self._brims_no_more(assignment)
             except Exception as error:  # a bug of ours must stop one partition, not lose a record or all the others
                 self._stop_partition(assignment, error)
             finally:
                 self._in_hand.discard(delivery)
                 assignment.end()
-
-    async def _deliver(self, delivery: Delivery) -> None:
-        posts, probed = delivery.request is not None, False
-        try:
-            routed = await self._road.deliver(delivery)
-        finally:
-            if posts:
-                probed = self.gate.end(delivery)
-        destination = self.judge.answered(delivery, routed, probed=probed)
-        if destination is not SETTLED:
-            self._wake(1)  # this worker may be busy with a copy for long, and its post is over
-        if destination is not None:
-            await self._settler.settle(delivery, destination, self._dispatcher)
-        if delivery.assignment.brims and self._dispatcher.has_room(delivery.assignment):
-            self._brims_no_more(delivery.assignment)
 
     def _may_unblock(self) -> bool:
         """Whether a crash would still post no more than the bounds of what is uncommitted and in flight again."""

@@ -186,7 +186,7 @@ class Connector:
             lambda: 0.5,
         )
         if warm:
-            self.loop.gate._ramp = None
+            self.loop.gate.open_wide()
         self.task = asyncio.create_task(self.loop.run())
 
     def _keep(self, _logger: object, level: str, line: MutableMapping[str, Any]) -> Mapping[str, Any]:
