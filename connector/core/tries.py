@@ -23,18 +23,21 @@ class Tries:
     def __init__(self, intervals: Intervals, now: float, chance: float, *, at_once: bool = False) -> None:
         self._longest = intervals.longest
         self._wait = intervals.first
+        self._changed = float("-inf")
         self.made = 0
         self.due = now
         if not at_once:
             self._put_off(now, chance)
 
-    def failed(self, now: float, chance: float) -> None:
-        """A try was made, and nothing is better."""
+    def failed(self, began: float, now: float, chance: float) -> None:
+        """A try that began then was made, and nothing is better; what changed since is still to be tried."""
         self.made += 1
-        self._put_off(now, chance)
+        if began >= self._changed:
+            self._put_off(now, chance)
 
     def at_once(self, now: float) -> None:
         """Something changed: the next try is due now."""
+        self._changed = now
         self.due = min(self.due, now)
 
     def _put_off(self, now: float, chance: float) -> None:

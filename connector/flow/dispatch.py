@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import chain
 from typing import Literal
 
@@ -251,24 +251,24 @@ class Dispatcher:
 
     def _to_try(self) -> Delivery | None:
         """The record to try during a hold: one that was not refused before, of another service and partition."""
-        found = self._best_to_try()
+        found = self._best_to_try(chain(self._fresh.runnable, self._delayed.runnable))
         for side in self._sides:
             for _ in range(_TAKES_A_TURN):
-                if not side.ready or (found is not None and not any(self._rank(found))):
+                if not side.ready or (found is not None and (found.refused or not any(self._rank(found)))):
                     break
                 taken = self._take_first(side)
                 if taken is not None and self._enters_lane(taken):
                     side.runnable.append(taken)
-                    found = self._best_to_try()
+                    found = self._best_to_try((taken,) if found is None else (found, taken))
         if found is not None:
             self._side(found.assignment).runnable.remove(found)
         return found
 
-    def _best_to_try(self) -> Delivery | None:
+    def _best_to_try(self, among: Iterable[Delivery]) -> Delivery | None:
         """Past what is refused, which no hold lets go: unless it has taken half the room, or no hold would ever end."""
         brimming = 2 * self._in_hand > self._most
         best: Delivery | None = None
-        for delivery in chain(self._fresh.runnable, self._delayed.runnable):
+        for delivery in among:
             if not delivery.assignment.wants(delivery.record.offset) or delivery.assignment.paused:
                 continue
             self._road.look_at_time(delivery)

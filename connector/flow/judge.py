@@ -114,6 +114,8 @@ class Judge:
                 self._passes(delivery, probed)
             return destination
         if delivery.assignment.gone:
+            if probed:
+                self._tried(delivery)
             return destination
         outcome = delivery.outcome
         if delivery.request is None or outcome is None:
@@ -313,7 +315,7 @@ class Judge:
         self._note(delivery)
         for hold in self._holds.in_force:
             if hold.tries is not None and hold.began <= delivery.began and hold.tries.due <= now:
-                hold.tries.failed(now, self._chance())
+                hold.tries.failed(delivery.began, now, self._chance())
 
     def _note(self, delivery: Delivery) -> None:
         delivery.trials += 1

@@ -19,7 +19,7 @@ def waits(chance: float, count: int) -> list[float]:
     for _ in range(count):
         seen.append(tries.due - now)
         now = tries.due
-        tries.failed(now, chance)
+        tries.failed(now, now, chance)
     return seen
 
 
@@ -41,10 +41,20 @@ def test_what_changed_makes_the_next_try_due_now_and_never_later() -> None:
     assert tries.due == 10.0
 
 
+def test_a_try_from_before_a_change_does_not_put_off_the_next_one() -> None:
+    """Its answer is to the old password."""
+    tries = Tries(INTERVALS, 0.0, 0.5)
+    tries.at_once(31.0)
+    tries.failed(30.0, 32.0, 0.5)
+    assert tries.due <= 31.0
+    tries.failed(33.0, 34.0, 0.5)
+    assert tries.due == 94.0
+
+
 def test_a_first_try_at_once_is_followed_by_the_usual_waits() -> None:
     tries = Tries(INTERVALS, 5.0, 0.5, at_once=True)
     assert tries.due == 5.0
-    tries.failed(5.0, 0.5)
+    tries.failed(5.0, 5.0, 0.5)
     assert (tries.due, tries.made) == (35.0, 1)
 
 
