@@ -236,6 +236,7 @@ class MemorySource:
 
     def start(self) -> None:
         """Join the group."""
+        self._tell(Counted(self._broker.count(self.topics)))
         self._broker.join(self)
 
     async def next(self) -> SourceEvent:
@@ -292,7 +293,6 @@ class MemorySource:
     def gain(self, partition: Partition, commit: Commit) -> None:
         """Called by the broker: the partition is this member's from its committed offset on."""
         self._position[partition] = commit.offset
-        self._tell(Counted(self._broker.count(self.topics)))
         self._tell(Assigned(partition, commit.offset, commit.metadata, *self._broker.describe(partition)))
         self.feed()
 

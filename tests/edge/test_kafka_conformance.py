@@ -75,6 +75,14 @@ async def test_a_partition_without_a_commit_is_read_from_its_beginning(cluster: 
         assert [record.offset for record in member.records] == [0, 1, 2]
 
 
+async def test_a_member_learns_how_many_partitions_all_members_share(cluster: Cluster) -> None:
+    """Whoever has which: each takes its part of the deployment's rate by it."""
+    topics = (cluster.create(3), cluster.create(2))
+    async with joined(cluster.member(*topics)) as first, joined(cluster.member(*topics)) as second:
+        # A topic that was made just now may be seen at the next look only.
+        await _until(lambda: first.counted[-1:] == second.counted[-1:] == [5], "both are told")
+
+
 async def test_a_member_goes_on_at_the_committed_offset_and_gets_its_metadata_back(cluster: Cluster) -> None:
     partition = Partition(cluster.create(), 0)
     _fill(cluster, partition, 5)

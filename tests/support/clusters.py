@@ -16,6 +16,7 @@ from connector.core.signals import (
     Asleep,
     Assigned,
     Committed,
+    Counted,
     Failed,
     Lost,
     Revoking,
@@ -51,6 +52,7 @@ class Member:
         self.committed: list[Committed] = []
         self.asleep: list[Partition] = []
         self.failed: list[Failed] = []
+        self.counted: list[int] = []
         self._listening = asyncio.create_task(self._listen())
 
     def start(self, room: int = ROOM, size: int = SIZE) -> None:
@@ -83,6 +85,8 @@ class Member:
                     self.committed.append(committed)
                 case Asleep(partition):
                     self.asleep.append(partition)
+                case Counted(partitions):
+                    self.counted.append(partitions)
                 case Failed() as failed:
                     self.failed.append(failed)
 

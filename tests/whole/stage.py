@@ -11,6 +11,8 @@ from typing import Any
 
 import fastavro
 from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka.admin._config import AlterConfigOpType, ConfigEntry, ConfigResource
+from confluent_kafka.admin._resource import ResourceType
 
 from connector.core.record import Headers, Partition, Record
 from connector.simulator.rules import ACCOUNT_ID, PASSWORD, Request
@@ -126,6 +128,12 @@ class Stage:
         self.cluster.kafka.create_topic(self.retry)
         if dead_letter:
             self.cluster.kafka.create_topic(self.dead_letter)
+
+    def configure(self, topic: str, name: str, value: str) -> None:
+        """Change a setting of a topic."""
+        entry = ConfigEntry(name, value, incremental_operation=AlterConfigOpType.SET)
+        resource = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=[entry])
+        self.cluster.kafka.admin().incremental_alter_configs([resource])[resource].result(20)
 
     def scenario(self, **content: Any) -> None:
         """The vendor's day from now on, as in a scenario file."""

@@ -123,6 +123,41 @@ async def test_aborted_transactions_and_their_markers_are_passed_over(stage: Sta
     assert stage.accepted_once(["e-0", "e-1", "e-2"])
 
 
+async def test_a_compacted_topic_is_read_over_its_gaps(tmp_path: Path) -> None:
+    """Of each key the newest event is posted, and the commit reaches the end."""
+    broker = KafkaBroker(tmp_path / "kafka", {"log.cleaner.backoff.ms": "100"})
+    await asyncio.to_thread(broker.start)
+    simulator = SimulatorServer(ListeningVendor())
+    stage = Stage(broker, tmp_path / "stage", simulator, await simulator.start())
+    try:
+        stage.create_topics()
+        for name, value in {
+            "cleanup.policy": "compact",
+            "segment.ms": "50",
+            "min.cleanable.dirty.ratio": "0.001",
+        }.items():
+            stage.configure(stage.main, name, value)
+        partition, written = Partition(stage.main, 0), 0
+
+        def has_gaps() -> bool:
+            nonlocal written
+            stage.produce_events([event(f"e-{written}", written % 5)])
+            written += 1
+            return stage.cluster.read(partition, 1)[0].offset > 0
+
+        await eventually(has_gaps, PATIENCE, "the log is compacted")
+        connector = stage.connector()
+        await connector.start()
+        newest = {f"e-{n}" for n in range(written - 5, written)}
+        await eventually(lambda: not stage.lost(newest), PATIENCE, "the newest of each key is accepted")
+        assert await connector.stop() == 0
+        assert stage.repeats == 0
+        assert stage.cluster.committed(partition) == written
+    finally:
+        await stage.close()
+        broker.kill()
+
+
 async def test_records_deleted_before_they_were_read_end_the_process_and_nothing_is_skipped(stage: Stage) -> None:
     partition = await _with_ten_settled(stage)
     stage.produce(single_object(event(f"later-{n}", n)) for n in range(5))

@@ -8,8 +8,6 @@ import signal
 from typing import Any
 
 import pytest
-from confluent_kafka.admin._config import AlterConfigOpType, ConfigEntry, ConfigResource
-from confluent_kafka.admin._resource import ResourceType
 
 from tests.support.connector_process import ConnectorProcess
 from tests.support.deadline import eventually
@@ -56,7 +54,7 @@ async def test_a_dead_letter_topic_that_takes_too_little_stops_its_partition_and
     await connector.start()
     await _waits_to_write(connector, f"{stage.main}-0")
 
-    _alter(stage, stage.dead_letter, "max.message.bytes", "100000")
+    stage.configure(stage.dead_letter, "max.message.bytes", "100000")
 
     await connector.until(accepted=1, dead_lettered=1)
     assert stage.dead_letters(1)[0].value == bad
@@ -143,9 +141,3 @@ async def test_20000_events_by_one_process_none_lost_none_twice(stage: Stage) ->
     assert books_balance(metrics)
     assert await connector.stop() == 0
     assert stage.accepted_once(fields["eventId"] for fields in events)
-
-
-def _alter(stage: Stage, topic: str, name: str, value: str) -> None:
-    entry = ConfigEntry(name, value, incremental_operation=AlterConfigOpType.SET)
-    resource = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=[entry])
-    stage.cluster.kafka.admin().incremental_alter_configs([resource])[resource].result(20)
