@@ -142,10 +142,11 @@ class Kafka(Section):
     """Where a group without any commit starts. `earliest` loses nothing; `error` stops with exit code 1. Partitions
     that are new to a known topic always start from their beginning."""
 
-    max_poll_interval: Duration = Field(default=5 * MINUTE, ge=10 * SECOND, le=24 * HOUR)
+    max_poll_interval: Duration = Field(default=2 * MINUTE, ge=10 * SECOND, le=24 * HOUR)
     """Time after which Kafka takes the partitions of a process that no longer polls. Longer than the drain and than a
     post, or a clean revoke would be cut short and its records posted again. Nor may it be shorter than librdkafka's
-    `session.timeout.ms`, 45s unless `client` says otherwise."""
+    `session.timeout.ms`, 45s unless `client` says otherwise. Not much longer either: so long can a group of the classic
+    protocol stand still when its coordinator comes back and has lost track of a member (KAFKA-20938)."""
 
     topics: Topics = Topics()
     """The topics of this connector."""

@@ -10,7 +10,7 @@ from tests.chaos.plan import FaultKind
 _IN_FLIGHT_SECONDS = 2.0
 """A post that was on the road when a fault struck can be accepted so much later; above the vendor's slowest answer."""
 
-_EFFECT_SECONDS = 15.0
+EFFECT_SECONDS = 15.0
 """Seconds for which a fault goes on to have an effect when what was broken is whole again: members that lost their
 place during it learn of it within a session time-out and a few heartbeats."""
 
@@ -48,7 +48,7 @@ def cause_of(repeat: Repeat, done: Sequence[Done]) -> int | None:
     What was posted and not committed then is posted again whatever comes after. None when no fault explains it.
     """
     for place, fault in enumerate(done):
-        if fault.at <= repeat.again and repeat.first <= fault.over + _EFFECT_SECONDS:
+        if fault.at <= repeat.again and repeat.first <= fault.over + EFFECT_SECONDS:
             return place
     return None
 

@@ -14,7 +14,7 @@ from connector.simulator.scenario import Lognormal, Reject, Rule, Scenario, When
 from connector.simulator.server import SimulatorServer
 from tests.chaos import judge, topics
 from tests.chaos import state as states
-from tests.chaos.books import Done
+from tests.chaos.books import EFFECT_SECONDS, Done
 from tests.chaos.judge import Judge
 from tests.chaos.plan import Fault, Parameters, event, faults
 from tests.chaos.state import State
@@ -164,8 +164,10 @@ class Run:
     async def _break(self) -> None:
         plan = faults(self._state.given)
         carried_out = sum(done.kind != "interruption" for done in self._state.done)
+        # Also when it is late: of two faults at once nobody could tell which one costs what.
+        rest = min(EFFECT_SECONDS, self._state.given.seconds / max(1, len(plan)) / 4)
         for fault in plan[carried_out:]:
-            await asyncio.sleep(max(0.0, fault.at - self._state.elapsed))
+            await asyncio.sleep(max(rest, fault.at - self._state.elapsed))
             done = await self._carry_out(fault)
             self._remember(self._state._replace(done=(*self._state.done, done)))
 
