@@ -133,7 +133,7 @@ def test_the_group_becomes_consumer_properties(write: Write) -> None:
     """An assignment strategy is the classic protocol's alone."""
     classic = consumer_properties(load(write(SMALLEST), {}).kafka)
     assert classic["partition.assignment.strategy"] == "cooperative-sticky"
-    assert classic["max.poll.interval.ms"] == 300_000
+    assert classic["max.poll.interval.ms"] == 120_000
     static = load(write(SMALLEST + "kafka: {group_protocol: consumer, group_instance_id: one}"), {}).kafka
     assert "partition.assignment.strategy" not in consumer_properties(static)
     assert consumer_properties(static)["group.instance.id"] == "one"
