@@ -5,7 +5,7 @@ from __future__ import annotations
 from connector.config.holding import Intervals as IntervalSettings
 from connector.config.openmarket import AnyService
 from connector.config.settings import Settings
-from connector.core.concurrency import Fixed
+from connector.core.concurrency import Adaptive, Fixed
 from connector.core.destination import Policy
 from connector.core.schedule import RetryPlan
 from connector.core.tries import Intervals
@@ -33,7 +33,8 @@ def flow_rules(settings: Settings) -> Rules:
 
 def limit(settings: Settings) -> Limit:
     """How many posts may be under way."""
-    return Fixed(settings.delivery.in_flight)
+    most = settings.delivery.in_flight
+    return Fixed(most) if settings.pace.concurrency == "fixed" else Adaptive(settings.pace.floor, most)
 
 
 def _pace(settings: Settings) -> PaceRules:

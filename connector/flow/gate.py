@@ -22,8 +22,14 @@ class Limit(Protocol):
     def limit(self) -> int:
         """The number now."""
 
-    def answered(self, now: float, seconds: float, overloaded: bool, under_way: int) -> None:
+    def answered(self, now: float, seconds: float, under_way: int) -> None:
         """A post was answered after so many seconds; so many were under way, this one included."""
+
+    def refused(self, now: float, seconds: float) -> None:
+        """The vendor asked to wait, or for fewer."""
+
+    def failed(self, now: float, seconds: float) -> None:
+        """No answer in time, or an error that may come of too many posts."""
 
 
 class PaceRules(NamedTuple):
@@ -137,14 +143,21 @@ class Gate:
         self.probe = None
         return True
 
-    def answered(self, delivery: Delivery, *, overloaded: bool) -> None:
-        """What its post says about how many may be under way. After `end`."""
+    def answered(self, delivery: Delivery) -> None:
+        """What an answer says about how many posts may be under way. After `end`."""
         seconds = delivery.post_seconds
-        self._limit.answered(delivery.began + seconds, seconds, overloaded, self.under_way + 1)
-        if self._ramp is not None and not overloaded:
+        self._limit.answered(delivery.began + seconds, seconds, self.under_way + 1)
+        if self._ramp is not None:
             self._ramp += 1
-        if self._ramp is not None or self.limit != self._limit.limit:
             self._set_limit()
+        elif self.limit != self._limit.limit:
+            self._set_limit()
+
+    def failed(self, delivery: Delivery, *, refused: bool) -> None:
+        """The same of an answer that may come of too many posts. `refused`: it says so."""
+        learn = self._limit.refused if refused else self._limit.failed
+        learn(delivery.began + delivery.post_seconds, delivery.post_seconds)
+        self._set_limit()
 
     def begin_anew(self) -> None:
         """Open gradually from here on."""

@@ -107,7 +107,7 @@ class Judge:
         """Have the last word on where a record goes; None: it waits here. `probed`: it was tried during a hold."""
         if destination is SETTLED:
             now = self._accepted_at = delivery.began + delivery.post_seconds
-            self._gate.answered(delivery, overloaded=False)
+            self._gate.answered(delivery)
             self._answers.add_unmarked(now)
             self._letters.add(now, marked=False)
             if self._holds.active or self._suspects:
@@ -120,8 +120,10 @@ class Judge:
         outcome = delivery.outcome
         if delivery.request is None or outcome is None:
             return self._letter(delivery, destination, Delivered.NEVER_SENT)
-        if outcome.delivered is not Delivered.NEVER_SENT:
-            self._gate.answered(delivery, overloaded=outcome.overloaded)
+        if outcome.overloaded and outcome.delivered is not Delivered.NEVER_SENT:
+            self._gate.failed(delivery, refused=outcome.asks_to_wait)
+        elif outcome.delivered is not Delivered.NEVER_SENT:
+            self._gate.answered(delivery)
         if outcome.fate is not Fate.HOLD:
             self._suspects.acquit(delivery)
         found = self._of_fate(delivery, destination, outcome, probed)

@@ -1,0 +1,111 @@
+"""The limit on posts under way: it stays within its bounds, and finds where more of them only wait."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from benchmarks.concurrency.scenarios import SCENARIOS, Scenario, phases
+from connector.core.concurrency import Adaptive, Fixed
+
+FLOOR, CEILING = 2, 50
+seconds = st.floats(0, 60)
+steps = st.tuples(st.sampled_from(["answered", "refused", "failed"]), st.floats(0, 5), seconds, st.integers(1, 60))
+
+
+def tell(limit: Adaptive, what: str, now: float, took: float, under_way: int) -> None:
+    if what == "answered":
+        limit.answered(now, took, under_way)
+    elif what == "refused":
+        limit.refused(now, took)
+    else:
+        limit.failed(now, took)
+
+
+@given(st.lists(steps, max_size=400))
+def test_whatever_is_answered_the_limit_stays_within_its_bounds(story: list[tuple[str, float, float, int]]) -> None:
+    """And a refusal or a failure never raises it."""
+    limit, now = Adaptive(FLOOR, CEILING), 0.0
+    for what, pause, took, under_way in story:
+        now += pause
+        before = limit.limit
+        tell(limit, what, now, took, under_way)
+        assert FLOOR <= limit.limit <= CEILING
+        assert what == "answered" or limit.limit <= before
+
+
+@settings(max_examples=25)
+@given(st.lists(st.tuples(st.floats(0, 0.1), st.floats(0.001, 0.05)), min_size=100, max_size=300))
+def test_posts_that_do_not_use_the_limit_do_not_raise_it(story: list[tuple[float, float]]) -> None:
+    """Nothing is known of what more of them would do."""
+    limit, now = Adaptive(1, 64), 0.0
+    first = limit.limit
+    for pause, took in story:
+        now += pause
+        limit.answered(now, took, under_way=first // 2)
+    assert limit.limit <= first
+
+
+def test_a_fixed_limit_learns_nothing() -> None:
+    limit = Fixed(7)
+    limit.answered(1.0, 0.1, 7)
+    limit.refused(1.0, 0.1)
+    limit.failed(1.0, 0.1)
+    assert limit.limit == 7
+
+
+def test_refusals_of_one_round_trip_count_once() -> None:
+    """A burst of 429s is one message."""
+    limit = Adaptive(1, 64)
+    for _ in range(8):
+        limit.refused(1.0, 0.02)
+    assert limit.limit == 7
+    limit.refused(1.1, 0.02)
+    assert limit.limit == 4
+
+
+def test_some_failures_are_made_by_every_day() -> None:
+    """A twentieth of the answers: nobody posts less for them."""
+    limit, now = Adaptive(1, 64), 0.0
+    for number in range(4000):
+        now += 0.001
+        if number % 20:
+            limit.answered(now, 0.02, limit.limit)
+        else:
+            limit.failed(now, 0.02)
+    assert limit.limit == 64
+
+
+def test_a_vendor_that_hangs_is_posted_to_by_few() -> None:
+    """Each time-out says so, as long as they are many."""
+    limit = Adaptive(1, 64)
+    for _ in range(40):
+        limit.failed(30.0, 30.0)
+    assert limit.limit < 10
+
+
+def test_what_our_own_loop_takes_is_no_queue_at_the_vendor() -> None:
+    """Five milliseconds with many under way are as good as one with few."""
+    limit, now = Adaptive(1, 64), 0.0
+    for _ in range(4000):
+        now += 0.0001
+        limit.answered(now, limit.limit * 0.0001, limit.limit)
+    assert limit.limit == 64
+
+
+@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("scenario", SCENARIOS[:3], ids=lambda scenario: scenario.name)
+def test_it_finds_the_knee_of_a_vendor_whose_capacity_changes(scenario: Scenario, seed: int) -> None:
+    """500 requests a second, then 50, then 500: from 10 s after each step 90 % of it, and failures below 1 %."""
+    for phase in phases(scenario, lambda: Adaptive(1, 64), seed):
+        assert phase.used >= 0.9
+        assert phase.failed < 0.01
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS[5:9], ids=lambda scenario: scenario.name)
+def test_it_is_near_what_the_vendor_can_do_on_every_other_day(scenario: Scenario) -> None:
+    """Slower answers, three processes, a bound, failures."""
+    for phase in phases(scenario, lambda: Adaptive(1, 64), seed=1):
+        assert phase.used >= 0.75
+        assert phase.failed < 0.06
