@@ -14,6 +14,9 @@ from connector.flow.commits import Committer
 from connector.flow.hold import Holds
 from connector.flow.ports import Clock
 
+_PATIENCE = 1.0
+"""Seconds without an answer after which one post more may be under way while the gate opens."""
+
 
 class Limit(Protocol):
     """Finds how many posts may be under way."""
@@ -57,8 +60,8 @@ class Gate:
     """Counts the posts under way. `may_unblock`: whether a post more is within the bounds of what a crash may repeat;
     `on_open` is told how many may look again.
 
-    It opens gradually, from one post on: at the start, when nobody knows yet whether the credentials are right, and
-    after a hold.
+    It opens gradually, from one post on and by one more with each answer: at the start, when nobody knows yet whether
+    the credentials are right, and after a hold.
     """
 
     def __init__(
@@ -81,6 +84,7 @@ class Gate:
         self._on_open = on_open
         # Posts that may be under way while it opens; None: it is open, and the limit counts.
         self._ramp: int | None = 1
+        self._ramp_at = clock.monotonic()
         self._bucket: Bucket | None = None
         self._alarm: asyncio.TimerHandle | None = None
         self._by_service: Counter[str] = Counter()
@@ -113,9 +117,9 @@ class Gate:
             return self._look_held()
         if self._committer.full:
             return Look.UNBLOCK if self._may_unblock() and self._has_turn() else Look.WAIT
-        if self.under_way >= self.limit or (self._is_limited and not self._has_turn()):
+        if self.under_way >= self.limit and not self._opens_by_time():
             return Look.WAIT
-        return Look.GO
+        return Look.GO if not self._is_limited or self._has_turn() else Look.WAIT
 
     def has_room_for(self, service_id: str) -> bool:
         """Whether one more post of this service leaves room for the others'."""
@@ -148,8 +152,7 @@ class Gate:
         seconds = delivery.post_seconds
         self._limit.answered(delivery.began + seconds, seconds, self.under_way + 1)
         if self._ramp is not None:
-            self._ramp += 1
-            self._set_limit()
+            self._widen()
         elif self.limit != self._limit.limit:
             self._set_limit()
 
@@ -162,7 +165,25 @@ class Gate:
     def begin_anew(self) -> None:
         """Open gradually from here on."""
         self._ramp = 1
+        self._ramp_at = self._clock.monotonic()
         self._set_limit()
+
+    def _opens_by_time(self) -> bool:
+        """One more for each second without an answer: the first one may be slow, and nobody has been refused."""
+        if self._ramp is None:
+            return False
+        wait = self._ramp_at + _PATIENCE - self._clock.monotonic()
+        if wait > 0:
+            self._open_in(wait)
+            return False
+        self._widen()
+        return self.under_way < self.limit
+
+    def _widen(self) -> None:
+        if self._ramp is not None:
+            self._ramp += 1
+            self._ramp_at = self._clock.monotonic()
+            self._set_limit()
 
     def open_wide(self) -> None:
         """Open at once: it was open before."""

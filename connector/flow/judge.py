@@ -237,7 +237,9 @@ class Judge:
                 self._disarm(now)
         if "brake" not in self._holds or delivered is Delivered.MAYBE:
             return destination
-        # Posted again later, where it was posted: its answer was no.
+        if delivery.request is not None:
+            self._note(delivery)
+            return KEEP  # posted again later: its answer was no, and may be another one by then
         self._braked.append(delivery)
         return None
 

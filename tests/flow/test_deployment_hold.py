@@ -138,12 +138,27 @@ async def test_a_process_that_starts_with_a_wrong_password_tries_it_once(clock: 
 @run_virtual
 async def test_it_opens_gradually_from_the_first_acceptance_on(clock: VirtualClock) -> None:
     """As many more at a time as were accepted."""
-    kafka, vendor = broker(clock), Vendor(clock, latency=1.0)
+    kafka, vendor = broker(clock), Vendor(clock, latency=0.5)
     for n in range(50):
         feed(kafka, event(n))
     async with running(Connector(kafka, vendor, clock, warm=False)):
-        await asyncio.sleep(4.5)
-        assert [vendor.at.count(float(second)) for second in range(5)] == [1, 2, 4, 8, 8]
+        await asyncio.sleep(2.25)
+        assert [vendor.at.count(half / 2) for half in range(5)] == [1, 2, 4, 8, 8]
+
+
+@run_virtual
+async def test_a_slow_first_answer_keeps_the_others_for_a_second_each(clock: VirtualClock) -> None:
+    """Nobody was refused yet: one service that hangs must not keep all others for the time of its time-out."""
+    kafka, vendor = broker(clock), Vendor(clock)
+    vendor.script = lambda who, _before: None if who == number(0) else ACCEPTED
+    for n in range(50):
+        feed(kafka, event(n))
+    connector = Connector(kafka, vendor, clock, warm=False)
+    await asyncio.sleep(0.9)
+    assert len(vendor.posted) == 1
+    await asyncio.sleep(2)
+    assert connector.count("records_accepted") == 49
+    await connector.leave(budget=1)
 
 
 @run_virtual

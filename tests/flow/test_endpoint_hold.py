@@ -121,7 +121,7 @@ async def test_a_few_failures_are_no_outage(clock: VirtualClock) -> None:
 @run_virtual
 async def test_it_opens_gradually(clock: VirtualClock) -> None:
     """After a probe that is accepted not all at once, but twice as many each time."""
-    kafka, vendor = broker(clock), ScriptedVendor(always(UNAVAILABLE), latency=1.0)
+    kafka, vendor = broker(clock), ScriptedVendor(always(UNAVAILABLE), latency=0.5)
     for n in range(200):
         feed(kafka, event(n))
     async with running(Connector(kafka, vendor, clock)) as connector:
@@ -132,7 +132,7 @@ async def test_it_opens_gradually(clock: VirtualClock) -> None:
                 await asyncio.sleep(0.1)
         posted = [len(vendor.posted)]
         for _ in range(4):
-            await asyncio.sleep(1.0)
+            await asyncio.sleep(0.5)
             posted.append(len(vendor.posted))
         assert [later - earlier for earlier, later in pairwise(posted)] == [2, 4, 8, 8]
 

@@ -14,7 +14,7 @@ HELD_HISTORIES = 96
 
 BLOCKS = 12
 
-FAILED_ONCE: list[tuple[int, Fortune]] = [(280, "deadly")]
+FAILED_ONCE: list[tuple[int, Fortune]] = [(280, "deadly"), (198, "alone")]
 """Every seed that ever failed."""
 
 
