@@ -14,6 +14,9 @@ from connector.flow.commits import Committer
 from connector.flow.hold import Holds
 from connector.flow.ports import Clock
 
+_SHORTEST_WAIT = 0.001
+"""Seconds. uvloop's timers are no finer: a shorter wait would ring at once, and be asked for again until it is over."""
+
 
 class Limit(Protocol):
     """Finds how many posts may be under way."""
@@ -82,7 +85,8 @@ class Gate:
         # Posts that may be under way while it opens; None: it is open, and the limit counts.
         self._ramp: int | None = 1
         self._bucket: Bucket | None = None
-        self._alarm: asyncio.TimerHandle | None = None
+        self._alarm: asyncio.Handle | None = None
+        self._rings_at = 0.0
         self._by_service: Counter[str] = Counter()
         self._is_limited = rules.rate is not None
         self.has_bulkheads = rules.service_share < 1
@@ -203,11 +207,12 @@ class Gate:
 
     def _open_in(self, seconds: float) -> None:
         loop = asyncio.get_running_loop()
-        at = loop.time() + seconds
+        at = loop.time() + max(seconds, _SHORTEST_WAIT)
         if self._alarm is not None:
-            if self._alarm.when() <= at and not self._alarm.cancelled():
+            if self._rings_at <= at and not self._alarm.cancelled():
                 return
             self._alarm.cancel()
+        self._rings_at = at
         self._alarm = loop.call_at(at, self._ring)
 
     def _ring(self) -> None:

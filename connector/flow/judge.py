@@ -93,7 +93,8 @@ class Judge:
         self._suspects: Suspects[Delivery] = Suspects()
         self._alone: dict[Delivery, asyncio.TimerHandle] = {}
         self._braked: deque[Delivery] = deque()
-        self._pause: asyncio.TimerHandle | None = None
+        self._pause: asyncio.Handle | None = None
+        self._pause_ends = 0.0
         self._armed_from = float("-inf")
         self._accepted_at = self._renewed_at = float("-inf")
         self._tried_before = Tried()
@@ -291,9 +292,10 @@ class Judge:
         loop = asyncio.get_running_loop()
         ends = loop.time() + seconds
         if self._pause is not None:
-            if ends <= self._pause.when():
+            if ends <= self._pause_ends:
                 return
             self._pause.cancel()
+        self._pause_ends = ends
         self._pause = loop.call_at(ends, self._pause_is_over)
         reason = Reason(outcome.code, f"asked to wait {seconds:g} s", "nothing: posting goes on then")
         self._holds.enter("retry_after", reason)
