@@ -140,10 +140,15 @@ class Judge:
         return maybe, delivery.trials, *self._tried_before.rank(delivery.record.partition, delivery.service_id)
 
     def renewed(self) -> None:
-        """There are new credentials: see at once whether they are better, with one post."""
+        """There are new credentials: see at once whether they are better, with one post.
+
+        Also of an endpoint that is down: under TLS 1.3 a certificate that was taken for a while and is refused now,
+        since it expired or was withdrawn, shows as connections that break.
+        """
         self._renewed_at = self._clock.monotonic()
         self._gate.begin_anew()
         self.try_now("deployment")
+        self.try_now("endpoint")
 
     def try_now(self, kind: Literal["deployment", "endpoint"]) -> bool:
         """Try a record now; False when there is no such hold."""

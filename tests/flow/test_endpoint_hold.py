@@ -33,6 +33,7 @@ from tests.support.clock import VirtualClock, run_virtual
 
 UNAVAILABLE = Reply(503, None, b"")
 UNSENT = NoReply(Failure.CONNECT, sent=False)
+RESET = NoReply(Failure.RESET, sent=True)
 TIMED_OUT = NoReply(Failure.TIMEOUT, sent=True)
 OUTAGE = 60.0
 MOST_PROBES = 8
@@ -185,6 +186,24 @@ async def test_holds_nest_and_end_independently(clock: VirtualClock) -> None:
         await asyncio.sleep(7200)
         assert connector.loop.holds.in_force == ()
         assert connector.count("records_accepted") == 40
+
+
+@run_virtual
+async def test_new_certificates_are_tried_at_once(clock: VirtualClock) -> None:
+    """One that expired while it was in use looks like an endpoint that breaks connections."""
+    kafka, vendor = broker(clock), ScriptedVendor(always(RESET))
+    for n in range(60):
+        feed(kafka, event(n))
+    async with running(Connector(kafka, vendor, clock)) as connector:
+        await asyncio.sleep(300)
+        assert [hold.kind for hold in connector.loop.holds.in_force] == ["endpoint"]
+        before = len(vendor.posted)
+        while len(vendor.posted) == before:  # noqa: ASYNC110 - virtual time
+            await asyncio.sleep(1)
+        vendor.script = always(ACCEPTED)  # the next probe is 30 s away
+        connector.loop.judge.renewed()
+        await asyncio.sleep(1)
+        assert "endpoint" not in connector.loop.holds
 
 
 @run_virtual
