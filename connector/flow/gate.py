@@ -51,6 +51,8 @@ class Look(Enum):
     GO = auto()
     PROBE = auto()
     """One record, to try whether a hold may end."""
+    PROBE_ANOTHER = auto()
+    """The same, but none that was refused."""
     UNBLOCK = auto()
     """Only a record that keeps others from being committed."""
     WAIT = auto()
@@ -187,14 +189,15 @@ class Gate:
             self._alarm.cancel()
 
     def _look_held(self) -> Look:
-        due = self._holds.next_try()
-        if due is None or self.probe is not None:
+        dues = self._holds.next_tries()
+        if dues is None or self.probe is not None:
             return Look.WAIT
-        wait = due - self._clock.monotonic()
+        wait, wait_for_another = (due - self._clock.monotonic() for due in dues)
         if wait > 0:
-            self._open_in(wait)
+            self._open_in(wait_for_another if wait_for_another > 0 else wait)
+        if wait_for_another > 0 or not self._has_turn():
             return Look.WAIT
-        return Look.PROBE if self._has_turn() else Look.WAIT
+        return Look.PROBE_ANOTHER if wait > 0 else Look.PROBE
 
     def _has_turn(self) -> bool:
         """Whether the rate allows one more now."""

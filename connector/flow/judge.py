@@ -262,11 +262,12 @@ class Judge:
             "vendor_code": outcome.vendor_code,
             "request_id": outcome.request_id,
         }
-        # Where another one passed just now, this one is probably refused alone: one more post shows it. So it does when
-        # this one was posted with credentials that are no longer in force.
+        # Where another one passed just now, this one is probably refused alone: a post of another one shows it. So does
+        # any when this one was posted with credentials that are no longer in force.
         canary = self._rules.canary
-        at_once = now - self._accepted_at < canary.first or delivery.began < self._renewed_at
-        tries = Tries(canary, now, self._chance(), at_once=at_once)
+        tries = Tries(canary, now, self._chance(), others_at_once=now - self._accepted_at < canary.first)
+        if delivery.began < self._renewed_at:
+            tries.at_once(now)
         self._holds.enter("deployment", Reason(outcome.code, outcome.why, outcome.remedy, details), tries)
 
     def _hold_endpoint(self, outcome: Outcome, share: float, now: float) -> None:
@@ -323,7 +324,7 @@ class Judge:
         now = self._clock.monotonic()
         self._note(delivery)
         for hold in self._holds.in_force:
-            if hold.tries is not None and hold.began <= delivery.began and hold.tries.due <= now:
+            if hold.tries is not None and hold.began <= delivery.began and hold.tries.due_for_others <= now:
                 hold.tries.failed(delivery.began, now, self._chance())
 
     def _note(self, delivery: Delivery) -> None:
