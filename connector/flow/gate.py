@@ -142,6 +142,8 @@ class Gate:
     def end(self, delivery: Delivery) -> bool:
         """Its post is over, whatever came of it; whether it was the one that was tried during a hold."""
         self.under_way -= 1
+        if not self.under_way and self._ramp == 0:
+            self.begin_anew()
         if self.has_bulkheads:
             self._by_service[delivery.service_id] -= 1
         if self.probe is not delivery:
@@ -153,7 +155,7 @@ class Gate:
         """What an answer says about how many posts may be under way. After `end`."""
         seconds = delivery.post_seconds
         self._limit.answered(delivery.began + seconds, seconds, self.under_way + 1)
-        if self._ramp is not None:
+        if self._ramp:
             self._ramp += 1
             self._set_limit()
         elif self.limit != self._limit.limit:
@@ -168,6 +170,11 @@ class Gate:
     def begin_anew(self) -> None:
         """Open gradually from here on."""
         self._ramp = 1
+        self._set_limit()
+
+    def drain(self) -> None:
+        """Nothing new until all that is under way is answered, or somebody calls `begin_anew`."""
+        self._ramp = 0 if self.under_way else 1
         self._set_limit()
 
     def open_wide(self) -> None:
