@@ -13,6 +13,7 @@ class Mount:
     def __init__(self, folder: Path, **files: str) -> None:
         self._folder = folder
         self._turn = 0
+        folder.mkdir(parents=True, exist_ok=True)
         self.swap(**files)
         for name in files:
             (folder / name).symlink_to(Path("..data", name))
