@@ -166,6 +166,25 @@ async def test_a_port_that_is_closed_under_load_repeats_only_what_was_under_way(
     assert await connector.stop() == 0
 
 
+async def test_a_vendor_who_can_do_less_than_before_is_not_overrun(stage: Stage) -> None:
+    """A queue before five servers, then one, then five: few are turned away, and nobody goes to the retry topic."""
+    stage.create_topics(partitions=4)
+    marks = [f"e-{n}" for n in range(600)]
+    stage.produce_events(event(mark, n) for n, mark in enumerate(marks))
+    queue = {
+        "service_time": {"kind": "fixed", "seconds": 0.02},
+        "turned_away": {"kind": "too_many", "retry_after": None},
+    }
+    stage.scenario(capacity={"servers": [{"count": 5}], **queue})
+    connector = stage.connector(log={"accepted": False})
+    await connector.start()
+    steps = [{"after": 1.5 * number, "count": count} for number, count in enumerate((5, 1, 5))]
+    stage.scenario(capacity={"servers": steps, **queue})
+    await _cost_nothing(stage, connector, marks)
+    assert stage.simulator.ledger.answers.get("too_many", 0) <= len(marks) // 20
+    assert connector.lines("hold_entered") == connector.lines("retried") == []
+
+
 WRONG_ADDRESSES: dict[str, dict[str, Any]] = {
     "redirected": {"kind": "redirect", "location": "https://elsewhere.example/"},
     "wrong_address": {"kind": "html", "status": 404},
