@@ -18,16 +18,21 @@ class Intervals(NamedTuple):
 
 
 class Tries:
-    """Growing waits between tries. `chance` in [0, 1) places a wait within ± 20 %."""
+    """Growing waits between tries. `chance` in [0, 1) places a wait within ± 20 %.
 
-    def __init__(self, intervals: Intervals, now: float, chance: float, *, at_once: bool = False) -> None:
+    `due`: when any record may be tried; `due_for_others`, never later: one that was not refused yet.
+    """
+
+    def __init__(self, intervals: Intervals, now: float, chance: float, *, others_at_once: bool = False) -> None:
         self._longest = intervals.longest
         self._wait = intervals.first
         self._changed = float("-inf")
         self.made = 0
-        self.due = now
-        if not at_once:
-            self._put_off(now, chance)
+        self.due = self.due_for_others = now
+        self._put_off(now, chance)
+        if others_at_once:
+            self.due_for_others = now
+            self._wait = intervals.first
 
     def failed(self, began: float, now: float, chance: float) -> None:
         """A try that began then was made, and nothing is better; what changed since is still to be tried."""
@@ -39,9 +44,10 @@ class Tries:
         """Something changed: the next try is due now."""
         self._changed = now
         self.due = min(self.due, now)
+        self.due_for_others = min(self.due_for_others, now)
 
     def _put_off(self, now: float, chance: float) -> None:
-        self.due = now + self._wait * (1 + _JITTER * (2 * chance - 1))
+        self.due = self.due_for_others = now + self._wait * (1 + _JITTER * (2 * chance - 1))
         self._wait = min(self._wait * 2, self._longest)
 
 

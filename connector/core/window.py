@@ -109,3 +109,40 @@ class Recent:
         self._marked += marked
         if len(self._times) > self._size:
             self._marked -= self._times.popleft()[1]
+
+
+class Streak:
+    """Failures of the last `span` seconds after which nobody passed who began when the first of them did, or later.
+
+    Who began before it and passes afterwards says nothing about what became of the other side meanwhile.
+    """
+
+    __slots__ = ("_began", "_length", "_since", "_span")
+
+    def __init__(self, span: float) -> None:
+        self._span = span
+        self.clear()
+
+    def __len__(self) -> int:
+        return self._length
+
+    def clear(self) -> None:
+        """Forget it."""
+        self._length = 0
+        self._began = self._since = float("inf")
+
+    def failed(self, began: float, now: float) -> int:
+        """One more that began then and fails now; how many it is with this one."""
+        if now - self._since >= self._span:
+            self.clear()
+        self._began = min(self._began, began)
+        self._since = min(self._since, now)
+        self._length += 1
+        return self._length
+
+    def passed(self, began: float) -> bool:
+        """Somebody passed who began then; whether that is the end of a streak."""
+        ends = began >= self._began
+        if ends:
+            self.clear()
+        return ends

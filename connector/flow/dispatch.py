@@ -191,8 +191,8 @@ class Dispatcher:
             if delivery is not None:
                 self._count_share(delivery)
             return delivery
-        if look is Look.PROBE:
-            return self._to_try()
+        if look is Look.PROBE or look is Look.PROBE_ANOTHER:
+            return self._to_try(another=look is Look.PROBE_ANOTHER)
         return self._blocking() if look is Look.UNBLOCK else None
 
     def _count_share(self, delivery: Delivery) -> None:
@@ -249,9 +249,12 @@ class Dispatcher:
                 del side.at_bulkhead[service_id]
         return None
 
-    def _to_try(self) -> Delivery | None:
-        """The record to try during a hold: one that was not refused before, of another service and partition."""
-        found = self._best_to_try(chain(self._fresh.runnable, self._delayed.runnable))
+    def _to_try(self, *, another: bool) -> Delivery | None:
+        """The record to try during a hold: one that was not refused before, of another service and partition.
+
+        As far as there is one; with `another`, none else.
+        """
+        found = self._best_to_try(chain(self._fresh.runnable, self._delayed.runnable), another)
         for side in self._sides:
             for _ in range(_TAKES_A_TURN):
                 if not side.ready or (found is not None and (found.refused or not any(self._rank(found)))):
@@ -259,12 +262,12 @@ class Dispatcher:
                 taken = self._take_first(side)
                 if taken is not None and self._enters_lane(taken):
                     side.runnable.append(taken)
-                    found = self._best_to_try((taken,) if found is None else (found, taken))
+                    found = self._best_to_try((taken,) if found is None else (found, taken), another)
         if found is not None:
             self._side(found.assignment).runnable.remove(found)
         return found
 
-    def _best_to_try(self, among: Iterable[Delivery]) -> Delivery | None:
+    def _best_to_try(self, among: Iterable[Delivery], another: bool) -> Delivery | None:
         """Past what is refused, which no hold lets go: unless it has taken half the room, or no hold would ever end."""
         brimming = 2 * self._in_hand > self._most
         best: Delivery | None = None
@@ -273,6 +276,8 @@ class Dispatcher:
                 continue
             self._road.look_at_time(delivery)
             if delivery.refused is None:
+                if another and delivery.trials:
+                    continue
                 if best is None or self._rank(delivery) < self._rank(best):
                     best = delivery
             elif delivery.refused.cause.code == EXPIRED or (best is None and brimming):

@@ -17,6 +17,9 @@ from connector.flow.ports import Clock
 _PATIENCE = 1.0
 """Seconds without an answer after which one post more may be under way while the gate opens."""
 
+_SHORTEST_WAIT = 0.001
+"""Seconds. uvloop's timers are no finer: a shorter wait would ring at once, and be asked for again until it is over."""
+
 
 class Limit(Protocol):
     """Finds how many posts may be under way."""
@@ -51,6 +54,8 @@ class Look(Enum):
     GO = auto()
     PROBE = auto()
     """One record, to try whether a hold may end."""
+    PROBE_ANOTHER = auto()
+    """The same, but none that was refused."""
     UNBLOCK = auto()
     """Only a record that keeps others from being committed."""
     WAIT = auto()
@@ -86,7 +91,8 @@ class Gate:
         self._ramp: int | None = 1
         self._ramp_at = clock.monotonic()
         self._bucket: Bucket | None = None
-        self._alarm: asyncio.TimerHandle | None = None
+        self._alarm: asyncio.Handle | None = None
+        self._rings_at = 0.0
         self._by_service: Counter[str] = Counter()
         self._is_limited = rules.rate is not None
         self.has_bulkheads = rules.service_share < 1
@@ -140,6 +146,8 @@ class Gate:
     def end(self, delivery: Delivery) -> bool:
         """Its post is over, whatever came of it; whether it was the one that was tried during a hold."""
         self.under_way -= 1
+        if not self.under_way and self._ramp == 0:
+            self.begin_anew()
         if self.has_bulkheads:
             self._by_service[delivery.service_id] -= 1
         if self.probe is not delivery:
@@ -151,7 +159,7 @@ class Gate:
         """What an answer says about how many posts may be under way. After `end`."""
         seconds = delivery.post_seconds
         self._limit.answered(delivery.began + seconds, seconds, self.under_way + 1)
-        if self._ramp is not None:
+        if self._ramp:
             self._widen()
         elif self.limit != self._limit.limit:
             self._set_limit()
@@ -170,7 +178,7 @@ class Gate:
 
     def _opens_by_time(self) -> bool:
         """One more for each second without an answer: the first one may be slow, and nobody has been refused."""
-        if self._ramp is None:
+        if not self._ramp:
             return False
         wait = self._ramp_at + _PATIENCE - self._clock.monotonic()
         if wait > 0:
@@ -180,10 +188,15 @@ class Gate:
         return self.under_way < self.limit
 
     def _widen(self) -> None:
-        if self._ramp is not None:
+        if self._ramp:
             self._ramp += 1
             self._ramp_at = self._clock.monotonic()
             self._set_limit()
+
+    def drain(self) -> None:
+        """Nothing new until all that is under way is answered, or somebody calls `begin_anew`."""
+        self._ramp = 0 if self.under_way else 1
+        self._set_limit()
 
     def open_wide(self) -> None:
         """Open at once: it was open before."""
@@ -204,14 +217,15 @@ class Gate:
             self._alarm.cancel()
 
     def _look_held(self) -> Look:
-        due = self._holds.next_try()
-        if due is None or self.probe is not None:
+        dues = self._holds.next_tries()
+        if dues is None or self.probe is not None:
             return Look.WAIT
-        wait = due - self._clock.monotonic()
+        wait, wait_for_another = (due - self._clock.monotonic() for due in dues)
         if wait > 0:
-            self._open_in(wait)
+            self._open_in(wait_for_another if wait_for_another > 0 else wait)
+        if wait_for_another > 0 or not self._has_turn():
             return Look.WAIT
-        return Look.PROBE if self._has_turn() else Look.WAIT
+        return Look.PROBE_ANOTHER if wait > 0 else Look.PROBE
 
     def _has_turn(self) -> bool:
         """Whether the rate allows one more now."""
@@ -224,11 +238,12 @@ class Gate:
 
     def _open_in(self, seconds: float) -> None:
         loop = asyncio.get_running_loop()
-        at = loop.time() + seconds
+        at = loop.time() + max(seconds, _SHORTEST_WAIT)
         if self._alarm is not None:
-            if self._alarm.when() <= at and not self._alarm.cancelled():
+            if self._rings_at <= at and not self._alarm.cancelled():
                 return
             self._alarm.cancel()
+        self._rings_at = at
         self._alarm = loop.call_at(at, self._ring)
 
     def _ring(self) -> None:

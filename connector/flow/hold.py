@@ -60,10 +60,12 @@ class Holds:
         """All of them."""
         return tuple(self._in_force.values())
 
-    def next_try(self) -> float | None:
-        """When one record may be tried; None while a hold is in force that tries none."""
-        dues = [None if hold.tries is None else hold.tries.due for hold in self._in_force.values()]
-        return None if None in dues else min(due for due in dues if due is not None)
+    def next_tries(self) -> tuple[float, float] | None:
+        """When any record may be tried, and when one that was not refused yet; None while a hold tries none."""
+        tries = [hold.tries for hold in self._in_force.values() if hold.tries is not None]
+        if len(tries) < len(self._in_force):
+            return None
+        return min(each.due for each in tries), min(each.due_for_others for each in tries)
 
     def enter(self, kind: Kind, reason: Reason, tries: Tries | None = None) -> None:
         """Hold from now on; what is held already goes on being held for its first reason."""

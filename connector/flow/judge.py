@@ -15,7 +15,7 @@ from connector.core.outcome import Delivered, Fate, Outcome
 from connector.core.retry_after import seconds_of
 from connector.core.suspects import Suspects
 from connector.core.tries import Intervals, Tried, Tries
-from connector.core.window import Counts, Recent, Window
+from connector.core.window import Counts, Recent, Streak, Window
 from connector.flow.assignment import Delivery
 from connector.flow.gate import Gate
 from connector.flow.hold import Holds, Reason
@@ -29,7 +29,11 @@ _DISARM = "connector resume --hold brake"
 
 
 class EndpointRules(NamedTuple):
-    """The endpoint counts as down when of the last `minimum` posts, all within `window` seconds, `share` failed."""
+    """The endpoint counts as down when of the last `minimum` posts, all within `window` seconds, `share` failed.
+
+    And when so many failed, all that were under way are answered, and nobody passed who was posted after the first of
+    them: late answers from before do not keep it from being noticed.
+    """
 
     window: float
     share: float
@@ -89,11 +93,13 @@ class Judge:
         self._put_back = put_back
         self._on_change = on_change
         self._answers = Recent(rules.endpoint.minimum, rules.endpoint.window)
+        self._streak = Streak(rules.endpoint.window)
         self._letters = Window(rules.brake.window)
         self._suspects: Suspects[Delivery] = Suspects()
         self._alone: dict[Delivery, asyncio.TimerHandle] = {}
         self._braked: deque[Delivery] = deque()
-        self._pause: asyncio.TimerHandle | None = None
+        self._pause: asyncio.Handle | None = None
+        self._pause_ends = 0.0
         self._armed_from = float("-inf")
         self._accepted_at = self._renewed_at = float("-inf")
         self._tried_before = Tried()
@@ -110,7 +116,7 @@ class Judge:
             self._gate.answered(delivery)
             self._answers.add_unmarked(now)
             self._letters.add(now, marked=False)
-            if self._holds.active or self._suspects:
+            if self._holds.active or self._suspects or self._streak:
                 self._passes(delivery, probed)
             return destination
         if delivery.assignment.gone:
@@ -139,10 +145,15 @@ class Judge:
         return maybe, delivery.trials, *self._tried_before.rank(delivery.record.partition, delivery.service_id)
 
     def renewed(self) -> None:
-        """There are new credentials: see at once whether they are better, with one post."""
+        """There are new credentials: see at once whether they are better, with one post.
+
+        Also of an endpoint that is down: under TLS 1.3 a certificate that was taken for a while and is refused now,
+        since it expired or was withdrawn, shows as connections that break.
+        """
         self._renewed_at = self._clock.monotonic()
         self._gate.begin_anew()
         self.try_now("deployment")
+        self.try_now("endpoint")
 
     def try_now(self, kind: Literal["deployment", "endpoint"]) -> bool:
         """Try a record now; False when there is no such hold."""
@@ -178,6 +189,7 @@ class Judge:
     # Answers, by fate.
 
     def _passes(self, delivery: Delivery, probed: bool) -> None:
+        self._ends_streak(delivery)
         if probed:
             self._end("endpoint", delivery)
             self._end("brake", delivery)
@@ -189,6 +201,7 @@ class Judge:
         if outcome.fate is Fate.RETRY:
             return self._failed(delivery, destination, outcome)
         self._answers.add_unmarked(self._clock.monotonic())
+        self._ends_streak(delivery)
         if probed:
             self._end("endpoint", delivery)
         if outcome.fate is Fate.HOLD:
@@ -216,8 +229,7 @@ class Judge:
         now = self._clock.monotonic()
         self._answers.add(now, marked=True)
         self._pause_for(outcome)
-        if (share := self._answers.share(now)) >= self._rules.endpoint.share:
-            self._hold_endpoint(outcome, share, now)
+        self._look_at_endpoint(outcome, self._streak.failed(delivery.began, now), now)
         if "endpoint" in self._holds and outcome.delivered is not Delivered.MAYBE:
             # Not in the retry topic, record by record; a record that may have been delivered counts that in its copy.
             delivery.tries = 0
@@ -258,18 +270,33 @@ class Judge:
             "vendor_code": outcome.vendor_code,
             "request_id": outcome.request_id,
         }
-        # Where another one passed just now, this one is probably refused alone: one more post shows it. So it does when
-        # this one was posted with credentials that are no longer in force.
+        # Where another one passed just now, this one is probably refused alone: a post of another one shows it. So does
+        # any when this one was posted with credentials that are no longer in force.
         canary = self._rules.canary
-        at_once = now - self._accepted_at < canary.first or delivery.began < self._renewed_at
-        tries = Tries(canary, now, self._chance(), at_once=at_once)
+        tries = Tries(canary, now, self._chance(), others_at_once=now - self._accepted_at < canary.first)
+        if delivery.began < self._renewed_at:
+            tries.at_once(now)
         self._holds.enter("deployment", Reason(outcome.code, outcome.why, outcome.remedy, details), tries)
 
-    def _hold_endpoint(self, outcome: Outcome, share: float, now: float) -> None:
+    def _look_at_endpoint(self, outcome: Outcome, failures: int, now: float) -> None:
+        """See whether it is down; first wait for what is under way, when there may be somebody who passes."""
         rules = self._rules.endpoint
-        why = f"of the last {rules.minimum} posts {share:.0%} failed; the last: {outcome.why}"
-        reason = Reason(outcome.code, why, outcome.remedy, {"status": outcome.status})
-        self._holds.enter("endpoint", reason, Tries(rules.probes, now, self._chance()))
+        if (share := self._answers.share(now)) >= rules.share:
+            self._hold_endpoint(outcome, f"of the last {rules.minimum} posts {share:.0%} failed", now)
+        elif failures >= rules.minimum:
+            if self._gate.under_way:
+                self._gate.drain()
+            else:
+                self._hold_endpoint(outcome, f"the last {failures} posts failed", now)
+
+    def _ends_streak(self, delivery: Delivery) -> None:
+        doubted = len(self._streak) >= self._rules.endpoint.minimum
+        if self._streak.passed(delivery.began) and doubted and not self._holds.active:
+            self._gate.begin_anew()
+
+    def _hold_endpoint(self, outcome: Outcome, what: str, now: float) -> None:
+        reason = Reason(outcome.code, f"{what}; the last: {outcome.why}", outcome.remedy, {"status": outcome.status})
+        self._holds.enter("endpoint", reason, Tries(self._rules.endpoint.probes, now, self._chance()))
 
     def _brake(self, destination: ToDeadLetter, counts: Counts, now: float) -> None:
         rules, code = self._rules.brake, destination.cause.code
@@ -293,9 +320,10 @@ class Judge:
         loop = asyncio.get_running_loop()
         ends = loop.time() + seconds
         if self._pause is not None:
-            if ends <= self._pause.when():
+            if ends <= self._pause_ends:
                 return
             self._pause.cancel()
+        self._pause_ends = ends
         self._pause = loop.call_at(ends, self._pause_is_over)
         reason = Reason(outcome.code, f"asked to wait {seconds:g} s", "nothing: posting goes on then")
         self._holds.enter("retry_after", reason)
@@ -318,7 +346,7 @@ class Judge:
         now = self._clock.monotonic()
         self._note(delivery)
         for hold in self._holds.in_force:
-            if hold.tries is not None and hold.began <= delivery.began and hold.tries.due <= now:
+            if hold.tries is not None and hold.began <= delivery.began and hold.tries.due_for_others <= now:
                 hold.tries.failed(delivery.began, now, self._chance())
 
     def _note(self, delivery: Delivery) -> None:
@@ -335,6 +363,7 @@ class Judge:
             self._leave_brake()
             return
         self._answers.clear()
+        self._streak.clear()
         self._gate.begin_anew()
         self._holds.leave(kind)
         self._on_change()

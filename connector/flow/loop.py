@@ -36,7 +36,7 @@ from connector.flow.pause import Pauser
 from connector.flow.ports import Clock, Decoder, Sink, Source
 from connector.flow.settle import Settler, Targets
 from connector.flow.sleep import Sleepers
-from connector.observe.events import Events
+from connector.observe.events import Events, where
 
 _SCHEMA = "schema"
 _FAULT = "fault"
@@ -200,10 +200,32 @@ class Loop:
         )
 
     async def run(self) -> Failed:
-        """Take and deliver until the source cannot go on; return why. Cancel it to stop taking."""
+        """Take and deliver until the source or a worker cannot go on; return why. Cancel it to stop taking."""
         self._source.start()
         self._source.give_room(self._limits.records, self._limits.size)
         self.workers = [asyncio.create_task(self._work()) for _ in range(self._limits.in_flight)]
+        listening = asyncio.create_task(self._listen())
+        try:
+            failed = await self._first_to_fail(listening)
+        finally:
+            listening.cancel()
+        self._events.source_failed(failed.code, failed.remedy)
+        return failed
+
+    async def _first_to_fail(self, listening: asyncio.Task[Failed]) -> Failed:
+        """Workers end by a bug of ours only: the others would go on without it, and its record would wait for ever."""
+        at_work = {listening, *self.workers}
+        while True:
+            ended, at_work = await asyncio.wait(at_work, return_when=asyncio.FIRST_COMPLETED)
+            if listening in ended:
+                return listening.result()
+            for worker in ended:
+                if not worker.cancelled() and (error := worker.exception()) is not None:
+                    return Failed(
+                        "worker_fault", f"a bug of ours ({type(error).__name__} at {where(error)}): report it"
+                    )
+
+    async def _listen(self) -> Failed:
         while True:
             event = await self._source.next()
             if isinstance(event, Taken):
@@ -223,7 +245,6 @@ class Loop:
                 self._partitions_in_all = event.partitions
                 self._share()
             else:
-                self._events.source_failed(event.code, event.remedy)
                 return event
 
     async def leave(self, budget: float) -> bool:

@@ -86,10 +86,14 @@ class Pauser:
     def _carry_out(self) -> None:
         everything = [paused for paused in self._pauses.in_force if paused.target.is_everything]
         if everything:
-            why = " · ".join(f"by {paused.source.value} {paused.reason}".strip() for paused in everything)
+            why = " · ".join(_by_whom(paused) for paused in everything)
             self._holds.enter("manual", Reason(_PAUSED, f"everything is paused, {why}", _REMEDY))
         else:
             self._holds.leave("manual")
         for assignment in self._assignments():
             self.look_at(assignment)
         self._on_change()
+
+
+def _by_whom(paused: Paused) -> str:
+    return f"by {paused.source.value}: {paused.reason}" if paused.reason else f"by {paused.source.value}"

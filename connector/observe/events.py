@@ -304,7 +304,7 @@ class Events:
             topic=partition.topic,
             partition=partition.number,
             error=type(error).__name__,
-            where=_innermost(error),
+            where=where(error),
             remedy="report it with this line; a restart tries the record again",
         )
 
@@ -377,7 +377,7 @@ class Events:
     # The process.
 
     def source_failed(self, code: str, remedy: str) -> None:
-        """Kafka refused for good; the process ends with exit code 1."""
+        """Kafka refused for good, or a bug of ours keeps us from going on; the process ends with exit code 1."""
         self._count("source_failures", code)
         self._log.error("source_failed", code=code, remedy=remedy)
 
@@ -465,7 +465,7 @@ def _targets(targets: Collection[Target]) -> list[str]:
     return [*shown, f"and {more} more"] if more else shown
 
 
-def _innermost(error: Exception) -> str:
+def where(error: BaseException) -> str:
     """File and line where it was raised; never the exception's text, which may carry a value of the event."""
     trace = error.__traceback__
     if trace is None:

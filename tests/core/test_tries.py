@@ -51,11 +51,24 @@ def test_a_try_from_before_a_change_does_not_put_off_the_next_one() -> None:
     assert tries.due == 94.0
 
 
-def test_a_first_try_at_once_is_followed_by_the_usual_waits() -> None:
-    tries = Tries(INTERVALS, 5.0, 0.5, at_once=True)
-    assert tries.due == 5.0
-    tries.failed(5.0, 5.0, 0.5)
-    assert (tries.due, tries.made) == (35.0, 1)
+def test_a_first_try_of_others_at_once_is_followed_by_the_usual_waits() -> None:
+    """Whoever was refused waits for as long as ever."""
+    tries = Tries(INTERVALS, 5.0, 0.5, others_at_once=True)
+    assert (tries.due_for_others, tries.due) == (5.0, 35.0)
+    tries.failed(5.0, 6.0, 0.5)
+    assert (tries.due_for_others, tries.due, tries.made) == (36.0, 36.0, 1)
+
+
+@given(st.booleans(), st.lists(st.tuples(st.floats(0, 1000), st.booleans(), chances)))
+def test_others_never_wait_longer_than_who_was_refused(at_once: bool, steps: list[tuple[float, bool, float]]) -> None:
+    now, tries = 0.0, Tries(INTERVALS, 0.0, 0.5, others_at_once=at_once)
+    for wait, changed, chance in steps:
+        now += wait
+        if changed:
+            tries.at_once(now)
+        else:
+            tries.failed(now, now, chance)
+        assert tries.due_for_others <= tries.due
 
 
 def test_what_was_never_tried_comes_before_what_was_tried_long_ago() -> None:

@@ -204,6 +204,21 @@ async def test_one_poisoned_record_among_many_is_refused_alone(clock: VirtualClo
 
 
 @run_virtual
+async def test_a_poisoned_record_under_a_light_load_holds_only_until_another_one_comes(clock: VirtualClock) -> None:
+    """While it is the only one at hand it is not its own canary, which would cost all others the canary's interval."""
+    kafka, vendor = broker(clock), Vendor(clock)
+    vendor.script = lambda who, _before: FORBIDDEN if who == number(100) else ACCEPTED
+    async with running(Connector(kafka, vendor, clock)) as connector:
+        for n in range(200):
+            feed(kafka, event(n), n % 2)
+            await asyncio.sleep(0.2)
+        assert connector.count("records_accepted") == 199
+        assert vendor.posted.count(number(100)) == len(WAITS) + 1
+        assert len(lines(connector, "hold_entered")) == 1
+        assert sum(float(str(line["seconds"])) for line in lines(connector, "hold_left")) < 0.5
+
+
+@run_virtual
 async def test_many_poisoned_records_are_told_from_the_others(clock: VirtualClock) -> None:
     """Each is refused alone, and nobody else becomes a dead letter."""
     kafka, vendor = broker(clock), Vendor(clock)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections import Counter
 from collections.abc import Callable
 from itertools import pairwise
+from random import Random
 
 import pytest
 
@@ -33,8 +35,9 @@ from tests.support.clock import VirtualClock, run_virtual
 
 UNAVAILABLE = Reply(503, None, b"")
 UNSENT = NoReply(Failure.CONNECT, sent=False)
+RESET = NoReply(Failure.RESET, sent=True)
 TIMED_OUT = NoReply(Failure.TIMEOUT, sent=True)
-OUTAGE = 60.0
+OUTAGE, HOUR = 60.0, 3600.0
 MOST_PROBES = 8
 """Within a minute: after 2 s, doubling up to 30 s, and the one that finds it well."""
 
@@ -47,11 +50,15 @@ class Outage(ScriptedVendor):
         self._clock = clock
         self.script = lambda _who, _before: bad if at <= clock.monotonic() < at + seconds else ACCEPTED
         self.in_outage = 0
+        self.time: Callable[[bool], float] | None = None
         self._at, self._seconds = at, seconds
 
     async def invoke(self, request: InvokeRequest, traceparent: str | None = None) -> Answer:
-        """Post."""
+        """Post. `time`, where it is set, says how long an answer takes, by whether it is a bad one."""
         self.in_outage += self._at <= self._clock.monotonic() < self._at + self._seconds
+        if self.time is not None:
+            number = json.loads(request.body)["endUser"]["phoneNumber"]
+            self.latency = self.time(self.script(number, 0) is not ACCEPTED)
         return await super().invoke(request, traceparent)
 
 
@@ -87,6 +94,44 @@ def test_an_outage_of_a_minute_under_load_costs_few_posts_and_no_record_its_plac
             assert connector.books_balance()
 
     scene()
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_answers_from_before_an_outage_do_not_keep_it_from_being_noticed(seed: int) -> None:
+    """However late they come: what was under way, the minimum, and probes is all that is posted into it."""
+
+    @run_virtual
+    async def scene(clock: VirtualClock) -> None:
+        chance = Random(seed)
+        kafka, vendor = broker(clock), Outage(clock, at=0.5, seconds=OUTAGE, bad=UNAVAILABLE)
+        slowest = chance.choice((0.05, 0.2, 1.0)), chance.choice((0.002, 0.2, 1.0))
+        vendor.time = lambda bad: chance.uniform(0.0, slowest[bad])
+        for n in range(3000):
+            feed(kafka, event(n), n % 2)
+        limits = LIMITS._replace(in_flight=32)
+        async with running(Connector(kafka, vendor, clock, limits=limits)) as connector:
+            await asyncio.sleep(30)
+            (hold,) = connector.loop.holds.in_force
+            assert hold.tries is not None
+            assert vendor.in_outage <= limits.in_flight + HOLD.endpoint.minimum + hold.tries.made + 1
+
+    scene()
+
+
+@run_virtual
+async def test_a_vendor_who_fails_half_of_all_posts_at_once_and_takes_time_for_the_others_is_not_down(
+    clock: VirtualClock,
+) -> None:
+    """Until the first of them is answered it may look like that, and nothing new is posted."""
+    chance, kafka, vendor = Random(1), broker(clock), Outage(clock, at=0.0, seconds=HOUR, bad=UNAVAILABLE)
+    vendor.script = lambda who, _before: UNAVAILABLE if int(who[-4:]) > 2000 and int(who[-4:]) % 2 else ACCEPTED
+    vendor.time = lambda bad: 0.01 if bad else chance.uniform(0.1, 0.6)
+    for n in range(6000):
+        feed(kafka, event(n), n // 2 % 2)
+    async with running(Connector(kafka, vendor, clock, limits=LIMITS._replace(in_flight=64))) as connector:
+        await asyncio.sleep(120)
+        assert connector.count("holds") == 0
+        assert connector.count("records_accepted") == 4000
 
 
 @run_virtual
@@ -129,7 +174,8 @@ async def test_it_opens_gradually(clock: VirtualClock) -> None:
         vendor.script = always(ACCEPTED)
         async with asyncio.timeout(60):
             while "endpoint" in connector.loop.holds:  # noqa: ASYNC110 - virtual time
-                await asyncio.sleep(0.1)
+                await asyncio.sleep(0.01)
+        await asyncio.sleep(0.2)
         posted = [len(vendor.posted)]
         for _ in range(4):
             await asyncio.sleep(0.5)
@@ -185,6 +231,24 @@ async def test_holds_nest_and_end_independently(clock: VirtualClock) -> None:
         await asyncio.sleep(7200)
         assert connector.loop.holds.in_force == ()
         assert connector.count("records_accepted") == 40
+
+
+@run_virtual
+async def test_new_certificates_are_tried_at_once(clock: VirtualClock) -> None:
+    """One that expired while it was in use looks like an endpoint that breaks connections."""
+    kafka, vendor = broker(clock), ScriptedVendor(always(RESET))
+    for n in range(60):
+        feed(kafka, event(n))
+    async with running(Connector(kafka, vendor, clock)) as connector:
+        await asyncio.sleep(300)
+        assert [hold.kind for hold in connector.loop.holds.in_force] == ["endpoint"]
+        before = len(vendor.posted)
+        while len(vendor.posted) == before:  # noqa: ASYNC110 - virtual time
+            await asyncio.sleep(1)
+        vendor.script = always(ACCEPTED)  # the next probe is 30 s away
+        connector.loop.judge.renewed()
+        await asyncio.sleep(1)
+        assert "endpoint" not in connector.loop.holds
 
 
 @run_virtual

@@ -8,6 +8,7 @@ import pytest
 
 from connector.core.record import Partition
 from connector.core.reply import Failure, NoReply, Reply
+from connector.flow.gate import PaceRules
 from connector.flow.loop import Limits
 from tests.flow.stage import (
     ACCEPTED,
@@ -252,6 +253,34 @@ async def test_a_bug_stops_one_partition_and_loses_nothing(clock: VirtualClock) 
         assert vendor.posted == [number(2)]
         assert HEAD not in kafka.committed
         assert [line["error"] for line in connector.log if line["event"] == "partition_stopped"] == ["RuntimeError"]
+
+
+class BrokenClock(VirtualClock):
+    """Raises when it is asked, once, after `broken` was set."""
+
+    broken = False
+
+    def monotonic(self) -> float:
+        if self.broken:
+            self.broken = False
+            raise RuntimeError("a bug")
+        return super().monotonic()
+
+
+@run_virtual
+async def test_a_bug_that_ends_a_worker_ends_the_run_and_names_its_place(clock: VirtualClock) -> None:
+    """Else what it had in hand would wait for ever, and nobody would know."""
+    broken = BrokenClock(asyncio.get_running_loop())
+    kafka, vendor = broker(broken), ScriptedVendor(always(ACCEPTED))
+    connector = Connector(kafka, vendor, broken, pace=PaceRules(rate=10.0))
+    await asyncio.sleep(1)
+    broken.broken = True
+    feed(kafka, event())
+    failed = await connector.task
+    assert failed.code == "worker_fault"
+    assert "RuntimeError at " in failed.remedy
+    assert [line["code"] for line in connector.log if line["event"] == "source_failed"] == ["worker_fault"]
+    await connector.leave()
 
 
 @pytest.mark.parametrize("trouble", ["bug", "schema", "write"])

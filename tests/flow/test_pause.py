@@ -41,7 +41,7 @@ async def test_everything_is_paused_and_goes_on_when_it_is_resumed(clock: Virtua
         assert connector.count("records_accepted") == len(vendor.posted) == LIMITS.in_flight
         assert len(connector.loop.assignments) == 3
         (hold,) = connector.loop.holds.in_force
-        assert (hold.kind, hold.reason.why) == ("manual", "everything is paused, by command the gates moved")
+        assert (hold.kind, hold.reason.why) == ("manual", "everything is paused, by command: the gates moved")
         assert connector.loop.pauser.resume([EVERYTHING]) == ()
         await asyncio.sleep(60)
         assert connector.count("records_accepted") == len(vendor.posted) == 60

@@ -6,10 +6,12 @@ import asyncio
 import inspect
 import selectors
 from collections.abc import Callable, Coroutine
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from contextvars import Context
+from typing import Any, Concatenate, ParamSpec, TypeVar, TypeVarTuple
 
 P = ParamSpec("P")
 T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
 
 START_MS = 1_800_000_000_000
 """The wall clock at the start of every test: 2027-01-15T08:00:00Z."""
@@ -50,6 +52,13 @@ class NothingWillHappenError(Exception):
     """Every task waits, and neither a timer nor a socket can wake one: the test would hang for ever."""
 
 
+class _Handle(asyncio.TimerHandle):
+    __slots__ = ()
+
+    def when(self) -> float:
+        raise AttributeError("uvloop, which production uses, has no `when` for a wait below half a millisecond")
+
+
 class VirtualLoop(asyncio.SelectorEventLoop):
     """When nothing is ready, time jumps to the next timer. No threads: their results would come in no time."""
 
@@ -62,6 +71,13 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
     def time(self) -> float:
         return self._elapsed
+
+    def call_at(
+        self, when: float, callback: Callable[[*Ts], object], *args: *Ts, context: Context | None = None
+    ) -> asyncio.TimerHandle:
+        handle = super().call_at(when, callback, *args, context=context)
+        handle.__class__ = _Handle
+        return handle
 
     def _jump(self, seconds: float) -> None:
         self._elapsed += seconds

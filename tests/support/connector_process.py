@@ -8,7 +8,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +82,20 @@ class ConnectorProcess:
         text = await self._get("status")
         return {} if text is None else dict(json.loads(text))
 
+    async def status_when(
+        self, condition: Callable[[Mapping[str, Any]], bool], seconds: float = 30.0
+    ) -> dict[str, Any]:
+        """Wait until `/status` is so, and return it."""
+        status: dict[str, Any] = {}
+        try:
+            async with asyncio.timeout(seconds):
+                while not condition(status):
+                    await asyncio.sleep(_POLL_SECONDS)
+                    status = await self.status()
+        except TimeoutError:
+            raise AssertionError(f"not within {seconds} s, but {status}\n{self.log[-4000:]}") from None
+        return status
+
     async def metrics_text(self) -> str:
         """`/metrics` as it is; empty while it does not answer."""
         return await self._get("metrics") or ""
@@ -111,6 +125,20 @@ class ConnectorProcess:
             found = {name: seen.get(name) for name in values}
             raise AssertionError(f"not within {seconds} s: {values}, but {found}\n{self.log[-4000:]}") from None
         return seen
+
+    async def command(self, *arguments: str) -> tuple[int, str]:
+        """Give it a command that its listener takes, as a person would; the exit code, and what was printed."""
+        port = self.lines("starting")[-1]["settings"]["control_port"]
+        words = (*arguments, "--config", str(self.config), "--url", f"http://127.0.0.1:{port}")
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "connector", *words),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        printed, _ = await process.communicate()
+        assert process.returncode is not None
+        return process.returncode, printed.decode()
 
     def signal(self, number: signal.Signals = signal.SIGTERM) -> None:
         """Send a signal."""

@@ -8,6 +8,9 @@ from tests.support.deadline import eventually
 from tests.whole.stage import Stage, event
 
 PATIENCE = 40.0
+LATENCY = {"kind": "uniform", "low": 0.0, "high": 0.1}
+"""What the vendor takes for an answer."""
+
 _BATCH, _PAUSE = 10, 0.05
 """Events at a time, and seconds between two times."""
 
@@ -17,7 +20,7 @@ class Load:
 
     def __init__(self, stage: Stage, partitions: int = 6) -> None:
         stage.create_topics(partitions=partitions)
-        stage.scenario(latency={"kind": "uniform", "low": 0.0, "high": 0.1})
+        stage.scenario(latency=LATENCY)
         self.marks: list[str] = []
         self._stage = stage
         self._enough = False

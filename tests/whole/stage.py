@@ -36,14 +36,16 @@ Fields = dict[str, Any]
 
 
 class ListeningVendor(Vendor):
-    """The simulator's vendor, who also keeps the `traceparent` of every request."""
+    """The simulator's vendor, who also keeps of every request when it came, in its own seconds, and `traceparent`."""
 
     def __init__(self) -> None:
         super().__init__()
+        self.at: list[float] = []
         self.traceparents: list[str | None] = []
 
     def on_request(self, request: Request, now: float) -> Plan:
         """Judge, and listen."""
+        self.at.append(now)
         self.traceparents.append(request.headers.get("traceparent"))
         return super().on_request(request, now)
 

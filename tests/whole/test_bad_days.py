@@ -1,0 +1,247 @@
+"""Bad days at the vendor, on real Kafka and real sockets: a real process holds, and comes back by itself."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from connector.core.suspects import WAITS
+from connector.simulator.rules import PASSWORD
+from connector.simulator.server import SimulatorServer
+from tests.support.authority import Authority
+from tests.support.connector_process import ConnectorProcess
+from tests.support.deadline import eventually
+from tests.support.kafka_broker import Kafka
+from tests.support.mount import Mount
+from tests.whole.load import LATENCY, PATIENCE, Load
+from tests.whole.stage import ListeningVendor, Stage, books_balance, event
+
+IN_FLIGHT, MINIMUM = 16, 20
+SOON = {"first": "300ms", "longest": "500ms"}
+NEVER = {"first": "1h", "longest": "1h"}
+"""Longer than any test: only what ends a hold at once can."""
+
+pytestmark = pytest.mark.timeout(120)
+
+
+def _connector(stage: Stage, canary: Mapping[str, str] = SOON, **sections: Any) -> ConnectorProcess:
+    hold = {"canary": canary, "endpoint": {"minimum": MINIMUM, "probes": SOON}}
+    return stage.connector(hold=hold, delivery={"in_flight": IN_FLIGHT}, log={"accepted": False}, **sections)
+
+
+async def _holds(connector: ConnectorProcess, count: int, kind: str = "deployment") -> None:
+    """Wait until it holds for the so manieth time."""
+    await eventually(lambda: len(_lines(connector, "hold_entered", kind)) >= count, PATIENCE, f"hold {count}: {kind}")
+
+
+def _lines(connector: ConnectorProcess, event: str, kind: str) -> list[dict[str, Any]]:
+    return [line for line in connector.lines(event) if line["kind"] == kind]
+
+
+async def _tries(connector: ConnectorProcess, count: int) -> int:
+    """Wait until so many records were tried in vain during the first hold, and return how many."""
+    return int((await connector.status_when(lambda status: _tried(status) >= count))["holds"][0]["tries"])
+
+
+def _tried(status: Mapping[str, Any]) -> int:
+    return max((hold["tries"] or 0 for hold in status.get("holds", ())), default=0)
+
+
+async def _cost_nothing(stage: Stage, connector: ConnectorProcess, marks: list[str]) -> None:
+    """Everything is accepted, each once; nothing was dead-lettered; the books balance and the stop is clean."""
+    await eventually(lambda: not stage.lost(marks), PATIENCE, "every event is accepted")
+    metrics = await connector.shows(in_flight=0, records_in_hand=0)
+    assert metrics["records_dead_lettered_total"] == 0
+    assert metrics["records_accepted_total"] == len(marks)
+    assert stage.accepted_once(marks)
+    assert books_balance(metrics)
+    assert await connector.stop() == 0
+
+
+class TestPassword:
+    """Changed at the vendor, while events flow."""
+
+    async def test_changed_and_changed_back_costs_nothing(self, stage: Stage) -> None:
+        """What is refused is what was under way, and the canaries."""
+        async with Load(stage) as load:
+            connector = _connector(stage)
+            await connector.start()
+            await load.goes_on()
+            stage.scenario(latency=LATENCY, passwords=[{"after": 0, "password": "another"}])
+            await _holds(connector, 1)
+            tries = await _tries(connector, 3)
+            refused = stage.simulator.ledger.answers["credentials"]
+            stage.scenario(latency=LATENCY)
+            await load.goes_on()
+        assert refused <= IN_FLIGHT + tries + 1
+        await _cost_nothing(stage, connector, load.marks)
+        (entered,) = connector.lines("hold_entered")
+        assert (entered["kind"], entered["code"], entered["status"]) == ("deployment", "bad_credentials", 401)
+        assert len(connector.lines("hold_left")) == 1
+        assert connector.lines("retried") == []
+
+    async def test_rotated_goes_on_as_soon_as_the_secret_is_swapped(self, stage: Stage, tmp_path: Path) -> None:
+        """Without a canary's time having come."""
+        secret = Mount(tmp_path / "secret", password=PASSWORD)
+        stage.password_file = secret["password"]
+        async with Load(stage) as load:
+            connector = _connector(stage, NEVER)
+            await connector.start()
+            await load.goes_on()
+            stage.scenario(latency=LATENCY, passwords=[{"after": 0, "password": "another"}])
+            await _holds(connector, 1)
+            secret.swap(password="another")
+            await load.goes_on()
+        await _cost_nothing(stage, connector, load.marks)
+        assert len(connector.lines("secrets_renewed")) == 1
+        assert len(connector.lines("hold_left")) == 1
+
+
+async def test_one_poisoned_record_among_thousands_is_refused_alone(stage: Stage) -> None:
+    """The others are accepted, each once, and wait for no canary's time; the one is a dead letter that says why."""
+    async with Load(stage) as load:
+        unauthorized = {"when": {"markers": ["poisoned"]}, "do": {"kind": "reject", "cause": "unauthorized"}}
+        stage.scenario(latency=LATENCY, rules=[unauthorized])
+        connector = _connector(stage, NEVER)
+        await connector.start()
+        await load.goes_on()
+        stage.produce_events([event("poisoned", 9999)])
+        await connector.until(dead_lettered=1)
+        await load.goes_on()
+    await eventually(lambda: not stage.lost(load.marks), PATIENCE, "every other event is accepted")
+    metrics = await connector.shows(in_flight=0, records_in_hand=0)
+    assert books_balance(metrics)
+    assert len(load.marks) > 1000
+    assert stage.accepted_once(load.marks)
+    assert stage.dead_marks() == {"poisoned"}
+    headers = dict(stage.dead_letters(1)[0].headers)
+    assert headers["invoke.class"] == b"refused_alone"
+    assert headers["invoke.http-status"] == b"403"
+    assert headers["invoke.vendor-code"] == b"12001"
+    assert int(headers["invoke.attempts"] or 0) == stage.simulator.ledger.answers["unauthorized"] == len(WAITS) + 1
+    assert await connector.stop() == 0
+
+
+async def test_an_outage_under_load_costs_few_posts(stage: Stage) -> None:
+    """Those under way, the minimum by which it is noticed, and the probes; nobody is a dead letter or texted twice."""
+    async with Load(stage) as load:
+        connector = _connector(stage)
+        await connector.start()
+        await load.goes_on()
+        stage.scenario(latency=LATENCY, rules=[{"do": {"kind": "html", "status": 503}}])
+        await _holds(connector, 1, "endpoint")
+        probes = await _tries(connector, 3)
+        posts = stage.simulator.ledger.answers["html"]
+        stage.scenario(latency=LATENCY)
+        await load.goes_on()
+    assert posts <= IN_FLIGHT + MINIMUM + probes + 1
+    await _cost_nothing(stage, connector, load.marks)
+    assert {line["kind"] for line in connector.lines("hold_entered")} == {"endpoint"}
+    assert len(connector.lines("retried")) <= IN_FLIGHT + MINIMUM
+
+
+async def test_a_port_that_is_closed_under_load_repeats_only_what_was_under_way(stage: Stage) -> None:
+    """Whether that had arrived nobody can know; everything after it was never sent, and keeps its place."""
+    async with Load(stage) as load:
+        connector = _connector(stage)
+        await connector.start()
+        await load.goes_on()
+        await stage.simulator.close_port()
+        await _holds(connector, 1, "endpoint")
+        await _tries(connector, 3)
+        never_sent = (await connector.metrics())["never_sent_total"]
+        probes = await _tries(connector, 3)
+        await stage.simulator.open_port()
+        await load.goes_on()
+    assert never_sent <= IN_FLIGHT + MINIMUM + probes + 1
+    await eventually(lambda: not stage.lost(load.marks), PATIENCE, "every event is accepted")
+    metrics = await connector.shows(in_flight=0, records_in_hand=0)
+    assert metrics["records_dead_lettered_total"] == 0
+    assert metrics["records_retried_total"] <= IN_FLIGHT
+    assert stage.repeats <= IN_FLIGHT
+    assert books_balance(metrics)
+    assert await connector.stop() == 0
+
+
+async def test_a_vendor_who_can_do_less_than_before_is_not_overrun(stage: Stage) -> None:
+    """A queue before five servers, then one, then five: few are turned away, and nobody goes to the retry topic."""
+    stage.create_topics(partitions=4)
+    marks = [f"e-{n}" for n in range(600)]
+    stage.produce_events(event(mark, n) for n, mark in enumerate(marks))
+    queue = {
+        "service_time": {"kind": "fixed", "seconds": 0.02},
+        "turned_away": {"kind": "too_many", "retry_after": None},
+    }
+    stage.scenario(capacity={"servers": [{"count": 5}], **queue})
+    connector = stage.connector(log={"accepted": False})
+    await connector.start()
+    steps = [{"after": 1.5 * number, "count": count} for number, count in enumerate((5, 1, 5))]
+    stage.scenario(capacity={"servers": steps, **queue})
+    await _cost_nothing(stage, connector, marks)
+    assert stage.simulator.ledger.answers.get("too_many", 0) <= len(marks) // 20
+    assert connector.lines("hold_entered") == connector.lines("retried") == []
+
+
+WRONG_ADDRESSES: dict[str, dict[str, Any]] = {
+    "redirected": {"kind": "redirect", "location": "https://elsewhere.example/"},
+    "wrong_address": {"kind": "html", "status": 404},
+    "not_the_vendor": {"kind": "html", "status": 200},
+}
+
+
+@pytest.mark.parametrize("code", WRONG_ADDRESSES)
+async def test_a_wrong_address_empties_nothing_and_settles_nothing(stage: Stage, code: str) -> None:
+    """A redirect, a 404, a login page with status 200: it holds, and goes on when the address is right."""
+    stage.create_topics(partitions=2)
+    stage.scenario(rules=[{"do": WRONG_ADDRESSES[code]}])
+    marks = [f"e-{n}" for n in range(100)]
+    stage.produce_events(event(mark, n) for n, mark in enumerate(marks))
+    connector = _connector(stage)
+    await connector.start()
+    await _holds(connector, 1)
+    await _tries(connector, 3)
+    metrics = await connector.metrics()
+    assert (metrics["records_accepted_total"], metrics["records_dead_lettered_total"]) == (0, 0)
+    stage.scenario()
+    await _cost_nothing(stage, connector, marks)
+    assert [line["code"] for line in connector.lines("hold_entered")] == [code]
+
+
+@pytest.fixture
+def authority() -> Authority:
+    """Whom the vendor trusts, and we do."""
+    return Authority()
+
+
+@pytest.fixture
+async def mutual_stage(kafka: Kafka, tmp_path: Path, authority: Authority) -> AsyncIterator[Stage]:
+    """A vendor who wants to see a client's certificate."""
+    simulator = SimulatorServer(ListeningVendor())
+    stage = Stage(kafka, tmp_path / "stage", simulator, await simulator.start(ssl_context=authority.server()))
+    try:
+        yield stage
+    finally:
+        await stage.close()
+
+
+async def test_a_client_certificate_that_is_refused_holds_until_it_is_rotated(
+    mutual_stage: Stage, authority: Authority, tmp_path: Path
+) -> None:
+    """Under TLS 1.3 it shows as a reset of posts that were written; nothing of them was delivered."""
+    stage = mutual_stage
+    secret = Mount(tmp_path / "secret", **Authority().client())
+    (tmp_path / "ca.pem").write_text(authority.certificate)
+    tls = {"certificate_file": secret["client.pem"], "key_file": secret["client.key"], "ca_file": tmp_path / "ca.pem"}
+    async with Load(stage) as load:
+        connector = _connector(stage, NEVER, openmarket={"tls": {name: str(path) for name, path in tls.items()}})
+        await connector.start()
+        await _holds(connector, 1)
+        assert stage.simulator.ledger.answers == {}
+        secret.swap(**authority.client())
+        await load.goes_on()
+    await _cost_nothing(stage, connector, load.marks)
+    (entered,) = connector.lines("hold_entered")
+    assert (entered["kind"], entered["code"]) == ("deployment", "client_certificate")
