@@ -35,8 +35,13 @@ _BAND, _PATIENCE = 0.85, 3.0
 """From this share on of the limit at which the vendor last refused, and as far beyond, it grows by one in so many
 seconds: what was too much is probably still too much."""
 
-_FEW_FAILURES, _MANY_FAILURES = 10, 0.25
-"""Failures in a window, and their share of its answers, up to which nobody is made slower by them."""
+_REFUSED, _FORGET = 0.015, 1 / 1000
+"""The share of refusals among the last answers, about a thousand, up to which they change nothing: a vendor may refuse
+one end user too many texts."""
+
+_FEW_REFUSALS, _FEW_FAILURES, _BURST = 3, 10, 0.25
+"""Refusals and failures in a window, and their share of its answers, up to which they are no burst: some failures are
+made by every day."""
 
 _LOOK_EVERY, _LOOK_ROUND_TRIPS = 10.0, 100
 """Seconds, and round trips, between two looks at how long an answer takes when nobody waits: with half the limit, for
@@ -57,6 +62,8 @@ class Adaptive:
         "_grow_at",
         "_look_at",
         "_looked_from",
+        "_refusals",
+        "_refused",
         "_roots",
         "_since",
         "_struck",
@@ -71,6 +78,7 @@ class Adaptive:
         self.limit = max(floor, min(_FIRST, ceiling))
         self._base = inf
         self._struck = 0
+        self._refused = 0.0
         self._grow_at = self._cut_at = self._since = -inf
         self._look_at = inf
         # The limit before a look; 0 while there is none.
@@ -79,6 +87,7 @@ class Adaptive:
 
     def answered(self, now: float, seconds: float, under_way: int) -> None:
         """A post was answered at `now` after so many seconds; so many were under way, this one included."""
+        self._refused -= self._refused * _FORGET
         if now - seconds < self._since:
             return  # it was posted under another limit
         self._answers += 1
@@ -91,13 +100,16 @@ class Adaptive:
 
     def refused(self, now: float, seconds: float) -> None:
         """The vendor asked to wait, or for fewer: 429, or a `Retry-After`."""
-        if now - seconds >= self._cut_at:
+        self._refused += (1 - self._refused) * _FORGET
+        self._refusals += 1
+        burst = self._refusals > max(_FEW_REFUSALS, _BURST * (self._answers + self._refusals))
+        if (burst or self._refused > _REFUSED) and now - seconds >= self._cut_at:
             self._cut(now)
 
     def failed(self, now: float, seconds: float) -> None:
         """No answer in time, or an error that may come of too many posts; some are made by every day."""
         self._failures += 1
-        many = self._failures > max(_FEW_FAILURES, _MANY_FAILURES * (self._answers + self._failures))
+        many = self._failures > max(_FEW_FAILURES, _BURST * (self._answers + self._failures))
         if many and now - seconds >= self._cut_at:
             self._cut(now)
 
@@ -139,6 +151,7 @@ class Adaptive:
     def _cut(self, now: float) -> None:
         self._struck = max(self.limit, self._looked_from)
         self._looked_from = 0
+        self._refused = 0.0
         self._cut_at = now
         self._grow_at = now + _PATIENCE
         self._set(now, 0.0, int(self.limit * _CUT))
@@ -149,7 +162,7 @@ class Adaptive:
         self._clear(now, mean)
 
     def _clear(self, now: float, mean: float) -> None:
-        self._answers = self._failures = self._under_way = self._full = 0
+        self._answers = self._refusals = self._failures = self._under_way = self._full = 0
         self._roots = 0.0
         self._until = now + max(_SHORTEST, _ROUND_TRIPS * mean)
 

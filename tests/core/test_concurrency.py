@@ -61,8 +61,23 @@ def test_refusals_of_one_round_trip_count_once() -> None:
     for _ in range(8):
         limit.refused(1.0, 0.02)
     assert limit.limit == 7
-    limit.refused(1.1, 0.02)
+    for _ in range(8):
+        limit.refused(1.1, 0.02)
     assert limit.limit == 4
+
+
+def test_a_refusal_now_and_then_changes_nothing() -> None:
+    """One end user may get too many texts; one in a hundred, and it is the posts."""
+    rare, often, now = Adaptive(1, 64), Adaptive(1, 64), 0.0
+    for number in range(1, 20_000):
+        now += 0.001
+        for limit, share in ((rare, 500), (often, 25)):
+            if number % share:
+                limit.answered(now, 0.02, limit.limit)
+            else:
+                limit.refused(now, 0.02)
+    assert rare.limit == 64
+    assert often.limit < 20
 
 
 def test_some_failures_are_made_by_every_day() -> None:
