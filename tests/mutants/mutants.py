@@ -175,6 +175,27 @@ MUTANTS = (
         "pytest tests/flow/test_deployment_hold.py",
     ),
     Mutant(
+        "a record that was refused alone is its own first canary",
+        "flow/dispatch.py",
+        "if another and delivery.trials:",
+        "if False:",
+        "pytest tests/flow/test_deployment_hold.py",
+    ),
+    Mutant(
+        "posting goes on while an outage is only suspected",
+        "flow/judge.py",
+        "self._gate.drain()",
+        "pass",
+        "pytest tests/flow/test_endpoint_hold.py",
+    ),
+    Mutant(
+        "whoever passes ends the suspicion of an outage, also who was posted before it",
+        "core/window.py",
+        "ends = began >= self._began",
+        "ends = True",
+        "pytest tests/flow/test_endpoint_hold.py",
+    ),
+    Mutant(
         "a record that the endpoint could not take goes to the retry topic during a hold",
         "flow/judge.py",
         'if "endpoint" in self._holds and outcome.delivered is not Delivered.MAYBE:',
