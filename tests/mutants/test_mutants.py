@@ -54,7 +54,9 @@ def _without_a_bug() -> list[str]:
     return [*sorted(runs - tests), " ".join(("pytest", *sorted(run.removeprefix("pytest ") for run in tests)))]
 
 
-@pytest.mark.parametrize("found_by", _without_a_bug(), ids=lambda run: run.removeprefix("tests.whole.world ").split()[0])
+@pytest.mark.parametrize(
+    "found_by", _without_a_bug(), ids=lambda run: run.removeprefix("tests.whole.world ").split()[0]
+)
 def test_without_a_bug_nothing_is_found(found_by: str, tmp_path: Path) -> None:
     _copy(tmp_path)
     run = _run(found_by, tmp_path)
