@@ -189,6 +189,13 @@ MUTANTS = (
         "pytest tests/flow/test_endpoint_hold.py",
     ),
     Mutant(
+        "an endpoint that never answers is never down",
+        "core/window.py",
+        "self._idle += max(0.0, began - self._ended)",
+        "self._idle += max(0.0, now - self._ended)",
+        "pytest tests/flow/test_endpoint_hold.py",
+    ),
+    Mutant(
         "whoever passes ends the suspicion of an outage, also who was posted before it",
         "core/window.py",
         "ends = began >= self._began",
