@@ -48,8 +48,8 @@ class Endpoint(Section):
     """Share of them that must have failed, from which on nothing new is posted."""
 
     window: Duration = Field(default=10 * SECOND, ge=SECOND, le=HOUR)
-    """Time within which all of them were answered: fewer are no outage, and each record goes its own way to the retry
-    topic."""
+    """Time within which all of them were answered, without the time that a post in vain was under way: fewer are no
+    outage, and each record goes its own way to the retry topic."""
 
     probes: Probes = Probes()
     """When one record is tried."""

@@ -112,12 +112,14 @@ class Recent:
 
 
 class Streak:
-    """Failures of the last `span` seconds after which nobody passed who began when the first of them did, or later.
+    """Failures after which nobody passed who began when the first of them did, or later.
 
-    Who began before it and passes afterwards says nothing about what became of the other side meanwhile.
+    Who began before it and passes afterwards says nothing about what became of the other side meanwhile. Failures that
+    lie far apart are no streak: it begins anew after `span` seconds in which none of them was under way. Those that are
+    answered late, or never in time, count as long as they go on.
     """
 
-    __slots__ = ("_began", "_length", "_since", "_span")
+    __slots__ = ("_began", "_ended", "_idle", "_length", "_span")
 
     def __init__(self, span: float) -> None:
         self._span = span
@@ -129,14 +131,16 @@ class Streak:
     def clear(self) -> None:
         """Forget it."""
         self._length = 0
-        self._began = self._since = float("inf")
+        self._idle = 0.0
+        self._began = self._ended = float("inf")
 
     def failed(self, began: float, now: float) -> int:
         """One more that began then and fails now; how many it is with this one."""
-        if now - self._since >= self._span:
+        self._idle += max(0.0, began - self._ended)
+        if self._idle >= self._span:
             self.clear()
         self._began = min(self._began, began)
-        self._since = min(self._since, now)
+        self._ended = now
         self._length += 1
         return self._length
 

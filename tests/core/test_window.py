@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -45,18 +47,26 @@ answers = st.lists(st.tuples(st.floats(0, 4), st.floats(0, 20), st.booleans()), 
 
 @given(answers)
 def test_a_streak_ends_only_by_who_began_after_its_first_failure(given_: list[tuple[float, float, bool]]) -> None:
-    """Or by failures that are too old; against a naive model that keeps all of them."""
+    """Or by too much time in which none of its failures was under way; against a naive model that keeps all of them."""
     streak, now = Streak(SPAN), 0.0
     kept: list[tuple[float, float]] = []
     for pause, took, fails in given_:
         now += pause
         began = now - took
-        first = min((began for began, _ in kept), default=float("inf"))
         if fails:
-            kept = kept if kept and now - kept[0][1] < SPAN else []
             kept.append((began, now))
+            pauses = sum(max(0.0, later - ended) for (_, ended), (later, _) in pairwise(kept))
+            kept = kept[-1:] if pauses >= SPAN else kept
             assert streak.failed(began, now) == len(kept)
         else:
-            assert streak.passed(began) == (began >= first)
-            kept = [] if began >= first else kept
+            ends = began >= min((began for began, _ in kept), default=float("inf"))
+            assert streak.passed(began) == ends
+            kept = [] if ends else kept
         assert len(streak) == len(kept)
+
+
+def test_failures_that_take_their_time_are_a_streak_and_those_that_lie_apart_are_none() -> None:
+    """One after the other, each a time-out of 30 s; and one every 3 s, each answered at once."""
+    slow, apart = Streak(SPAN), Streak(SPAN)
+    assert [slow.failed(30.0 * n, 30.0 * n + 30) for n in range(20)] == list(range(1, 21))
+    assert [apart.failed(3.0 * n, 3.0 * n) for n in range(8)] == [1, 2, 3, 4, 1, 2, 3, 4]

@@ -11,6 +11,7 @@ from random import Random
 
 import pytest
 
+from connector.core.concurrency import Adaptive
 from connector.core.reply import Answer, Failure, NoReply, Reply
 from connector.core.request import InvokeRequest
 from tests.flow.stage import (
@@ -148,6 +149,28 @@ async def test_an_endpoint_that_may_have_delivered_is_repeated_no_more_than_the_
         await asyncio.sleep(4 * 3600)
         assert connector.count("records_accepted") + connector.count("records_dead_lettered") == 100
         assert {dict(letter.headers)["invoke.class"] for letter in values(kafka, DEAD)} <= {b"maybe_delivered"}
+
+
+@run_virtual
+async def test_an_endpoint_that_never_answers_is_held_however_few_posts_that_costs(clock: VirtualClock) -> None:
+    """With few under way, each for 30 s, there are never 20 failures within 10 s; nobody is a dead letter for it."""
+    kafka, vendor = broker(clock), ScriptedVendor(always(ACCEPTED))
+    for n in range(2000):
+        feed(kafka, event(n), n % 2)
+    async with running(Connector(kafka, vendor, clock, limit=Adaptive(1, 8), warm=False)) as connector:
+        await asyncio.sleep(2)
+        vendor.script, vendor.latency = always(TIMED_OUT), 30.0
+        before = len(vendor.posted)
+        await asyncio.sleep(6 * HOUR)
+        (hold,) = connector.loop.holds.in_force
+        assert hold.kind == "endpoint"
+        assert hold.tries is not None
+        assert len(vendor.posted) - before <= LIMITS.in_flight + HOLD.endpoint.minimum + hold.tries.made + 1
+        vendor.script, vendor.latency = always(ACCEPTED), 0.05
+        await asyncio.sleep(HOUR)
+        assert values(kafka, DEAD) == []
+        assert connector.count("records_accepted") == 2000
+        assert max(Counter(vendor.posted).values()) <= 2
 
 
 @run_virtual

@@ -191,6 +191,13 @@ MUTANTS = (
         f"{_FLOW}_endpoint_hold.py::test_answers_from_before_an_outage_do_not_keep_it_from_being_noticed",
     ),
     Mutant(
+        "an endpoint that never answers is never down",
+        "core/window.py",
+        "self._idle += max(0.0, began - self._ended)",
+        "self._idle += max(0.0, now - self._ended)",
+        "pytest tests/flow/test_endpoint_hold.py",
+    ),
+    Mutant(
         "whoever passes ends the suspicion of an outage, also who was posted before it",
         "core/window.py",
         "ends = began >= self._began",
