@@ -22,7 +22,6 @@ from connector.core.signals import (
     Failed,
     Lost,
     Revoking,
-    SchemaNeeded,
     Taken,
 )
 from connector.flow.assignment import Assignment, Delivery
@@ -36,16 +35,8 @@ from connector.flow.pause import Pauser
 from connector.flow.ports import Clock, Decoder, Sink, Source
 from connector.flow.settle import Settler, Targets
 from connector.flow.sleep import Sleepers
+from connector.flow.standstill import Standstill
 from connector.observe.events import Events, where
-
-_SCHEMA = "schema"
-_FAULT = "fault"
-_MAP = "map"
-_ROOM = "room"
-_FIRST_BACKOFF, _LONGEST_BACKOFF = 0.5, 30.0
-"""Seconds between tries of a schema look-up; its partition waits meanwhile, since a registry that is down says
-nothing about the record."""
-
 
 _LOOK_AGAIN = 0.01
 """Seconds between looks whether a worker is free for what must go before its partition."""
@@ -101,7 +92,6 @@ class Loop:
         chance: Callable[[], float],
     ) -> None:
         self._source = world.source
-        self._decoder = world.decoder
         self._events = world.events
         self._topics = topics
         self._limits = limits
@@ -111,15 +101,22 @@ class Loop:
         self.workers: list[asyncio.Task[None]] = []
         self.assignments: dict[Partition, Assignment] = {}
         self.holds = Holds(world.clock, world.events)
+        self._sleepers = Sleepers(world.source, world.clock, rules.plan, self._look_again)
+        self._standstill = Standstill(
+            world.decoder,
+            self._sleepers,
+            world.events,
+            look_again=self._look_again,
+            in_background=self._in_background,
+        )
         self.committer = Committer(
             world.source,
             world.clock,
             world.events,
             bound=limits.uncommitted,
             on_room=self._wake_all,
-            on_map_room=self._map_has_room,
+            on_map_room=self._standstill.map_has_room,
         )
-        self._sleepers = Sleepers(world.source, world.clock, rules.plan, self._look_again)
         self.gate = Gate(
             world.clock,
             self.holds,
@@ -150,11 +147,11 @@ class Loop:
             least=limits.in_flight,
             rank=self.judge.rank,
             due=self._sleepers.is_due,
-            fetch=self._fetch,
-            stop=self._stop_partition,
+            fetch=self._standstill.fetch,
+            stop=self._standstill.stop,
             skipped=self.committer.skipped,
-            crowded=self._map_is_crowded,
-            brimming=self._brims,
+            crowded=self._standstill.map_is_crowded,
+            brimming=self._standstill.brims,
         )
         self._road = road
         self._settler = Settler(
@@ -162,7 +159,7 @@ class Loop:
         )
         self.pauser = Pauser(
             self.holds,
-            self._sleepers,
+            self._standstill,
             self._dispatcher,
             world.clock,
             world.events,
@@ -282,9 +279,9 @@ class Loop:
                 if destination is not None:
                     await self._settler.settle(delivery, destination, self._dispatcher)
                 if assignment.brims and self._dispatcher.has_room(assignment):
-                    self._brims_no_more(assignment)
+                    self._standstill.brims_no_more(assignment)
             except Exception as error:  # a bug of ours must stop one partition, not lose a record or all the others
-                self._stop_partition(assignment, error)
+                self._standstill.stop(assignment, error)
             finally:
                 self._in_hand.discard(delivery)
                 assignment.end()
@@ -387,54 +384,6 @@ class Loop:
         ours = len(self.assignments)
         self.gate.set_share(ours / max(ours, self._partitions_in_all, 1))
         self._wake(1)
-
-    def _fetch(self, assignment: Assignment, needed: SchemaNeeded) -> None:
-        assignment.stick(_SCHEMA)
-        self._in_background(self._fetch_until_known(assignment, needed))
-
-    async def _fetch_until_known(self, assignment: Assignment, needed: SchemaNeeded) -> None:
-        backoff = _FIRST_BACKOFF
-        try:
-            while not assignment.leaving.is_set() and (reason := await self._decoder.fetch(needed)) is not None:
-                self._events.schema_unavailable(reason)
-                self._sleepers.rest(assignment)
-                if await assignment.leaves_within(backoff):
-                    return
-                backoff = min(backoff * 2, _LONGEST_BACKOFF)
-        except Exception as error:  # a bug of ours must stop one partition, and say so
-            self._stop_partition(assignment, error)
-            return
-        assignment.unstick(_SCHEMA)
-        self._sleepers.go_on(assignment)
-        self._look_again(assignment)
-
-    def _stop_partition(self, assignment: Assignment, error: Exception) -> None:
-        """Nothing more of this partition is taken until it is assigned anew: what is open stays uncommitted."""
-        assignment.stick(_FAULT)
-        self._sleepers.rest(assignment)
-        self._events.partition_stopped(assignment.partition, error)
-
-    def _map_is_crowded(self, assignment: Assignment) -> None:
-        assignment.stick(_MAP)
-        self._sleepers.rest(assignment)
-
-    def _map_has_room(self, assignment: Assignment) -> None:
-        if _MAP in assignment.stuck:
-            assignment.unstick(_MAP)
-            self._sleepers.go_on(assignment)
-        self._look_again(assignment)
-
-    def _brims(self, assignment: Assignment) -> None:
-        """So much of it waits for slow or busy end users that there would be no room for other partitions."""
-        assignment.brims = True
-        assignment.stick(_ROOM)
-        self._sleepers.rest(assignment)
-
-    def _brims_no_more(self, assignment: Assignment) -> None:
-        assignment.brims = False
-        assignment.unstick(_ROOM)
-        self._sleepers.go_on(assignment)
-        self._look_again(assignment)
 
     def _look_again(self, assignment: Assignment) -> None:
         self._dispatcher.ready(assignment)

@@ -9,7 +9,7 @@ from connector.flow.assignment import Assignment
 from connector.flow.dispatch import Dispatcher
 from connector.flow.hold import Holds, Reason
 from connector.flow.ports import Clock
-from connector.flow.sleep import Sleepers
+from connector.flow.standstill import Standstill
 from connector.observe.events import Events
 
 _PAUSED = "paused"
@@ -23,7 +23,7 @@ class Pauser:
     def __init__(
         self,
         holds: Holds,
-        sleepers: Sleepers,
+        standstill: Standstill,
         dispatcher: Dispatcher,
         clock: Clock,
         events: Events,
@@ -32,7 +32,7 @@ class Pauser:
         on_change: Callable[[], None],
     ) -> None:
         self._holds = holds
-        self._sleepers = sleepers
+        self._standstill = standstill
         self._dispatcher = dispatcher
         self._clock = clock
         self._events = events
@@ -76,11 +76,9 @@ class Pauser:
             return
         assignment.paused = paused
         if paused:
-            assignment.stick(_PAUSED)
-            self._sleepers.rest(assignment)
+            self._standstill.stick(assignment, _PAUSED)
         else:
-            assignment.unstick(_PAUSED)
-            self._sleepers.go_on(assignment)
+            self._standstill.unstick(assignment, _PAUSED)
             self._dispatcher.resume(assignment)
 
     def _carry_out(self) -> None:

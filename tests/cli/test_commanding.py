@@ -181,7 +181,7 @@ def test_the_token_of_the_settings_is_brought(config_file: WriteConfig, connecto
     """Also where every interface is listened on."""
     file = tmp_path / "token"
     file.write_text(f"{TOKEN}\n")
-    with listening(config_file, control_host="0.0.0.0", control_token_file=str(file)) as stage:  # noqa: S104
+    with listening(config_file, control_host="0.0.0.0", control_token_file=str(file)) as stage:  # noqa: S104 - what is tested
         run = connector("pause", "--config", stage.config)
         assert run.exit_code == 0, run.output
         assert stage.told.pauses.everything

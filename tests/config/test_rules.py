@@ -276,7 +276,7 @@ def test_bare_events_need_their_schema(write: Write) -> None:
     assert "go together" in problem(write, "schemas: {framing: bare}")
 
 
-@pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.1", "connector.example"])  # noqa: S104
+@pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.1", "connector.example"])  # noqa: S104 - what is tested
 def test_commands_from_elsewhere_need_a_token(write: Write, host: str) -> None:
     """Loopback is guarded by who is on the machine, or in the pod."""
     assert "control_token_file" in problem(write, f"admin: {{control_host: {host}}}")
