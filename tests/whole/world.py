@@ -12,17 +12,20 @@ import sys
 from collections import Counter, defaultdict
 from hashlib import blake2b
 from random import Random
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Literal, NamedTuple, get_args
 
 import typer
 
 from connector.core.destination import Policy
+from connector.core.pauses import EVERYTHING, Target
 from connector.core.record import Partition, Record
 from connector.core.reply import Answer, Failure, NoReply, Reply
 from connector.core.request import InvokeRequest
 from connector.core.schedule import RetryPlan
 from connector.core.signals import Taken
 from connector.edge.memory import MemoryBroker
+from connector.flow.gate import PaceRules
+from connector.flow.judge import HoldRules
 from connector.flow.loop import Limits
 from tests.flow.stage import ACCEPTED, DEAD, FORBIDDEN, HOLD, MAIN, PERMANENT, RETRY, TEMPORARY, Connector, event
 from tests.support.clock import VirtualClock, run_virtual
@@ -43,10 +46,11 @@ UNSENT = NoReply(Failure.CONNECT, sent=False)
 RESET = NoReply(Failure.RESET, sent=True)
 
 
-Fortune = Literal["kind", "alone", "deadly", "held", "any"]
+Fortune = Literal["kind", "alone", "deadly", "held", "odd", "any"]
 FORTUNES: tuple[Fortune, ...] = get_args(Fortune)
 """What may befall a group: clean stops and joins only; one process that dies while Kafka takes no commits; deaths of
-many; bad days at the vendor, with deaths; or Kafka's refusals and every answer as well."""
+many; bad days at the vendor, with deaths; the same under settings drawn by chance, with producers' bugs and pauses; or
+Kafka's refusals and every answer as well."""
 
 POISON = 37
 """In a held world the vendor refuses every so manieth event, whatever it says to others."""
@@ -60,6 +64,37 @@ UNAVAILABLE = Reply(503, None, b"")
 LOGIN_PAGE = Reply(200, None, b"<html>")
 MOST_PROBES, LONGEST_PROBE = 10, 24.0
 """Probes while their interval grows, and the shortest of the longest intervals, in seconds."""
+
+
+class Settings(NamedTuple):
+    """Of a group. `knows_logs` False: the brokers do not say which log is which, so that there are no maps."""
+
+    limits: Limits = LIMITS
+    pace: PaceRules = PaceRules()
+    hold: HoldRules = HELD_SOON
+    knows_logs: bool = True
+    services: tuple[str, ...] = ("0A1B",)
+
+
+def odd_settings(chance: Random) -> Settings:
+    """Any that somebody may have."""
+    return Settings(
+        LIMITS._replace(in_flight=chance.choice((1, 4, 8)), records=chance.choice((40, 400))),
+        PaceRules(
+            rate=chance.choice((None, None, 20.0, 200.0)),
+            burst=chance.choice((1, 10)),
+            retry_share=chance.choice((0.1, 0.5, 0.9)),
+            service_share=chance.choice((0.25, 0.5, 1.0)),
+        ),
+        HELD_SOON._replace(
+            brake=HELD_SOON.brake._replace(
+                holds=chance.random() < 0.8, minimum=chance.choice((5, 100)), rate=chance.choice((None, 20))
+            )
+        ),
+        knows_logs=chance.random() < 0.5,
+        services=("0A1B", "0510", "0C"),
+    )
+
 
 WITNESSES = 200
 """Events that pass in the end, one every 3 s."""
@@ -108,7 +143,10 @@ class World:
         self.chance = Random(seed)
         self.fortune = fortune
         self.clock = clock
+        self.settings = odd_settings(self.chance) if fortune == "odd" else Settings()
         self.kafka = MemoryBroker({MAIN: PARTITIONS, RETRY: 2, DEAD: 1}, clock.now_ms)
+        if not self.settings.knows_logs:
+            self.kafka.cluster_id = None
         self.vendor = Vendor(self.chance)
         self.running: list[Connector] = []
         self.ended: list[Connector] = []
@@ -127,8 +165,10 @@ class World:
             self.blows += [self.join, self.stop]
         if fortune in ("deadly", "any"):
             self.blows += [self.crash, self.expel]
-        if fortune == "held":
+        if fortune in ("held", "odd"):
             self.blows = [self.produce] * 6 + [self.bad_day] * 4 + [self.join, self.stop, self.crash, self.slow_kafka]
+        if fortune == "odd":
+            self.blows += [self.a_producers_bug, self.pause, self.resume, self.mood, self.expel]
         if fortune == "any":
             self.blows += [self.refuse_commits, self.refuse_writes, self.accept_all]
 
@@ -159,21 +199,36 @@ class World:
     # What befalls it.
 
     def join_now(self) -> None:
+        given = self.settings
         self.running.append(
-            Connector(self.kafka, self.vendor, self.clock, limits=LIMITS, policy=POLICY, hold=HELD_SOON, warm=False)  # type: ignore[arg-type]  # another vendor of the same shape
+            Connector(
+                self.kafka,
+                self.vendor,  # type: ignore[arg-type]  # another vendor of the same shape
+                self.clock,
+                limits=given.limits,
+                policy=POLICY,
+                hold=given.hold,
+                pace=given.pace,
+                warm=False,
+            )
         )
 
     async def produce(self) -> None:
         for _ in range(self.chance.choice((1, 3, 10, 60))):
             self.produce_one()
 
-    def produce_one(self, *, good: bool = False) -> None:
+    async def a_producers_bug(self) -> None:
+        for _ in range(self.chance.choice((20, 300))):
+            self.produce_one(bad_ones=1.0)
+
+    def produce_one(self, *, good: bool = False, bad_ones: float = 0.03) -> None:
         person, partition = self.chance.randrange(PEOPLE), self.chance.randrange(PARTITIONS)
         mark = f"m{len(self.produced):05d}"
-        bad = not good and self.chance.random() < 0.03
-        value = b"not an event " + mark.encode() if bad else event(person, mark)
+        bad = not good and self.chance.random() < bad_ones
+        service = self.chance.choice(self.settings.services) if len(self.settings.services) > 1 else "0A1B"
+        value = b"not an event " + mark.encode() if bad else event(person, mark, serviceId=service)
         self.produced[mark] = (partition, person)
-        if self.fortune == "held" and not good and len(self.produced) % POISON == 0:
+        if self.fortune in ("held", "odd") and not good and len(self.produced) % POISON == 0:
             self.vendor.poisoned.add(mark)
         self.kafka.append(Partition(MAIN, partition), value, skip=self.chance.choice((0, 0, 0, 5)))
 
@@ -189,7 +244,9 @@ class World:
         self.running.remove(connector)
         self.ended.append(connector)
         drained = await connector.leave()
-        assert drained or self.fortune == "any"
+        assert drained or self.fortune in ("odd", "any")
+        if not drained and self.fortune == "odd":
+            self.deaths += 1  # bulkheads and a rate may keep a record longer than the drain
 
     async def crash(self) -> None:
         if self.running:
@@ -233,12 +290,22 @@ class World:
         self.vendor.slowest = self.chance.choice((0.01, 0.5, 8.0))
         before, seconds = self.vendor.posts, self.chance.choice((1.0, 20.0, 300.0, 20_000.0))
         await asyncio.sleep(seconds)
-        each = LIMITS.in_flight + HELD_SOON.endpoint.minimum + MOST_PROBES + seconds / LONGEST_PROBE
+        in_flight = self.settings.limits.in_flight
+        each = in_flight + HELD_SOON.endpoint.minimum + MOST_PROBES + seconds / LONGEST_PROBE
         if self.vendor.answers == [BUSY]:
-            each = LIMITS.in_flight * (2 + seconds / BUSY_SECONDS)
+            each = in_flight * (2 + seconds / BUSY_SECONDS)
         assert self.vendor.posts - before <= len(self.running) * each
         self.vendor.answers = [ACCEPTED]
         await asyncio.sleep(SETTLES_DOWN)
+
+    async def pause(self) -> None:
+        target = self.chance.choice((EVERYTHING, Target(MAIN), Target(RETRY), Target(MAIN, 0), Target(RETRY, 1)))
+        for connector in self.running:
+            connector.loop.pauser.pause([target], "")
+
+    async def resume(self) -> None:
+        for connector in self.running:
+            connector.loop.pauser.resume([EVERYTHING])
 
     async def pass_time(self) -> None:
         await asyncio.sleep(self.chance.choice((20.0, 70.0, 200.0, 20_000.0)))
@@ -252,9 +319,13 @@ class World:
         self.kafka.commit_delay = self.kafka.write_delay = 0.0
         self.vendor.answers = [ACCEPTED]
         self.join_now()
-        if self.fortune == "held":
+        if self.fortune in ("held", "odd"):
+            await self.resume()
             await self.witnesses()
-            await asyncio.sleep(POLICY.max_event_age_ms / 1000)  # whoever finds no witness expires
+            for _ in range(100):  # whoever finds no witness expires
+                await asyncio.sleep(POLICY.max_event_age_ms / 100_000)
+                for connector in self.running:
+                    connector.loop.judge.release_brake()
         await asyncio.sleep(QUIET)
 
     async def witnesses(self) -> None:
@@ -284,9 +355,10 @@ class World:
             self.check_passed(partition, commit.offset)
         for connector in self.running:
             assert connector.books_balance()
-            assert credit_of(connector) == (LIMITS.records, LIMITS.size)
+            limits = self.settings.limits
+            assert credit_of(connector) == (limits.records, limits.size)
             exposed = connector.loop.committer.uncommitted + connector.loop.in_flight
-            assert exposed <= LIMITS.uncommitted + LIMITS.in_flight
+            assert exposed <= limits.uncommitted + limits.in_flight
         assert all(connector.books_balance() for connector in self.ended)
 
     def check_passed(self, partition: Partition, offset: int) -> None:
@@ -302,12 +374,12 @@ class World:
         dead = {mark for topic, mark, _ in self.copies if topic == DEAD}
         assert set(self.produced) <= self.vendor.acknowledged | dead
         repeats = sum(count - 1 for count in self.vendor.acted.values() if count)
-        if self.fortune == "held":
+        if self.fortune in ("held", "odd"):
             alone = {mark for mark, code in self.classes.items() if code == b"refused_alone"}
             assert alone <= self.vendor.poisoned
             assert not self.vendor.poisoned & self.vendor.acknowledged
         if self.fortune != "any":
-            assert repeats <= self.deaths * (LIMITS.uncommitted + LIMITS.in_flight)
+            assert repeats <= self.deaths * (self.settings.limits.uncommitted + self.settings.limits.in_flight)
         if self.fortune == "kind":
             assert max(Counter(self.copies).values(), default=1) == 1
         for connector in self.running:
@@ -369,7 +441,7 @@ def live(seed: int, fortune: Fortune) -> str:
 
 
 def go_on(
-    fortune: Annotated[str, typer.Argument(help="kind, alone, deadly, held or any; none: each in turn.")] = "",
+    fortune: Annotated[str, typer.Argument(help="kind, alone, deadly, held, odd or any; none: each in turn.")] = "",
     first: Annotated[int, typer.Option("--from", min=0)] = 0,
     count: Annotated[int, typer.Option(min=0, help="Seeds; 0: until stopped.")] = 0,
 ) -> None:
