@@ -11,6 +11,7 @@ from tests.flow.stage import (
     ACCEPTED,
     DEAD,
     HOLD,
+    LIMITS,
     PERMANENT,
     Connector,
     ScriptedVendor,
@@ -63,6 +64,18 @@ async def test_a_record_that_passes_ends_it(clock: VirtualClock) -> None:
         assert connector.count("records_accepted") == 20
         assert len(values(kafka, DEAD)) == 20
         assert "brake" not in connector.loop.holds
+
+
+@run_virtual
+async def test_a_record_that_passes_is_looked_for_however_many_bad_ones_are_before_it(clock: VirtualClock) -> None:
+    """One look takes a hundred of them, and nothing else that happens would make anybody look again."""
+    kafka, vendor = broker(clock, main=1), ScriptedVendor(always(ACCEPTED))
+    for n in range(321):
+        feed(kafka, b"a bug of the producer" if n < 320 else event(n))
+    limits = LIMITS._replace(in_flight=1)
+    async with running(Connector(kafka, vendor, clock, hold=braking(), limits=limits)) as connector:
+        await asyncio.sleep(100)
+        assert connector.count("records_accepted") == 1
 
 
 @run_virtual

@@ -6,6 +6,7 @@ import asyncio
 from collections import Counter
 
 from connector.core.record import Partition
+from connector.flow.gate import PaceRules
 from tests.flow.stage import (
     ACCEPTED,
     DEAD,
@@ -91,6 +92,23 @@ async def test_a_stop_posts_what_waits_before_an_answered_record_when_no_map_tel
     await asyncio.sleep(1)
     assert await connector.leave()
     assert Counter(vendor.posted) == {number(0): 2, number(1): 1, number(2): 1}
+    assert kafka.committed[HEAD].offset == 4
+
+
+@run_virtual
+async def test_a_stop_posts_what_waits_for_its_service_before_an_answered_record_when_no_map_tells_of_it(
+    clock: VirtualClock,
+) -> None:
+    """Also when it has to wait for the rate once its service has room again."""
+    kafka, vendor = broker(clock, main=1), ScriptedVendor(always(ACCEPTED), latency=1)
+    kafka.cluster_id = None
+    for n in range(4):
+        feed(kafka, event(n, serviceId="0510" if n < 3 else "0A"))
+    connector = Connector(kafka, vendor, clock, pace=PaceRules(rate=0.2, burst=3, service_share=0.25))
+    await asyncio.sleep(0.5)
+    assert sorted(vendor.posted) == [number(0), number(1), number(3)]
+    assert await connector.leave()
+    assert vendor.posted[3:] == [number(2)]
     assert kafka.committed[HEAD].offset == 4
 
 

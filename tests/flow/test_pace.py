@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from email.utils import formatdate
 from itertools import pairwise
 
 import pytest
 
 from connector.core.record import Partition
-from connector.core.reply import Answer, Reply
+from connector.core.reply import Answer, Failure, NoReply, Reply
 from connector.core.request import InvokeRequest
 from connector.flow.gate import PaceRules
 from tests.flow.stage import (
@@ -195,6 +196,39 @@ async def test_a_slow_service_leaves_slots_for_the_others(clock: VirtualClock) -
         await asyncio.sleep(3000)
         assert connector.count("records_accepted") == 400
         assert connector.books_balance()
+
+
+@run_virtual
+async def test_a_record_that_waits_for_its_service_makes_room_when_it_holds_its_partition_back(
+    clock: VirtualClock,
+) -> None:
+    """Without a map, what others have answered behind it fills the bound, and only it can make room again."""
+    kafka, vendor = broker(clock, main=1), Vendor(clock)
+    kafka.cluster_id = None
+    vendor.slow["0510"] = 5.0
+    for n in range(100):
+        feed(kafka, event(n, serviceId="0510" if n < 4 else "0A"))
+    limits, pace = LIMITS._replace(uncommitted=20), PaceRules(service_share=0.25)
+    async with running(Connector(kafka, vendor, clock, limits=limits, pace=pace)) as connector:
+        await asyncio.sleep(60)
+        assert connector.count("records_accepted") == 100
+        assert kafka.committed[Partition(MAIN, 0)].offset == 100
+
+
+@run_virtual
+async def test_a_record_that_waits_for_its_service_is_tried_during_a_hold(clock: VirtualClock) -> None:
+    """When all that was under way has gone to the retry topic, there is none else; nobody is tried twice for it."""
+    kafka, vendor = broker(clock), Vendor(clock, NoReply(Failure.TIMEOUT, sent=True))
+    for n in range(2 * LIMITS.records):
+        feed(kafka, event(n), n % 2)
+    async with running(Connector(kafka, vendor, clock, pace=PaceRules(service_share=0.75))) as connector:
+        await asyncio.sleep(60)
+        assert "endpoint" in connector.loop.holds
+        vendor.script = always(ACCEPTED)
+        await asyncio.sleep(60)
+        assert not connector.loop.holds.active
+        assert connector.count("records_accepted") > LIMITS.records
+        assert max(Counter(vendor.posted).values()) == 1
 
 
 @run_virtual
