@@ -158,9 +158,11 @@ class Member:
 
     def _wait_while_full(self) -> None:
         self._wait_for_command(_BUSY_WAIT)
-        if self._commits.under_way and (message := self._consumer.poll(0)) is not None:
-            # The flow may be waiting for a commit's answer before it makes room, and only poll brings it: at most one
-            # record too many a turn.
+        # The flow may be waiting for a commit's answer before it makes room, and a hold can last: only poll brings the
+        # answer, lets the group ask partitions back, and tells it that we live. At most one record too many a turn
+        # comes with it, and none while everything is paused.
+        must_poll = self._commits.under_way or self._room.paused
+        if must_poll and (message := self._consumer.poll(0)) is not None:
             self._take([message])
 
     def _wait_for_command(self, seconds: float) -> None:

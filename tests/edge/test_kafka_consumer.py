@@ -170,6 +170,22 @@ async def test_a_partition_that_comes_during_a_pause_does_not_leave_the_others_p
         await _until(lambda: len(member.records) == 1010, "both go on")
 
 
+async def test_a_flow_that_stays_full_hands_over_what_another_member_is_to_have(cluster: RealCluster) -> None:
+    """Whoever is full for long, as during a hold, is still a member: it answers to the group, or would lose its place."""
+    topic = cluster.create(2)
+    for number in range(2):
+        cluster.append_all(Partition(topic, number), [b"x"] * 1000)
+    full = cluster.member(topic)
+    async with joined(full, room=100):
+        await _until(lambda: _is_paused(full), "it stays full and is paused")
+        taken = len(full.records)
+        async with joined(cluster.member(topic)) as comes:
+            await _until(lambda: full.revoking, "it is asked to hand one over")
+            full.source.release({})
+            await _until(lambda: comes.assigned, "the other one has it")
+            assert len(full.records) == taken
+
+
 async def test_what_a_transaction_aborted_never_comes(cluster: RealCluster) -> None:
     partition = _partition(cluster)
     cluster.leave_gap(partition)
