@@ -74,6 +74,19 @@ UNKNOWN_TOPIC = _row(
     KafkaError._UNKNOWN_PARTITION,
 )
 
+DAMAGED = _row(
+    Operation.CONSUME,
+    Action.STOP,
+    "damaged",
+    "a batch of records cannot be read: its checksum is wrong, or its compression or version is not known. Let another "
+    "replica lead the partition if that one is whole; else save what can be read of the batch, and set the group's "
+    "offset behind it by hand (`connector offsets set`)",
+    KafkaError._BAD_MSG,
+    KafkaError._BAD_COMPRESSION,
+    KafkaError._NOT_IMPLEMENTED,
+)
+"""Of a partition: the client tells it once and goes on behind the batch. Of a connection it is waited out."""
+
 ROWS: tuple[Row, ...] = (
     _row(
         Operation.CONSUME,
@@ -149,6 +162,7 @@ ROWS: tuple[Row, ...] = (
         KafkaError.GROUP_MAX_SIZE_REACHED,
         KafkaError.UNSUPPORTED_ASSIGNOR,
     ),
+    DAMAGED,
     CREATED_ANEW,
     NO_COMMIT,
     UNKNOWN_TOPIC,

@@ -45,6 +45,7 @@ _PROMISED: dict[str, object] = {
     "enable.auto.commit": False,
     "enable.auto.offset.store": False,
     "auto.offset.reset": "error",
+    "check.crcs": True,
     "queued.max.messages.kbytes": 8192,
     "queued.min.messages": 10000,
     "fetch.queue.backoff.ms": 50,

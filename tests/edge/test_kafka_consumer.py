@@ -6,6 +6,7 @@ import asyncio
 import uuid
 from collections.abc import Callable
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 from confluent_kafka import TopicPartition
@@ -45,6 +46,12 @@ async def _until(predicate: Callable[[], object], why: str) -> None:
 def _is_paused(member: Member) -> bool:
     assert isinstance(member.source, KafkaSource)
     return member.source.room.paused
+
+
+def _damage(folder: Path, partition: Partition, value: bytes) -> None:
+    """Write another value into the log's file; the batch keeps the checksum of the first one."""
+    (log,) = folder.rglob(f"{partition.topic}-{partition.number}/*.log")
+    log.write_bytes(log.read_bytes().replace(value, value.upper()))
 
 
 def _partition(cluster: RealCluster, records: int = 0) -> Partition:
@@ -124,6 +131,23 @@ async def test_records_deleted_before_they_were_read_end_the_process(cluster: Re
         assert member.records == []
 
 
+async def test_a_batch_that_was_damaged_ends_the_process_and_is_neither_read_nor_skipped(
+    private_kafka: KafkaBroker, tmp_path: Path
+) -> None:
+    cluster = RealCluster(private_kafka)
+    partition = _partition(cluster)
+    for value in (b"before", b"damaged", b"behind"):
+        cluster.append(partition, value)
+    private_kafka.stop()
+    _damage(tmp_path, partition, b"damaged")
+    private_kafka.start()
+    async with joined(cluster.member(partition.topic)) as member:
+        await _until(lambda: member.failed, "the source fails")
+        assert member.failed[0].code == "damaged"
+        assert partition.topic in member.failed[0].remedy
+        assert {record.offset for record in member.records} <= {0}
+
+
 async def test_a_committed_offset_beyond_the_end_ends_the_process(cluster: RealCluster) -> None:
     partition = _partition(cluster, 3)
     cluster.commit(partition, 100)
@@ -171,7 +195,7 @@ async def test_a_partition_that_comes_during_a_pause_does_not_leave_the_others_p
 
 
 async def test_a_flow_that_stays_full_hands_over_what_another_member_is_to_have(cluster: RealCluster) -> None:
-    """Whoever is full for long, as during a hold, is still a member: it answers to the group, or would lose its place."""
+    """Who is full for long, as during a hold, is still a member: it answers to the group, or would lose its place."""
     topic = cluster.create(2)
     for number in range(2):
         cluster.append_all(Partition(topic, number), [b"x"] * 1000)
