@@ -49,9 +49,8 @@ CREATED_ANEW = _row(
     Operation.CONSUME,
     Action.STOP,
     "topic_created_anew",
-    "it was deleted and created anew while it was read, and what the old one still held is gone. Before the next start "
-    "look at the group (`connector status`): an offset that was committed for the old one would skip as many of "
-    "the new one's records; set it to 0 (`connector offsets set`)",
+    "it was deleted and created anew while it was read, and what the old one still held is gone. The new one is read "
+    "from offset 0 by the next process; what was posted of it in the seconds before this line is posted again",
 )
 """No error of Kafka's says so: the topic's id differs from that at the assignment."""
 

@@ -189,7 +189,9 @@ class Member:
     def _carry_out(self, command: Command) -> None:
         match command:
             case Send(offsets):
-                self._commits.send(self._consumer, offsets)
+                # What went before the flow heard of it may have been committed by its next owner since: the broker
+                # would take ours all the same, and that commit would go back.
+                self._commits.send(self._consumer, {p: commit for p, commit in offsets.items() if self._holding.has(p)})
             case Sleep(partition, offset, assignment):
                 self._put_to_sleep(partition, offset, assignment)
             case Wake(partition):
@@ -216,6 +218,8 @@ class Member:
         if gone:
             self._holding.go(gone)
             self._tell(Lost(gone))
+            # The client went on at the old one's offset, and what we committed since lies behind records nobody read.
+            self._commits.send_unasked(self._consumer, {partition: Commit(0, "") for partition in gone})
             self._troubles.stop(CREATED_ANEW, min(gone).topic)
 
     # Callbacks: none may raise.

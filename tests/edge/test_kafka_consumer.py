@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
+from concurrent.futures import Future
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
-from confluent_kafka import TopicPartition
+from confluent_kafka import TopicCollection, TopicPartition
+from confluent_kafka.admin import (  # type: ignore[attr-defined]  # the library does not say that it exports these
+    AdminClient,
+    TopicDescription,
+)
 
 from connector.core.envelope import UNREADABLE_HEADERS
 from connector.core.record import Partition
 from connector.core.signals import Assigned, Commit, Revoking, Taken
 from connector.edge.kafka_consumer import KafkaSource
+from connector.edge.kafka_identity import Log, LogIdentities
 from connector.edge.kafka_mock import MockKafka
 from tests.support.clusters import Member, RealCluster, joined
 from tests.support.deadline import eventually
@@ -154,6 +161,53 @@ async def test_a_committed_offset_beyond_the_end_ends_the_process(cluster: RealC
     async with joined(cluster.member(partition.topic)) as member:
         await _until(lambda: member.failed, "the source fails")
         assert member.failed[0].code == "offset_out_of_range"
+
+
+class _OtherTopic(AdminClient):
+    """Answers for every topic with what there is to say of this one."""
+
+    def __init__(self, properties: dict[str, str | int | float], topic: str) -> None:
+        super().__init__(properties)
+        self._topic = topic
+
+    def describe_topics(  # type: ignore[override]  # its stub is that of an inner method
+        self, topics: TopicCollection, **options: Any
+    ) -> dict[str, Future[TopicDescription]]:
+        """Under the names that were asked for."""
+        found = super().describe_topics(TopicCollection([self._topic]), **options)
+        return dict.fromkeys(topics.topic_names, found[self._topic])
+
+
+class _OtherTopicLater(LogIdentities):
+    """True at an assignment; whoever watches the topic afterwards is told of another one, as if it was made anew."""
+
+    def __init__(self, properties: dict[str, str | int | float], topic: str) -> None:
+        super().__init__(properties)
+        self._first = LogIdentities(properties)
+        self.admin = _OtherTopic(properties, topic)
+
+    def ask(self) -> None:
+        """See whether brokers answer."""
+        self._first.ask()
+
+    def of(self, partitions: Collection[Partition], *, urgent: bool) -> Mapping[Partition, Log]:
+        """The true ones."""
+        return self._first.of(partitions, urgent=urgent)
+
+
+async def test_a_topic_that_was_made_anew_ends_the_process_and_is_read_from_its_beginning(cluster: RealCluster) -> None:
+    """Commits of the meantime are taken back: what they skip of the new topic was never read."""
+    partition, other = _partition(cluster, 5), _partition(cluster)
+    cluster.commit(partition, 2)
+    identities = _OtherTopicLater({"bootstrap.servers": cluster.kafka.bootstrap_servers}, other.topic)
+    async with joined(cluster.member(partition.topic, identities=identities)) as member:
+        await _until(lambda: member.failed, "the source fails")
+        assert member.failed[0].code == "topic_created_anew"
+        assert member.lost[0].partitions == {partition}
+        member.source.commit({partition: Commit(4, "")})
+        await _until(lambda: member.committed, "a commit that was on its way is answered")
+        assert member.committed[0].error == "partitions_gone"
+    assert cluster.committed(partition) == 0
 
 
 async def test_a_topic_that_is_not_there_is_waited_for(cluster: RealCluster) -> None:
