@@ -15,6 +15,7 @@ PROMISED: Mapping[str, str] = {
     "enable.auto.commit": _COMMITS,
     "enable.auto.offset.store": _COMMITS,
     "auto.offset.reset": _STARTS,
+    "check.crcs": "a record that was damaged in the log must not be posted",
     "enable.partition.eof": "the end of a partition is not a record",
     "isolation.level": "records of an aborted transaction were never meant to be posted",
     "acks": _COPIES,

@@ -21,7 +21,7 @@ _LAST_PAUSE, _LOOK = 0.1, 0.005
 _MAP_TOO_LARGE = "offset_metadata_too_large"
 """The last commit then goes without its maps: what is settled ahead is repeated, and not all of it."""
 
-_UNANSWERED, _UNEXPECTED = "client_gone", "commit_unexpected"
+_UNANSWERED, _UNEXPECTED, _NOTHING_LEFT = "client_gone", "commit_unexpected", "partitions_gone"
 
 
 class _Sent(NamedTuple):
@@ -44,8 +44,11 @@ class Commits:
         return bool(self._under_way)
 
     def send(self, consumer: Consumer, offsets: Mapping[Partition, Commit]) -> None:
-        """Commit what the flow asked for, in one request."""
-        self._send(consumer, offsets, asked=True)
+        """Commit what is left of what the flow asked for, in one request."""
+        if offsets:
+            self._send(consumer, offsets, asked=True)
+        else:
+            self._tell(Committed({}, _NOTHING_LEFT))
 
     def send_unasked(self, consumer: Consumer, offsets: Mapping[Partition, Commit]) -> None:
         """Commit what nobody waits for, in as many requests as it needs."""

@@ -49,9 +49,8 @@ CREATED_ANEW = _row(
     Operation.CONSUME,
     Action.STOP,
     "topic_created_anew",
-    "it was deleted and created anew while it was read, and what the old one still held is gone. Before the next start "
-    "look at the group (`connector status`): an offset that was committed for the old one would skip as many of "
-    "the new one's records; set it to 0 (`connector offsets set`)",
+    "it was deleted and created anew while it was read, and what the old one still held is gone. The new one is read "
+    "from offset 0 by the next process; what was posted of it in the seconds before this line is posted again",
 )
 """No error of Kafka's says so: the topic's id differs from that at the assignment."""
 
@@ -73,6 +72,19 @@ UNKNOWN_TOPIC = _row(
     KafkaError._UNKNOWN_TOPIC,
     KafkaError._UNKNOWN_PARTITION,
 )
+
+DAMAGED = _row(
+    Operation.CONSUME,
+    Action.STOP,
+    "damaged",
+    "a batch of records cannot be read: its checksum is wrong, or its compression or version is not known. Let another "
+    "replica lead the partition if that one is whole; else save what can be read of the batch, and set the group's "
+    "offset behind it by hand (`connector offsets set`)",
+    KafkaError._BAD_MSG,
+    KafkaError._BAD_COMPRESSION,
+    KafkaError._NOT_IMPLEMENTED,
+)
+"""Of a partition: the client tells it once and goes on behind the batch. Of a connection it is waited out."""
 
 ROWS: tuple[Row, ...] = (
     _row(
@@ -149,6 +161,7 @@ ROWS: tuple[Row, ...] = (
         KafkaError.GROUP_MAX_SIZE_REACHED,
         KafkaError.UNSUPPORTED_ASSIGNOR,
     ),
+    DAMAGED,
     CREATED_ANEW,
     NO_COMMIT,
     UNKNOWN_TOPIC,

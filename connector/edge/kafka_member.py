@@ -45,6 +45,7 @@ _PROMISED: dict[str, object] = {
     "enable.auto.commit": False,
     "enable.auto.offset.store": False,
     "auto.offset.reset": "error",
+    "check.crcs": True,
     "queued.max.messages.kbytes": 8192,
     "queued.min.messages": 10000,
     "fetch.queue.backoff.ms": 50,
@@ -158,9 +159,11 @@ class Member:
 
     def _wait_while_full(self) -> None:
         self._wait_for_command(_BUSY_WAIT)
-        if self._commits.under_way and (message := self._consumer.poll(0)) is not None:
-            # The flow may be waiting for a commit's answer before it makes room, and only poll brings it: at most one
-            # record too many a turn.
+        # The flow may be waiting for a commit's answer before it makes room, and a hold can last: only poll brings the
+        # answer, lets the group ask partitions back, and tells it that we live. At most one record too many a turn
+        # comes with it, and none while everything is paused.
+        must_poll = self._commits.under_way or self._room.paused
+        if must_poll and (message := self._consumer.poll(0)) is not None:
             self._take([message])
 
     def _wait_for_command(self, seconds: float) -> None:
@@ -186,7 +189,9 @@ class Member:
     def _carry_out(self, command: Command) -> None:
         match command:
             case Send(offsets):
-                self._commits.send(self._consumer, offsets)
+                # What went before the flow heard of it may have been committed by its next owner since: the broker
+                # would take ours all the same, and that commit would go back.
+                self._commits.send(self._consumer, {p: commit for p, commit in offsets.items() if self._holding.has(p)})
             case Sleep(partition, offset, assignment):
                 self._put_to_sleep(partition, offset, assignment)
             case Wake(partition):
@@ -213,6 +218,8 @@ class Member:
         if gone:
             self._holding.go(gone)
             self._tell(Lost(gone))
+            # The client went on at the old one's offset, and what we committed since lies behind records nobody read.
+            self._commits.send_unasked(self._consumer, {partition: Commit(0, "") for partition in gone})
             self._troubles.stop(CREATED_ANEW, min(gone).topic)
 
     # Callbacks: none may raise.

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from confluent_kafka import KafkaError
 
 from connector.core.signals import Failed
-from connector.edge.kafka_errors import UNKNOWN_TOPIC, Action, Operation, Row, name_of, row_of
+from connector.edge.kafka_errors import DAMAGED, UNKNOWN_TOPIC, Action, Operation, Row, name_of, row_of
 from connector.edge.kafka_topics import TopicWatch
 
 _RELEASE_PATIENCE = 120.0
@@ -44,6 +44,8 @@ class Troubles:
         """An error that the client told by itself, of this topic where it is about one."""
         row = row_of(Operation.CONSUME, error)
         action = Action.NEW_CLIENT if self._may_be_unreleased(error) else row.action
+        if row is DAMAGED and topic is None:
+            action = Action.WAIT
         if action is Action.STOP:
             self.stop(row, topic)
         elif action is not Action.IGNORE:

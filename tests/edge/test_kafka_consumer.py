@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
+from concurrent.futures import Future
 from contextlib import closing
+from pathlib import Path
+from typing import Any
 
 import pytest
-from confluent_kafka import TopicPartition
+from confluent_kafka import TopicCollection, TopicPartition
+from confluent_kafka.admin import (  # type: ignore[attr-defined]  # the library does not say that it exports these
+    AdminClient,
+    TopicDescription,
+)
 
 from connector.core.envelope import UNREADABLE_HEADERS
 from connector.core.record import Partition
 from connector.core.signals import Assigned, Commit, Revoking, Taken
 from connector.edge.kafka_consumer import KafkaSource
+from connector.edge.kafka_identity import Log, LogIdentities
 from connector.edge.kafka_mock import MockKafka
 from tests.support.clusters import Member, RealCluster, joined
 from tests.support.deadline import eventually
@@ -45,6 +53,12 @@ async def _until(predicate: Callable[[], object], why: str) -> None:
 def _is_paused(member: Member) -> bool:
     assert isinstance(member.source, KafkaSource)
     return member.source.room.paused
+
+
+def _damage(folder: Path, partition: Partition, value: bytes) -> None:
+    """Write another value into the log's file; the batch keeps the checksum of the first one."""
+    (log,) = folder.rglob(f"{partition.topic}-{partition.number}/*.log")
+    log.write_bytes(log.read_bytes().replace(value, value.upper()))
 
 
 def _partition(cluster: RealCluster, records: int = 0) -> Partition:
@@ -124,12 +138,76 @@ async def test_records_deleted_before_they_were_read_end_the_process(cluster: Re
         assert member.records == []
 
 
+async def test_a_batch_that_was_damaged_ends_the_process_and_is_neither_read_nor_skipped(
+    private_kafka: KafkaBroker, tmp_path: Path
+) -> None:
+    cluster = RealCluster(private_kafka)
+    partition = _partition(cluster)
+    for value in (b"before", b"damaged", b"behind"):
+        cluster.append(partition, value)
+    private_kafka.stop()
+    _damage(tmp_path, partition, b"damaged")
+    private_kafka.start()
+    async with joined(cluster.member(partition.topic)) as member:
+        await _until(lambda: member.failed, "the source fails")
+        assert member.failed[0].code == "damaged"
+        assert partition.topic in member.failed[0].remedy
+        assert {record.offset for record in member.records} <= {0}
+
+
 async def test_a_committed_offset_beyond_the_end_ends_the_process(cluster: RealCluster) -> None:
     partition = _partition(cluster, 3)
     cluster.commit(partition, 100)
     async with joined(cluster.member(partition.topic)) as member:
         await _until(lambda: member.failed, "the source fails")
         assert member.failed[0].code == "offset_out_of_range"
+
+
+class _OtherTopic(AdminClient):
+    """Answers for every topic with what there is to say of this one."""
+
+    def __init__(self, properties: dict[str, str | int | float], topic: str) -> None:
+        super().__init__(properties)
+        self._topic = topic
+
+    def describe_topics(  # type: ignore[override]  # its stub is that of an inner method
+        self, topics: TopicCollection, **options: Any
+    ) -> dict[str, Future[TopicDescription]]:
+        """Under the names that were asked for."""
+        found = super().describe_topics(TopicCollection([self._topic]), **options)
+        return dict.fromkeys(topics.topic_names, found[self._topic])
+
+
+class _OtherTopicLater(LogIdentities):
+    """True at an assignment; whoever watches the topic afterwards is told of another one, as if it was made anew."""
+
+    def __init__(self, properties: dict[str, str | int | float], topic: str) -> None:
+        super().__init__(properties)
+        self._first = LogIdentities(properties)
+        self.admin = _OtherTopic(properties, topic)
+
+    def ask(self) -> None:
+        """See whether brokers answer."""
+        self._first.ask()
+
+    def of(self, partitions: Collection[Partition], *, urgent: bool) -> Mapping[Partition, Log]:
+        """The true ones."""
+        return self._first.of(partitions, urgent=urgent)
+
+
+async def test_a_topic_that_was_made_anew_ends_the_process_and_is_read_from_its_beginning(cluster: RealCluster) -> None:
+    """Commits of the meantime are taken back: what they skip of the new topic was never read."""
+    partition, other = _partition(cluster, 5), _partition(cluster)
+    cluster.commit(partition, 2)
+    identities = _OtherTopicLater({"bootstrap.servers": cluster.kafka.bootstrap_servers}, other.topic)
+    async with joined(cluster.member(partition.topic, identities=identities)) as member:
+        await _until(lambda: member.failed, "the source fails")
+        assert member.failed[0].code == "topic_created_anew"
+        assert member.lost[0].partitions == {partition}
+        member.source.commit({partition: Commit(4, "")})
+        await _until(lambda: member.committed, "a commit that was on its way is answered")
+        assert member.committed[0].error == "partitions_gone"
+    assert cluster.committed(partition) == 0
 
 
 async def test_a_topic_that_is_not_there_is_waited_for(cluster: RealCluster) -> None:
@@ -168,6 +246,22 @@ async def test_a_partition_that_comes_during_a_pause_does_not_leave_the_others_p
         await _until(lambda: added in member.assigned, "the new partition is assigned")
         member.source.give_room(4000, 1 << 20)
         await _until(lambda: len(member.records) == 1010, "both go on")
+
+
+async def test_a_flow_that_stays_full_hands_over_what_another_member_is_to_have(cluster: RealCluster) -> None:
+    """Who is full for long, as during a hold, is still a member: it answers to the group, or would lose its place."""
+    topic = cluster.create(2)
+    for number in range(2):
+        cluster.append_all(Partition(topic, number), [b"x"] * 1000)
+    full = cluster.member(topic)
+    async with joined(full, room=100):
+        await _until(lambda: _is_paused(full), "it stays full and is paused")
+        taken = len(full.records)
+        async with joined(cluster.member(topic)) as comes:
+            await _until(lambda: full.revoking, "it is asked to hand one over")
+            full.source.release({})
+            await _until(lambda: comes.assigned, "the other one has it")
+            assert len(full.records) == taken
 
 
 async def test_what_a_transaction_aborted_never_comes(cluster: RealCluster) -> None:

@@ -277,12 +277,13 @@ class RealCluster:
         start: Literal["earliest", "latest", "error"] = "earliest",
         drain: float = 10.0,
         properties: Mapping[str, str | int] | None = None,
+        identities: LogIdentities | None = None,
     ) -> Member:
         """Make a member that reads `topics[0]` as the main topic and the rest as retry topics."""
         source = KafkaSource(
             self._member_properties() | dict(properties or {}),
             Subscription(topics[0], frozenset(topics[1:]), start, drain),
-            LogIdentities({"bootstrap.servers": self.kafka.bootstrap_servers}),
+            identities or LogIdentities({"bootstrap.servers": self.kafka.bootstrap_servers}),
             self.errors.append,
             lambda statistics: None,
         )
