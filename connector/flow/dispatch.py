@@ -265,6 +265,8 @@ class Dispatcher:
                     found = self._best_to_try((taken,) if found is None else (found, taken), another)
         if found is not None:
             self._side(found.assignment).runnable.remove(found)
+        elif any(side.ready for side in self._sides):
+            asyncio.get_running_loop().call_soon(self.wake, 1)
         return found
 
     def _best_to_try(self, among: Iterable[Delivery], another: bool) -> Delivery | None:

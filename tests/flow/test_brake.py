@@ -66,6 +66,19 @@ async def test_a_record_that_passes_ends_it(clock: VirtualClock) -> None:
 
 
 @run_virtual
+async def test_a_record_that_passes_is_found_however_many_bad_ones_lie_in_front(clock: VirtualClock) -> None:
+    """As long as they leave half the memory, and though nothing else comes and wakes anybody."""
+    kafka, vendor = broker(clock, main=1), ScriptedVendor(always(ACCEPTED))
+    for _ in range(400):
+        feed(kafka, b"a bug of the producer")
+    feed(kafka, event(0))
+    async with running(Connector(kafka, vendor, clock, hold=braking())) as connector:
+        await asyncio.sleep(100)
+        assert connector.count("records_accepted") == 1
+        assert connector.books_balance()
+
+
+@run_virtual
 async def test_a_wrong_classification_is_braked_too(clock: VirtualClock) -> None:
     """The vendor rejects everything for good: few become dead letters, and one is tried now and then."""
     kafka, vendor = broker(clock), ScriptedVendor(always(PERMANENT))
