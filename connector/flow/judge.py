@@ -347,6 +347,7 @@ class Judge:
 
     def _pause_is_over(self) -> None:
         self._pause = None
+        self._gate.begin_anew()
         self._holds.leave("retry_after")
         self._on_change()
 
