@@ -19,7 +19,7 @@ def seconds_of(text: str | None, now_ms: int, longest: float) -> float | None:
         return min(float(text), longest)
     try:
         date = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     # A date of this form without a zone is in GMT.
     wait = date.replace(tzinfo=date.tzinfo or UTC).timestamp() - now_ms / 1000

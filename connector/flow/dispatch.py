@@ -52,11 +52,12 @@ class _Side:
 class Dispatcher:
     """Hands out deliveries to workers; a worker that finds nothing waits here until woken.
 
-    `gate` is asked before each hand-out, `rank` which record is tried first during a hold; `due` whether a retry
-    partition's head may go. `fetch` is told of a schema that is missing, `stop` of a partition whose head cannot be
-    handled by a bug of ours, `skipped` of a record that was settled before its partition came here, `crowded` of a
-    partition that has to wait since its map is nearly full, `brimming` of one that has to since it has more records in
-    hand than leaves room for the others: `most` is how many there is room for, `least` what each may have.
+    `gate` is asked before each hand-out, `rank` which record is tried first during a hold (None: not now); `due`
+    whether a retry partition's head may go. `fetch` is told of a schema that is missing, `stop` of a partition whose
+    head cannot be handled by a bug of ours, `skipped` of a record that was settled before its partition came here,
+    `crowded` of a partition that has to wait since its map is nearly full, `brimming` of one that has to since it has
+    more records in hand than leaves room for the others: `most` is how many there is room for, `least` what each may
+    have.
     """
 
     def __init__(
@@ -70,7 +71,7 @@ class Dispatcher:
         retry_share: float,
         most: int,
         least: int,
-        rank: Callable[[Delivery], tuple[int, ...]],
+        rank: Callable[[Delivery], tuple[int, ...] | None],
         due: Callable[[Assignment, Record], bool],
         fetch: Callable[[Assignment, SchemaNeeded], None],
         stop: Callable[[Assignment, Exception], None],
@@ -264,7 +265,7 @@ class Dispatcher:
         found = self._best_to_try(chain(self._fresh, self._delayed), another)
         for side in self._sides:
             for _ in range(_TAKES_A_TURN):
-                if not side.ready or (found is not None and (found.refused or not any(self._rank(found)))):
+                if not side.ready or (found is not None and (found.refused or not any(self._rank(found) or ()))):
                     break
                 taken = self._take_first(side)
                 if taken is not None and self._enters_lane(taken):
@@ -280,6 +281,7 @@ class Dispatcher:
         """Past what is refused, which no hold lets go: unless it has taken half the room, or no hold would ever end."""
         brimming = 2 * self._in_hand > self._most
         best: Delivery | None = None
+        lowest: tuple[int, ...] = ()
         for delivery in among:
             if not delivery.assignment.wants(delivery.record.offset) or delivery.assignment.paused:
                 continue
@@ -287,8 +289,9 @@ class Dispatcher:
             if delivery.refused is None:
                 if another and delivery.trials:
                     continue
-                if best is None or self._rank(delivery) < self._rank(best):
-                    best = delivery
+                rank = self._rank(delivery)
+                if rank is not None and (best is None or rank < lowest):
+                    best, lowest = delivery, rank
             elif delivery.refused.cause.code == EXPIRED or (best is None and brimming):
                 return delivery
         return best

@@ -25,6 +25,12 @@ from connector.observe.events import Events
 _NOBODY_PASSED = 5.0
 """Seconds without a witness after which a record that seemed to be refused alone is taken for one of many."""
 
+_LAST_CHANCE = 900.0
+"""Seconds of a hold after which a record that may have been delivered before is tried for it, when there is no other;
+then at doubling waits. Each such try may make a dead letter: so few do, however long it lasts and however little there
+is, and it comes back by itself within the time that it was down. Without a hold its retry would come as soon, by the
+vendor's advice of 15 minutes."""
+
 _DISARM = "connector resume --hold brake"
 
 
@@ -101,6 +107,8 @@ class Judge:
         self._pause: asyncio.Handle | None = None
         self._pause_ends = 0.0
         self._armed_from = float("-inf")
+        self._sparing: asyncio.TimerHandle | None = None
+        self._spare_for = _LAST_CHANCE
         self._accepted_at = self._renewed_at = float("-inf")
         self._tried_before = Tried()
 
@@ -133,15 +141,22 @@ class Judge:
         if outcome.fate is not Fate.HOLD:
             self._suspects.acquit(delivery)
         found = self._of_fate(delivery, destination, outcome, probed)
+        if outcome.delivered is Delivered.MAYBE:
+            self._spare_last_chances()
         if probed:
             self._tried(delivery)
             if found is destination and self._holds.active and outcome.delivered is not Delivered.MAYBE:
                 return KEEP
         return found
 
-    def rank(self, delivery: Delivery) -> tuple[int, int, int, int]:
-        """The lower, the sooner to be tried: no repeat of what may be delivered; another record, service, partition."""
+    def rank(self, delivery: Delivery) -> tuple[int, int, int, int] | None:
+        """The lower, the sooner to be tried: no repeat of what may be delivered; another record, service, partition.
+
+        None: not now.
+        """
         maybe = delivery.history.maybe_delivered
+        if maybe and self._sparing is not None:
+            return None
         return maybe, delivery.trials, *self._tried_before.rank(delivery.record.partition, delivery.service_id)
 
     def renewed(self) -> None:
@@ -161,6 +176,7 @@ class Judge:
         if hold is None or hold.tries is None:
             return False
         hold.tries.at_once(self._clock.monotonic())
+        self._spare_none()
         self._on_change()
         return True
 
@@ -181,6 +197,7 @@ class Judge:
 
     def stop(self) -> None:
         """No timers of ours ring any more."""
+        self._spare_none()
         for timer in self._alone.values():
             timer.cancel()
         if self._pause is not None:
@@ -330,6 +347,7 @@ class Judge:
 
     def _pause_is_over(self) -> None:
         self._pause = None
+        self._gate.begin_anew()
         self._holds.leave("retry_after")
         self._on_change()
 
@@ -364,9 +382,26 @@ class Judge:
             return
         self._answers.clear()
         self._streak.clear()
+        self._spare_none()
         self._gate.begin_anew()
         self._holds.leave(kind)
         self._on_change()
+
+    def _spare_last_chances(self) -> None:
+        """Whoever answers so now leaves open for any record whether it was delivered."""
+        if self._sparing is None and ("endpoint" in self._holds or "deployment" in self._holds):
+            self._sparing = asyncio.get_running_loop().call_later(self._spare_for, self._spare_no_longer)
+            self._spare_for *= 2
+
+    def _spare_no_longer(self) -> None:
+        self._sparing = None
+        self._on_change()
+
+    def _spare_none(self) -> None:
+        if self._sparing is not None:
+            self._sparing.cancel()
+            self._sparing = None
+        self._spare_for = _LAST_CHANCE
 
     def _show_well(self, delivery: Delivery, probed: bool) -> None:
         """The vendor let the account in: whoever is refused now is refused alone."""

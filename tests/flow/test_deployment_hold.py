@@ -9,7 +9,7 @@ from collections import Counter
 import pytest
 
 from connector.core.record import Partition
-from connector.core.reply import Answer, Reply
+from connector.core.reply import Answer, Failure, NoReply, Reply
 from connector.core.request import InvokeRequest
 from connector.core.suspects import WAITS
 from tests.flow.stage import (
@@ -90,6 +90,58 @@ async def test_a_password_that_is_wrong_for_hours_costs_nothing(clock: VirtualCl
     assert left["kind"] == "deployment"
     assert float(str(left["seconds"])) > 3 * HOUR
     assert connector.books_balance()
+
+
+PAGE = b"<html>who are you?</html>"
+FAULTS: list[tuple[str, Answer]] = [
+    ("unauthorized", Reply(401, None, PAGE)),
+    ("forbidden", Reply(403, None, PAGE)),
+    ("not_authorized", Reply(403, "REQ-6", b'{"error":{"code":12001,"description":"Account is not authorized"}}')),
+    ("blocked", Reply(400, "REQ-7", b'{"error":{"description":"Request was blocked."}}')),
+    ("invalid_method", Reply(400, "REQ-8", b'{"error":{"code":12003,"description":"Invalid HTTP method"}}')),
+    ("invalid_api_version", Reply(400, "REQ-9", b'{"error":{"code":12004,"description":"Invalid API version"}}')),
+    ("proxy_authentication", Reply(407, None, PAGE)),
+    ("redirected", Reply(301, None, b"")),
+    ("redirected", Reply(307, None, b"")),
+    ("wrong_address", Reply(404, None, PAGE)),
+    ("wrong_address", Reply(405, None, PAGE)),
+    ("gateway_rejected", Reply(400, None, PAGE)),
+    ("server_certificate", NoReply(Failure.SERVER_CERTIFICATE, sent=False)),
+    ("client_certificate", NoReply(Failure.CLIENT_CERTIFICATE, sent=False)),
+    ("client_certificate", NoReply(Failure.CLIENT_CERTIFICATE, sent=True)),  # as it shows under TLS 1.3
+]
+
+
+@pytest.mark.parametrize(("code", "answer"), FAULTS)
+def test_a_fault_of_the_deployment_under_load_costs_nothing_until_it_is_put_right(code: str, answer: Answer) -> None:
+    """Whatever it is: posts in vain are those under way and the canaries; then all are accepted once, in order."""
+
+    @run_virtual
+    async def scene(clock: VirtualClock) -> None:
+        kafka, vendor = broker(clock), Vendor(clock)
+        async with running(Connector(kafka, vendor, clock)) as connector:
+            for n in range(300):
+                feed(kafka, event(n % 9, f"{n:03d}"), n % 9 % 2)
+                await asyncio.sleep(0.01)
+                if n == 100:
+                    before = len(vendor.posted)
+                    vendor.change(answer)
+            await asyncio.sleep(HOUR)
+            (hold,) = connector.loop.holds.in_force
+            assert hold.tries is not None
+            assert (hold.kind, hold.reason.code) == ("deployment", code)
+            assert len(vendor.posted) - before <= LIMITS.in_flight + hold.tries.made
+            vendor.change(ACCEPTED)
+            connector.loop.judge.renewed()
+            await asyncio.sleep(20)
+            assert connector.count("records_accepted") == 300
+            assert values(kafka, DEAD) == values(kafka, RETRY) == []
+            for person in range(9):
+                mine = [mark for mark in vendor.order if int(mark) % 9 == person]
+                assert list(dict.fromkeys(mine)) == sorted(set(mine))
+            assert connector.books_balance()
+
+    scene()
 
 
 @run_virtual

@@ -38,6 +38,7 @@ UNAVAILABLE = Reply(503, None, b"")
 UNSENT = NoReply(Failure.CONNECT, sent=False)
 RESET = NoReply(Failure.RESET, sent=True)
 TIMED_OUT = NoReply(Failure.TIMEOUT, sent=True)
+LOGIN_PAGE = Reply(200, None, b"<html>log in</html>")
 OUTAGE, HOUR = 60.0, 3600.0
 MOST_PROBES = 8
 """Within a minute: after 2 s, doubling up to 30 s, and the one that finds it well."""
@@ -149,6 +150,47 @@ async def test_an_endpoint_that_may_have_delivered_is_repeated_no_more_than_the_
         await asyncio.sleep(4 * 3600)
         assert connector.count("records_accepted") + connector.count("records_dead_lettered") == 100
         assert {dict(letter.headers)["invoke.class"] for letter in values(kafka, DEAD)} <= {b"maybe_delivered"}
+
+
+@pytest.mark.parametrize(("kind", "bad"), [("endpoint", TIMED_OUT), ("deployment", LOGIN_PAGE)])
+def test_a_long_hold_with_little_to_try_does_not_spend_the_last_chance_of_all_there_is(kind: str, bad: Answer) -> None:
+    """At night, when nothing new comes: each try may make a dead letter. It goes on by itself, with nothing new too."""
+
+    @run_virtual
+    async def scene(clock: VirtualClock) -> None:
+        kafka, vendor = broker(clock), ScriptedVendor(always(bad))
+        for n in range(40):
+            feed(kafka, event(n), n % 2)
+        async with running(Connector(kafka, vendor, clock)) as connector:
+            await asyncio.sleep(12 * HOUR)
+            assert [hold.kind for hold in connector.loop.holds.in_force] == [kind]
+            spent = len(values(kafka, DEAD))
+            assert spent <= 6  # the waits double, from a quarter of an hour on
+            vendor.script = always(ACCEPTED)
+            await asyncio.sleep(12 * HOUR)
+            assert list(connector.loop.holds.in_force) == []
+            assert connector.count("records_accepted") == 40 - spent
+            assert max(Counter(vendor.posted).values()) <= 2
+            assert connector.books_balance()
+
+    scene()
+
+
+@run_virtual
+async def test_a_last_chance_is_taken_at_once_when_somebody_says_so(clock: VirtualClock) -> None:
+    """By a command, or by new credentials."""
+    kafka, vendor = broker(clock), ScriptedVendor(always(TIMED_OUT))
+    for n in range(40):
+        feed(kafka, event(n))
+    async with running(Connector(kafka, vendor, clock)) as connector:
+        await asyncio.sleep(3 * HOUR)
+        before = len(vendor.posted)
+        vendor.script = always(ACCEPTED)
+        await asyncio.sleep(60)
+        assert len(vendor.posted) == before
+        assert connector.loop.judge.try_now("endpoint")
+        await asyncio.sleep(60)
+        assert connector.count("records_accepted") + len(values(kafka, DEAD)) == 40
 
 
 @run_virtual

@@ -167,6 +167,21 @@ def test_what_the_vendor_asks_for_is_a_pause_of_the_process(status: int, as_date
 
 
 @run_virtual
+async def test_after_a_pause_that_the_vendor_asked_for_it_opens_gradually(clock: VirtualClock) -> None:
+    """Who was asked to wait does not come back with all at once, nor do six pods."""
+    kafka, vendor = broker(clock), Vendor(clock, latency=0.5)
+    vendor.script = lambda _who, _before: (
+        Reply(503, None, b"", retry_after="100") if clock.monotonic() < 50 else ACCEPTED
+    )
+    for n in range(100):
+        feed(kafka, event(n))
+    async with running(Connector(kafka, vendor, clock)):
+        await asyncio.sleep(110)
+        after = [at for at in vendor.at if at > 50]
+        assert [sum(round(at - after[0], 1) == half / 2 for at in after) for half in range(5)] == [1, 2, 4, 8, 8]
+
+
+@run_virtual
 async def test_a_longer_pause_wins_and_nonsense_asks_for_none(clock: VirtualClock) -> None:
     kafka, vendor = broker(clock), Vendor(clock)
     answers = iter(["soon", "5", "60", "5", "-1"])

@@ -212,6 +212,20 @@ MUTANTS = (
         f"{_FLOW}_endpoint_hold.py::test_an_outage_of_a_minute_under_load_costs_few_posts_and_no_record_its_place",
     ),
     Mutant(
+        "a long hold spends the last chance of every record there is",
+        "flow/judge.py",
+        "if maybe and self._sparing is not None:",
+        "if False:",
+        f"{_FLOW}_endpoint_hold.py::test_a_long_hold_with_little_to_try_does_not_spend_the_last_chance_of_all_there_is",
+    ),
+    Mutant(
+        "a record to try is looked for among the next hundred only",
+        "flow/dispatch.py",
+        "elif any(side.ready for side in self._sides):",
+        "elif False:",
+        f"{_FLOW}_brake.py::test_a_record_that_passes_is_found_however_many_bad_ones_lie_in_front",
+    ),
+    Mutant(
         "what a hold made late is taken off the retry window",
         "core/schedule.py",
         "first_failure_ms + plan.window_ms + late_ms",
