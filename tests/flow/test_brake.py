@@ -11,7 +11,6 @@ from tests.flow.stage import (
     ACCEPTED,
     DEAD,
     HOLD,
-    LIMITS,
     PERMANENT,
     Connector,
     ScriptedVendor,
