@@ -278,12 +278,18 @@ class Dispatcher:
         return found
 
     def _best_to_try(self, among: Iterable[Delivery], another: bool) -> Delivery | None:
-        """Past what is refused, which no hold lets go: unless it has taken half the room, or no hold would ever end."""
-        brimming = 2 * self._in_hand > self._most
+        """Past what is refused, which no hold lets go: unless it has taken half the room, or no hold would ever end.
+
+        When only one that holds its partition back makes room again, it is one of these.
+        """
+        must_unblock = self._gate.must_unblock
+        stands_in_the_way = must_unblock or 2 * self._in_hand > self._most
         best: Delivery | None = None
         lowest: tuple[int, ...] = ()
         for delivery in among:
             if not delivery.assignment.wants(delivery.record.offset) or delivery.assignment.paused:
+                continue
+            if must_unblock and not _blocks(delivery):
                 continue
             self._road.look_at_time(delivery)
             if delivery.refused is None:
@@ -292,7 +298,7 @@ class Dispatcher:
                 rank = self._rank(delivery)
                 if rank is not None and (best is None or rank < lowest):
                     best, lowest = delivery, rank
-            elif delivery.refused.cause.code == EXPIRED or (best is None and brimming):
+            elif delivery.refused.cause.code == EXPIRED or (best is None and stands_in_the_way):
                 return delivery
         return best
 
@@ -301,8 +307,7 @@ class Dispatcher:
         for side in self._sides:
             for delivery in side:
                 assignment = delivery.assignment
-                offset = delivery.record.offset
-                if offset == assignment.tracker.committable and assignment.wants(offset) and not assignment.paused:
+                if _blocks(delivery) and assignment.wants(delivery.record.offset) and not assignment.paused:
                     side.remove(delivery)
                     self._road.look_at_time(delivery)
                     return delivery
@@ -387,3 +392,8 @@ class Dispatcher:
 
     def _side(self, assignment: Assignment) -> _Side:
         return self._delayed if assignment.delayed else self._fresh
+
+
+def _blocks(delivery: Delivery) -> bool:
+    """Whether nothing but itself keeps it from being committed."""
+    return delivery.record.offset == delivery.assignment.tracker.committable

@@ -62,8 +62,8 @@ class Look(Enum):
 
 
 class Gate:
-    """Counts the posts under way. `may_unblock`: whether a post more is within the bounds of what a crash may repeat;
-    `on_open` is told how many may look again.
+    """Counts the posts under way. `room`: how many more are within the bounds of what a crash may repeat; `on_open` is
+    told how many may look again.
 
     It opens gradually, from one post on and by one more with each answer: at the start, when nobody knows yet whether
     the credentials are right, and after a hold.
@@ -77,7 +77,7 @@ class Gate:
         rules: PaceRules,
         *,
         committer: Committer,
-        may_unblock: Callable[[], bool],
+        room: Callable[[], int],
         on_open: Callable[[int], None],
     ) -> None:
         self._clock = clock
@@ -85,7 +85,7 @@ class Gate:
         self._limit = limit
         self._rules = rules
         self._committer = committer
-        self._may_unblock = may_unblock
+        self._room = room
         self._on_open = on_open
         # Posts that may be under way while it opens; None: it is open, and the limit counts.
         self._ramp: int | None = 1
@@ -107,6 +107,14 @@ class Gate:
         """This process's part of the deployment's requests a second."""
         return None if self._rules.rate is None else self._rules.rate * self.share
 
+    @property
+    def must_unblock(self) -> bool:
+        """Whether the last post that a crash may repeat must be one that makes room when it is settled.
+
+        Any other that is tried during a hold would leave none for it, and everything would wait for ever.
+        """
+        return self._committer.full and self._room() <= 1
+
     def set_share(self, share: float) -> None:
         """This process has that part of all partitions."""
         self.share = share
@@ -122,7 +130,7 @@ class Gate:
         if self._holds.active:
             return self._look_held()
         if self._committer.full:
-            return Look.UNBLOCK if self._may_unblock() and self._has_turn() else Look.WAIT
+            return Look.UNBLOCK if self._room() > 0 and self._has_turn() else Look.WAIT
         if self.under_way >= self.limit and not self._opens_by_time():
             return Look.WAIT
         return Look.GO if not self._is_limited or self._has_turn() else Look.WAIT
@@ -218,7 +226,7 @@ class Gate:
 
     def _look_held(self) -> Look:
         dues = self._holds.next_tries()
-        if dues is None or self.probe is not None:
+        if dues is None or self.probe is not None or (self._committer.full and self._room() <= 0):
             return Look.WAIT
         wait, wait_for_another = (due - self._clock.monotonic() for due in dues)
         if wait > 0:

@@ -123,7 +123,7 @@ class Loop:
             limit,
             rules.pace,
             committer=self.committer,
-            may_unblock=self._may_unblock,
+            room=self._room,
             on_open=self._wake,
         )
         self.judge = Judge(
@@ -286,10 +286,10 @@ class Loop:
                 self._in_hand.discard(delivery)
                 assignment.end()
 
-    def _may_unblock(self) -> bool:
-        """Whether a crash would still post no more than the bounds of what is uncommitted and in flight again."""
+    def _room(self) -> int:
+        """Posts more after which a crash would still repeat no more than the bounds of uncommitted and in flight."""
         exposed = self.committer.uncommitted + self.in_flight
-        return exposed < self._limits.uncommitted + self._limits.in_flight
+        return self._limits.uncommitted + self._limits.in_flight - exposed
 
     def _take(self, records: Iterable[Record]) -> None:
         for partition, run in groupby(records, key=attrgetter("partition")):
