@@ -290,9 +290,14 @@ class Loop:
                 assignment.end()
 
     def _may_unblock(self) -> bool:
-        """Whether a crash would still post no more than the bounds of what is uncommitted and in flight again."""
+        """Whether a crash would still post no more than the bounds of what is uncommitted and in flight again.
+
+        Beyond them, by what expired in a hold or what a map has no room for any more, one at a time makes room again.
+        """
         exposed = self.committer.uncommitted + self.in_flight
-        return exposed < self._limits.uncommitted + self._limits.in_flight
+        if exposed < self._limits.uncommitted + self._limits.in_flight:
+            return True
+        return not self.in_flight and self.committer.at_rest
 
     def _take(self, records: Iterable[Record]) -> None:
         for partition, run in groupby(records, key=attrgetter("partition")):
