@@ -88,6 +88,11 @@ class Committer:
         """Whether posting has to wait for a commit: at the bound of what a crash would post twice."""
         return self.uncommitted >= (self._bound_in_doubt if self._in_doubt else self._bound)
 
+    @property
+    def at_rest(self) -> bool:
+        """Whether the broker acknowledged all that can be committed: waiting for it makes no room."""
+        return not (self._dirty or self._under_way)
+
     def settled(self, assignment: Assignment) -> None:
         """One more record of this partition is settled."""
         assignment.answered += 1
@@ -189,6 +194,8 @@ class Committer:
             self._sent_at = self._clock.monotonic()
             self._doubts = asyncio.get_running_loop().call_later(SLOW, self._doubt)
             self._source.commit({partition: sent.commit for partition, sent in self._under_way.items()})
+        else:
+            self._on_room()  # there is none; but no answer will come that makes any
 
     def _commit_of(self, assignment: Assignment) -> _Sent:
         offset, ahead, counts = assignment.tracker.progress()

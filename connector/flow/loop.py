@@ -287,9 +287,13 @@ class Loop:
                 assignment.end()
 
     def _room(self) -> int:
-        """Posts more after which a crash would still repeat no more than the bounds of uncommitted and in flight."""
+        """Posts more after which a crash would still repeat no more than the bounds of uncommitted and in flight.
+
+        Beyond them, by what expired in a hold or what a map has no room for any more, one at a time makes room again.
+        """
         exposed = self.committer.uncommitted + self.in_flight
-        return self._limits.uncommitted + self._limits.in_flight - exposed
+        room = self._limits.uncommitted + self._limits.in_flight - exposed
+        return 1 if room <= 0 and not self.in_flight and self.committer.at_rest else room
 
     def _take(self, records: Iterable[Record]) -> None:
         for partition, run in groupby(records, key=attrgetter("partition")):

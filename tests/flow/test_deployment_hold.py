@@ -489,6 +489,25 @@ async def test_a_record_due_during_a_long_hold_gets_its_attempt_however_late(clo
 
 
 @run_virtual
+async def test_what_expires_in_a_hold_keeps_nothing_from_being_posted_after_it(clock: VirtualClock) -> None:
+    """It goes to the dead letters also behind what is held. Without a map that is far above the bound of what is
+    uncommitted, and only the record in front can make room again."""
+    kafka, vendor = broker(clock), ScriptedVendor(always(FORBIDDEN))
+    kafka.cluster_id = None
+    for n in range(100):
+        more = {} if n < 2 else {"expiresAt": clock.now_ms() + 60_000}
+        feed(kafka, event(n, **more), n % 2)
+    limits = LIMITS._replace(in_flight=2, uncommitted=5)
+    async with running(Connector(kafka, vendor, clock, limits=limits)) as connector:
+        await asyncio.sleep(HOUR)
+        assert len(values(kafka, DEAD)) == 98
+        vendor.script = always(ACCEPTED)
+        await asyncio.sleep(HOUR)
+        assert connector.count("records_accepted") == 2
+        assert {kafka.committed[Partition(MAIN, n)].offset for n in range(2)} == {50}
+
+
+@run_virtual
 async def test_a_stop_during_a_hold_is_clean_and_the_next_process_goes_on(clock: VirtualClock) -> None:
     """What was refused keeps its place over the restart too."""
     kafka, vendor = broker(clock), Vendor(clock, FORBIDDEN)

@@ -8,7 +8,7 @@ from collections import Counter
 import pytest
 
 from connector.core.record import Partition
-from connector.core.reply import Answer
+from connector.core.reply import Answer, Failure, NoReply
 from connector.core.settled_map import BOUND, Run, encode, read
 from connector.core.signals import Commit
 from connector.edge.memory import MemoryBroker
@@ -306,6 +306,25 @@ async def test_a_broker_that_takes_no_metadata_at_all_gets_none(clock: VirtualCl
     assert len(vendor.posted) <= LIMITS.uncommitted + LIMITS.in_flight
     vendor.latency = 0.05
     await connector.leave(budget=1)
+
+
+@run_virtual
+async def test_a_map_that_is_not_taken_any_more_leaves_the_record_it_waits_for_its_next_try(
+    clock: VirtualClock,
+) -> None:
+    """What it covered is far above the bound then, and nothing but that record can make room."""
+    unsent = NoReply(Failure.CONNECT, sent=False)
+    kafka = broker(clock, main=1)
+    vendor = ScriptedVendor(lambda who, before: unsent if who == SLOW and before < 7 else ACCEPTED)
+    for n in range(2000):
+        feed(kafka, event(n))
+    async with running(Connector(kafka, vendor, clock)) as connector:
+        await asyncio.sleep(8)
+        assert len(vendor.posted) > LIMITS.uncommitted + 2 * LIMITS.in_flight
+        kafka.max_metadata = 0
+        await asyncio.sleep(60)
+        assert kafka.committed[HEAD].offset == 2000
+        assert connector.count("records_accepted") == 2000
 
 
 @run_virtual
