@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import threading
 from collections.abc import Callable, Mapping
@@ -53,21 +54,13 @@ class KafkaSink:
         def report(error: KafkaError | None, message: Message) -> None:
             self._call_soon(_answer, answered, None if error is None else _failed(error))
 
-        producer = self._producer
         try:
-            producer.produce(topic, value, key, on_delivery=report, headers=list(headers))
+            self._producer.produce(topic, value, key, on_delivery=report, headers=list(headers))
         except BufferError:
             return WriteFailed("queue_full", too_large=False)
         except KafkaException as raised:
-            failed: WriteFailed | None = _failed(raised.args[0])
-        else:
-            failed = await answered
-        if failed is not None and failed.code == _FATAL and producer is self._producer:
-            self._producer = self._new_producer()
-            # Whatever it still holds is reported as failed, so that no write waits for a report that never comes.
-            producer.purge()
-            producer.flush(0)
-        return failed
+            return _failed(raised.args[0])
+        return await answered
 
     async def close(self) -> None:
         """Flush what is under way, bounded, and stop the thread."""
@@ -82,8 +75,20 @@ class KafkaSink:
 
     def _poll(self) -> None:
         while not self._closing.is_set():
-            self._producer.poll(_POLL)
-        self._producer.flush(_FLUSH)
+            try:
+                self._producer.poll(_POLL)
+            except KafkaException as fatal:  # whatever its error_cb does, the client raises these
+                self._on_client_error(fatal.args[0])
+                self._replace()
+        with contextlib.suppress(KafkaException):
+            self._producer.flush(_FLUSH)
+
+    def _replace(self) -> None:
+        """The producer can do nothing more: what it holds is reported as failed, or its writes would wait for ever."""
+        useless, self._producer = self._producer, self._new_producer()
+        useless.purge()
+        with contextlib.suppress(KafkaException):
+            useless.flush(_FLUSH)
 
     def _call_soon(self, call: Callable[..., None], *arguments: object) -> None:
         try:

@@ -6,11 +6,17 @@ import asyncio
 from random import Random
 
 import pytest
+from confluent_kafka import KafkaError
 
 from connector.core.record import Partition
 from connector.core.signals import WriteFailed
+from connector.edge.kafka_producer import KafkaSink
 from tests.support.clusters import RealCluster
 from tests.support.kafka_broker import Kafka
+from tests.support.librdkafka import MockCluster
+
+_PRODUCE = 0
+"""API key of the protocol."""
 
 
 @pytest.fixture
@@ -52,3 +58,22 @@ async def test_the_topics_own_limit_decides_and_not_the_clients(cluster: RealClu
     await sink.close()
     assert refused == WriteFailed("msg_size_too_large", too_large=True)
     assert taken is None
+
+
+async def test_a_fatal_error_makes_a_new_producer_and_no_write_waits_for_ever() -> None:
+    """Each write is answered, and what failed is written by the next try."""
+    mock = MockCluster()
+    mock.create_topic("copies")
+    errors: list[str] = []
+    sink = KafkaSink({"bootstrap.servers": mock.bootstrap_servers}, errors.append)
+    try:
+        assert await sink.write("copies", None, b"warm", ()) is None
+        mock.refuse(_PRODUCE, KafkaError.OUT_OF_ORDER_SEQUENCE_NUMBER)
+        async with asyncio.timeout(20):
+            writes = (sink.write("copies", None, b"%d" % n, ()) for n in range(50))
+            assert any(failed is not None for failed in await asyncio.gather(*writes))
+            while await sink.write("copies", None, b"again", ()) is not None:
+                pass
+    finally:
+        await sink.close()
+    assert errors == ["out_of_order_sequence_number"]
