@@ -19,6 +19,7 @@ _KIND, _ALONE, _DEADLY, _ANY = (
     f"tests.whole.world {fortune} --count 60" for fortune in ("kind", "alone", "deadly", "any")
 )
 
+_ODD = "tests.whole.world odd --count 10"
 _FLOW = "pytest tests/flow/test"
 
 MUTANTS = (
@@ -266,5 +267,26 @@ MUTANTS = (
         'if "Origin" in request.headers:',
         "if False:",
         "pytest tests/edge/test_control.py::test_a_web_page_may_not_command",
+    ),
+    Mutant(
+        "a try in a hold takes the room of the record that makes room",
+        "flow/gate.py",
+        "return self._committer.full and self._room() <= 1",
+        "return False",
+        _ODD,
+    ),
+    Mutant(
+        "who waits at a bulkhead is never tried",
+        "flow/dispatch.py",
+        "return chain(self.runnable, *self.at_bulkhead.values())",
+        "return iter(self.runnable)",
+        f"{_FLOW}_pace.py::test_a_record_that_waits_for_its_service_is_tried_during_a_hold",
+    ),
+    Mutant(
+        "a bound that is exceeded is the end",
+        "flow/loop.py",
+        "return 1 if room <= 0 and not self.in_flight and self.committer.at_rest else room",
+        "return room",
+        f"{_FLOW}_settled_map.py::test_a_map_that_is_not_taken_any_more_leaves_the_record_it_waits_for_its_next_try",
     ),
 )

@@ -322,7 +322,7 @@ class World:
         if self.fortune in ("held", "odd"):
             await self.resume()
             await self.witnesses()
-            for _ in range(100):  # whoever finds no witness expires
+            for _ in range(140):  # whoever finds no witness expires, and lets others go on
                 await asyncio.sleep(POLICY.max_event_age_ms / 100_000)
                 for connector in self.running:
                     connector.loop.judge.release_brake()
