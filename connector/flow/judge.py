@@ -125,12 +125,13 @@ class Judge:
             return destination
         outcome = delivery.outcome
         if delivery.request is None or outcome is None:
+            self._suspects.acquit(delivery)
             return self._letter(delivery, destination, Delivered.NEVER_SENT)
         if outcome.overloaded and outcome.delivered is not Delivered.NEVER_SENT:
             self._gate.failed(delivery, refused=outcome.asks_to_wait)
         elif outcome.delivered is not Delivered.NEVER_SENT:
             self._gate.answered(delivery)
-        if outcome.fate is not Fate.HOLD:
+        if outcome.fate is not Fate.HOLD or outcome.delivered is Delivered.MAYBE:
             self._suspects.acquit(delivery)
         found = self._of_fate(delivery, destination, outcome, probed)
         if probed:

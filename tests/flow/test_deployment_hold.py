@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 from collections import Counter
 
@@ -12,6 +13,7 @@ from connector.core.record import Partition
 from connector.core.reply import Answer, Reply
 from connector.core.request import InvokeRequest
 from connector.core.suspects import WAITS
+from connector.flow.assignment import Delivery
 from tests.flow.stage import (
     ACCEPTED,
     DEAD,
@@ -443,8 +445,7 @@ async def test_what_expires_in_a_hold_keeps_nothing_from_being_posted_after_it(c
     kafka, vendor = broker(clock), ScriptedVendor(always(FORBIDDEN))
     kafka.cluster_id = None
     for n in range(100):
-        more = {} if n < 2 else {"expiresAt": clock.now_ms() + 60_000}
-        feed(kafka, event(n, **more), n % 2)
+        feed(kafka, event(n, expiresAt=clock.now_ms() + 60_000 if n >= 2 else None), n % 2)
     limits = LIMITS._replace(in_flight=2, uncommitted=5)
     async with running(Connector(kafka, vendor, clock, limits=limits)) as connector:
         await asyncio.sleep(HOUR)
@@ -486,6 +487,26 @@ async def test_a_suspect_whose_partition_goes_is_forgotten(clock: VirtualClock) 
         assert await connector.leave()
     assert json.loads(values(kafka, MAIN)[0].value or b"")["phoneNumber"] == number(0)
     assert sum(connector.count("records_accepted") for connector in (first, *others)) == 39
+
+
+@run_virtual
+async def test_a_suspect_that_expires_or_may_have_been_delivered_is_forgotten(clock: VirtualClock) -> None:
+    """Nothing of it is kept, and nobody who passes later is compared with it."""
+    kafka, vendor = broker(clock, main=1), Vendor(clock, FORBIDDEN)
+    limits = LIMITS._replace(in_flight=2)
+    for n in range(40):
+        feed(kafka, event(n, expiresAt=clock.now_ms() + 6 * 3_600_000 if n < 20 else None))
+    async with running(Connector(kafka, vendor, clock, limits=limits)) as connector:
+        await asyncio.sleep(12 * HOUR)
+        vendor.change(Reply(200, None, b"<html>please sign in</html>"))
+        await asyncio.sleep(12 * HOUR)
+        vendor.change(ACCEPTED)
+        await asyncio.sleep(2 * HOUR)
+        assert connector.loop.in_hand == 0
+        del connector.log[:]
+        gc.collect()
+        kept = sum(isinstance(each, Delivery) for each in gc.get_objects())
+        assert kept <= limits.in_flight  # what its workers had last
 
 
 @run_virtual
