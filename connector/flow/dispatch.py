@@ -48,6 +48,11 @@ class _Side:
         """Take it out, wherever it waits."""
         next(waiting for waiting in (self.runnable, *self.at_bulkhead.values()) if delivery in waiting).remove(delivery)
 
+    def forget_gone(self) -> None:
+        """Drop what is of partitions that left."""
+        self.runnable = _still_ours(self.runnable)
+        self.at_bulkhead = {service_id: _still_ours(waiting) for service_id, waiting in self.at_bulkhead.items()}
+
 
 class Dispatcher:
     """Hands out deliveries to workers; a worker that finds nothing waits here until woken.
@@ -123,8 +128,13 @@ class Dispatcher:
             self._source.give_room(1, record.size)
         assignment.queue.clear()
         self._in_hand -= len(assignment.open)
-        for delivery in [delivery for delivery in self._later if delivery.assignment is assignment]:
+
+    def forget_gone(self) -> None:
+        """Partitions left: nothing of them is kept here, however long a hold lasts."""
+        for delivery in [delivery for delivery in self._later if delivery.assignment.gone]:
             self._later.pop(delivery).cancel()
+        for side in self._sides:
+            side.forget_gone()
 
     async def next(self) -> Delivery:
         """Wait for a delivery that may start now. Its assignment counts it as in hand from here on."""
@@ -384,3 +394,7 @@ class Dispatcher:
 
     def _side(self, assignment: Assignment) -> _Side:
         return self._delayed if assignment.delayed else self._fresh
+
+
+def _still_ours(deliveries: Iterable[Delivery]) -> deque[Delivery]:
+    return deque(delivery for delivery in deliveries if not delivery.assignment.gone)

@@ -380,6 +380,7 @@ class Loop:
             self._events.released(len(assignment.open))
             for record in assignment.open.values():
                 self._source.give_room(1, record.size)
+        self._dispatcher.forget_gone()
         self.judge.forget_gone()
         self._share()
         self._wake_all()

@@ -14,6 +14,7 @@ from connector.core.reply import Answer, Reply
 from connector.core.request import InvokeRequest
 from connector.core.suspects import WAITS
 from connector.flow.assignment import Delivery
+from connector.flow.gate import PaceRules
 from tests.flow.stage import (
     ACCEPTED,
     DEAD,
@@ -63,6 +64,12 @@ class Vendor(ScriptedVendor):
 
 def lines(connector: Connector, name: str) -> list[dict[str, object]]:
     return [dict(line) for line in connector.log if line["event"] == name]
+
+
+def kept() -> int:
+    """Deliveries that something holds on to, settled or not."""
+    gc.collect()
+    return sum(isinstance(each, Delivery) for each in gc.get_objects())
 
 
 @run_virtual
@@ -503,10 +510,25 @@ async def test_a_suspect_that_expires_or_may_have_been_delivered_is_forgotten(cl
         vendor.change(ACCEPTED)
         await asyncio.sleep(2 * HOUR)
         assert connector.loop.in_hand == 0
-        del connector.log[:]
-        gc.collect()
-        kept = sum(isinstance(each, Delivery) for each in gc.get_objects())
-        assert kept <= limits.in_flight  # what its workers had last
+        assert kept() <= limits.in_flight  # what its workers had last
+
+
+@run_virtual
+async def test_what_a_hold_keeps_of_partitions_that_leave_is_forgotten(clock: VirtualClock) -> None:
+    """A group that rebalances through a long outage would fill the memory with records that are others' to post."""
+    kafka, vendor = broker(clock), Vendor(clock, FORBIDDEN)
+    for n in range(500):
+        feed(kafka, event(n, serviceId=f"0{n % 2}"), n % 2)
+    connector = Connector(kafka, vendor, clock, pace=PaceRules(service_share=0.25))
+    for _ in range(10):
+        await asyncio.sleep(HOUR)
+        kafka.expel(connector.source)
+        kafka.join(connector.source)
+    kafka.expel(connector.source)
+    await asyncio.sleep(1)
+    assert kept() <= LIMITS.in_flight
+    assert connector.loop.waiting() == {"lane": 0, "service": 0, "next_try": 0, "hold": 0}
+    await connector.leave()
 
 
 @run_virtual
