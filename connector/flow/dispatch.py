@@ -60,8 +60,8 @@ class Dispatcher:
     `gate` is asked before each hand-out, `rank` which record is tried first during a hold; `due` whether a retry
     partition's head may go. `fetch` is told of a schema that is missing, `stop` of a partition whose head cannot be
     handled by a bug of ours, `skipped` of a record that was settled before its partition came here, `crowded` of a
-    partition that has to wait since its map is nearly full, `brimming` of one that has to since it has more records in
-    hand than leaves room for the others: `most` is how many there is room for, `least` what each may have.
+    partition that has to wait since its map is nearly full, `brimming` of one that has to since it has more in hand
+    than leaves room for the others: there is room for `most` records and `most_bytes`; each may have `least` records.
     """
 
     def __init__(
@@ -74,6 +74,7 @@ class Dispatcher:
         ordering: Ordering,
         retry_share: float,
         most: int,
+        most_bytes: int,
         least: int,
         rank: Callable[[Delivery], tuple[int, ...]],
         due: Callable[[Assignment, Record], bool],
@@ -89,7 +90,7 @@ class Dispatcher:
         self._gate = gate
         self._ordering = ordering
         self._retry_share = retry_share
-        self._most, self._least = most, least
+        self._most, self._most_bytes, self._least = most, most_bytes, least
         self._rank = rank
         self._due = due
         self._fetch = fetch
@@ -103,6 +104,7 @@ class Dispatcher:
         self._later: dict[Delivery, asyncio.TimerHandle] = {}
         self._idle: deque[asyncio.Future[None]] = deque()
         self._in_hand = 0
+        self._bytes_in_hand = 0
 
     def offer(self, assignment: Assignment, records: Sequence[Record]) -> None:
         """Queue records of one partition; what it has already, or does not want while asleep, is dropped."""
@@ -128,6 +130,7 @@ class Dispatcher:
             self._source.give_room(1, record.size)
         assignment.queue.clear()
         self._in_hand -= len(assignment.open)
+        self._bytes_in_hand -= assignment.open_bytes
 
     def forget_gone(self) -> None:
         """Partitions left: nothing of them is kept here, however long a hold lasts."""
@@ -149,12 +152,15 @@ class Dispatcher:
 
     def done(self, delivery: Delivery) -> None:
         """The delivery left its lane: the next one behind it may go."""
+        assignment, size = delivery.assignment, delivery.record.size
         self._in_hand -= 1
+        self._bytes_in_hand -= size
+        assignment.open_bytes -= size
         if delivery.lane is None:
             return
-        lanes = delivery.assignment.lanes
+        lanes = assignment.lanes
         if waiting := lanes[delivery.lane]:
-            self._side(delivery.assignment).runnable.append(waiting.popleft())
+            self._side(assignment).runnable.append(waiting.popleft())
             self.wake(1)
         else:
             del lanes[delivery.lane]
@@ -175,7 +181,7 @@ class Dispatcher:
 
     def has_room(self, assignment: Assignment) -> bool:
         """Whether a partition that had too much in hand is far enough from it again."""
-        return 2 * len(assignment.open) <= self._bound()
+        return 2 * len(assignment.open) <= self._bound() and 2 * assignment.open_bytes <= self._bound_of_bytes()
 
     def owes(self, assignment: Assignment) -> bool:
         """Whether a partition that leaves has records left that must go before it does."""
@@ -288,7 +294,7 @@ class Dispatcher:
 
     def _best_to_try(self, among: Iterable[Delivery], another: bool) -> Delivery | None:
         """Past what is refused, which no hold lets go: unless it has taken half the room, or no hold would ever end."""
-        brimming = 2 * self._in_hand > self._most
+        brimming = 2 * self._in_hand > self._most or 2 * self._bytes_in_hand > self._most_bytes
         best: Delivery | None = None
         for delivery in among:
             if not delivery.assignment.wants(delivery.record.offset) or delivery.assignment.paused:
@@ -334,7 +340,7 @@ class Dispatcher:
         if assignment.crowded and assignment.tracker.is_beyond_known(record.offset):
             self._crowded(assignment)
             return None
-        if len(assignment.open) >= self._least and len(assignment.open) >= self._bound():
+        if len(assignment.open) >= self._least and self._has_much(assignment):
             self._brimming(assignment)
             return None
         if assignment.delayed and not self._due(assignment, record):
@@ -351,12 +357,20 @@ class Dispatcher:
         assignment.tracker.start(record.offset, record.leader_epoch)
         assignment.open[record.offset] = record
         self._in_hand += 1
+        self._bytes_in_hand += record.size
+        assignment.open_bytes += record.size
         self._events.taken(1)
         return prepared
+
+    def _has_much(self, assignment: Assignment) -> bool:
+        return len(assignment.open) >= self._bound() or assignment.open_bytes >= self._bound_of_bytes()
 
     def _bound(self) -> int:
         """Records that one partition may have in hand now."""
         return max(self._least, _TIMES_WHAT_IS_LEFT * (self._most - self._in_hand))
+
+    def _bound_of_bytes(self) -> int:
+        return max(0, _TIMES_WHAT_IS_LEFT * (self._most_bytes - self._bytes_in_hand))
 
     def _skip_settled(self, assignment: Assignment) -> bool:
         """Skip what was settled before the partition came here; whether any record is left to take."""

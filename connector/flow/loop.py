@@ -147,6 +147,7 @@ class Loop:
             ordering=rules.ordering,
             retry_share=rules.pace.retry_share,
             most=limits.records,
+            most_bytes=limits.size,
             least=limits.in_flight,
             rank=self.judge.rank,
             due=self._sleepers.is_due,

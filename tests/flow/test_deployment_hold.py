@@ -404,23 +404,30 @@ async def test_bytes_that_are_no_event_are_dead_letters_only_after_the_hold(cloc
         assert connector.count("records_accepted") == 2
 
 
-@run_virtual
-async def test_a_hold_ends_however_many_bad_records_lie_in_front(clock: VirtualClock) -> None:
+@pytest.mark.parametrize(
+    ("bound", "bad"), [({"records": 50}, b"no"), ({"size": 10_000}, b"no" * 200)], ids=["records", "bytes"]
+)
+def test_a_hold_ends_however_many_bad_records_lie_in_front(bound: dict[str, int], bad: bytes) -> None:
     """When they fill half the memory they go to the dead letters all the same: no hold may last for ever."""
-    kafka, vendor = broker(clock, main=1), Vendor(clock, FORBIDDEN)
-    feed(kafka, event(0))
-    for _ in range(400):
-        feed(kafka, b"not an event")
-    for n in range(1, 30):
-        feed(kafka, event(n))
-    limits = LIMITS._replace(records=50)
-    warned = HOLD._replace(brake=HOLD.brake._replace(holds=False))
-    async with running(Connector(kafka, vendor, clock, limits=limits, hold=warned, warm=False)) as connector:
-        await asyncio.sleep(10)
-        vendor.change(ACCEPTED)
-        await asyncio.sleep(2 * HOUR)
-        assert connector.count("records_accepted") == 30
-        assert connector.books_balance()
+
+    @run_virtual
+    async def scene(clock: VirtualClock) -> None:
+        kafka, vendor = broker(clock, main=1), Vendor(clock, Reply(200, None, b"<html>please sign in</html>"))
+        feed(kafka, event(0))
+        for _ in range(400):
+            feed(kafka, bad)
+        for n in range(1, 30):
+            feed(kafka, event(n))
+        limits = LIMITS._replace(**bound)
+        warned = HOLD._replace(brake=HOLD.brake._replace(holds=False))
+        async with running(Connector(kafka, vendor, clock, limits=limits, hold=warned, warm=False)) as connector:
+            await asyncio.sleep(10)
+            vendor.change(ACCEPTED)
+            await asyncio.sleep(2 * HOUR)
+            assert connector.count("records_accepted") == 30
+            assert connector.books_balance()
+
+    scene()
 
 
 @run_virtual
