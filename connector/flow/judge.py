@@ -222,8 +222,7 @@ class Judge:
         if self._suspects.refused(delivery, now):
             self._hold_deployment(delivery, outcome, now)
             return KEEP
-        waiting = asyncio.get_running_loop().call_later(_NOBODY_PASSED, self._nobody_passed, delivery, outcome)
-        self._alone[delivery] = waiting
+        self._wait_for_witness(delivery, outcome)
         return None
 
     def _failed(self, delivery: Delivery, destination: Destination, outcome: Outcome) -> Destination | None:
@@ -394,6 +393,13 @@ class Judge:
         self._put_back(delivery)
         self._on_change()
 
+    def _wait_for_witness(self, delivery: Delivery, outcome: Outcome) -> None:
+        waiting = asyncio.get_running_loop().call_later(_NOBODY_PASSED, self._nobody_passed, delivery, outcome)
+        self._alone[delivery] = waiting
+
     def _nobody_passed(self, delivery: Delivery, outcome: Outcome) -> None:
+        if self._holds.active and self._holds.next_tries() is None:
+            self._wait_for_witness(delivery, outcome)  # during a pause nobody can
+            return
         self._hold_deployment(delivery, outcome, self._clock.monotonic())
         self._try_again(delivery)
