@@ -87,6 +87,8 @@ class ControlServer:
             return _json({"problem": str(refused)}, refused.status, refused.headers)
         except web.HTTPRequestEntityTooLarge:
             return _json({"problem": f"the body must have {_LARGEST_BODY} bytes at most"}, 413)
+        except web.RequestPayloadError:
+            return _json({"problem": "the body cannot be read: send JSON as it is, without Content-Encoding"}, 400)
         except (web.HTTPNotFound, web.HTTPMethodNotAllowed) as error:
             return _json({"problem": "there are POST /pause, POST /resume and GET /holds"}, error.status)
 

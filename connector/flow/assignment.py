@@ -102,6 +102,7 @@ class Assignment:
         "leaving",
         "mapped",
         "open",
+        "open_bytes",
         "over",
         "partition",
         "paused",
@@ -140,6 +141,7 @@ class Assignment:
         self.expected = committed.offset
         self.queue: deque[Record] = deque()
         self.open: dict[int, Record] = {}
+        self.open_bytes = 0
         self.lanes: dict[str, deque[Delivery]] = {}
         self.posting = 0
         self.paused = False

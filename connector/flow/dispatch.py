@@ -48,6 +48,11 @@ class _Side:
         """Take it out, wherever it waits."""
         next(waiting for waiting in (self.runnable, *self.at_bulkhead.values()) if delivery in waiting).remove(delivery)
 
+    def forget_gone(self) -> None:
+        """Drop what is of partitions that left."""
+        self.runnable = _still_ours(self.runnable)
+        self.at_bulkhead = {service_id: _still_ours(waiting) for service_id, waiting in self.at_bulkhead.items()}
+
 
 class Dispatcher:
     """Hands out deliveries to workers; a worker that finds nothing waits here until woken.
@@ -56,8 +61,8 @@ class Dispatcher:
     whether a retry partition's head may go. `fetch` is told of a schema that is missing, `stop` of a partition whose
     head cannot be handled by a bug of ours, `skipped` of a record that was settled before its partition came here,
     `crowded` of a partition that has to wait since its map is nearly full, `brimming` of one that has to since it has
-    more records in hand than leaves room for the others: `most` is how many there is room for, `least` what each may
-    have.
+    more in hand than leaves room for the others: there is room for `most` records and `most_bytes`; each may have
+    `least` records.
     """
 
     def __init__(
@@ -70,6 +75,7 @@ class Dispatcher:
         ordering: Ordering,
         retry_share: float,
         most: int,
+        most_bytes: int,
         least: int,
         rank: Callable[[Delivery], tuple[int, ...] | None],
         due: Callable[[Assignment, Record], bool],
@@ -85,7 +91,7 @@ class Dispatcher:
         self._gate = gate
         self._ordering = ordering
         self._retry_share = retry_share
-        self._most, self._least = most, least
+        self._most, self._most_bytes, self._least = most, most_bytes, least
         self._rank = rank
         self._due = due
         self._fetch = fetch
@@ -99,6 +105,7 @@ class Dispatcher:
         self._later: dict[Delivery, asyncio.TimerHandle] = {}
         self._idle: deque[asyncio.Future[None]] = deque()
         self._in_hand = 0
+        self._bytes_in_hand = 0
 
     def offer(self, assignment: Assignment, records: Sequence[Record]) -> None:
         """Queue records of one partition; what it has already, or does not want while asleep, is dropped."""
@@ -124,8 +131,14 @@ class Dispatcher:
             self._source.give_room(1, record.size)
         assignment.queue.clear()
         self._in_hand -= len(assignment.open)
-        for delivery in [delivery for delivery in self._later if delivery.assignment is assignment]:
+        self._bytes_in_hand -= assignment.open_bytes
+
+    def forget_gone(self) -> None:
+        """Partitions left: nothing of them is kept here, however long a hold lasts."""
+        for delivery in [delivery for delivery in self._later if delivery.assignment.gone]:
             self._later.pop(delivery).cancel()
+        for side in self._sides:
+            side.forget_gone()
 
     async def next(self) -> Delivery:
         """Wait for a delivery that may start now. Its assignment counts it as in hand from here on."""
@@ -140,12 +153,15 @@ class Dispatcher:
 
     def done(self, delivery: Delivery) -> None:
         """The delivery left its lane: the next one behind it may go."""
+        assignment, size = delivery.assignment, delivery.record.size
         self._in_hand -= 1
+        self._bytes_in_hand -= size
+        assignment.open_bytes -= size
         if delivery.lane is None:
             return
-        lanes = delivery.assignment.lanes
+        lanes = assignment.lanes
         if waiting := lanes[delivery.lane]:
-            self._side(delivery.assignment).runnable.append(waiting.popleft())
+            self._side(assignment).runnable.append(waiting.popleft())
             self.wake(1)
         else:
             del lanes[delivery.lane]
@@ -166,7 +182,7 @@ class Dispatcher:
 
     def has_room(self, assignment: Assignment) -> bool:
         """Whether a partition that had too much in hand is far enough from it again."""
-        return 2 * len(assignment.open) <= self._bound()
+        return 2 * len(assignment.open) <= self._bound() and 2 * assignment.open_bytes <= self._bound_of_bytes()
 
     def owes(self, assignment: Assignment) -> bool:
         """Whether a partition that leaves has records left that must go before it does."""
@@ -283,7 +299,7 @@ class Dispatcher:
         When only one that holds its partition back makes room again, it is one of these.
         """
         must_unblock = self._gate.must_unblock
-        stands_in_the_way = must_unblock or 2 * self._in_hand > self._most
+        takes_half = 2 * self._in_hand > self._most or 2 * self._bytes_in_hand > self._most_bytes
         best: Delivery | None = None
         lowest: tuple[int, ...] = ()
         for delivery in among:
@@ -298,7 +314,7 @@ class Dispatcher:
                 rank = self._rank(delivery)
                 if rank is not None and (best is None or rank < lowest):
                     best, lowest = delivery, rank
-            elif delivery.refused.cause.code == EXPIRED or (best is None and stands_in_the_way):
+            elif delivery.refused.cause.code == EXPIRED or (best is None and (must_unblock or takes_half)):
                 return delivery
         return best
 
@@ -332,7 +348,7 @@ class Dispatcher:
         if assignment.crowded and assignment.tracker.is_beyond_known(record.offset):
             self._crowded(assignment)
             return None
-        if len(assignment.open) >= self._least and len(assignment.open) >= self._bound():
+        if len(assignment.open) >= self._least and self._has_much(assignment):
             self._brimming(assignment)
             return None
         if assignment.delayed and not self._due(assignment, record):
@@ -349,12 +365,20 @@ class Dispatcher:
         assignment.tracker.start(record.offset, record.leader_epoch)
         assignment.open[record.offset] = record
         self._in_hand += 1
+        self._bytes_in_hand += record.size
+        assignment.open_bytes += record.size
         self._events.taken(1)
         return prepared
+
+    def _has_much(self, assignment: Assignment) -> bool:
+        return len(assignment.open) >= self._bound() or assignment.open_bytes >= self._bound_of_bytes()
 
     def _bound(self) -> int:
         """Records that one partition may have in hand now."""
         return max(self._least, _TIMES_WHAT_IS_LEFT * (self._most - self._in_hand))
+
+    def _bound_of_bytes(self) -> int:
+        return max(0, _TIMES_WHAT_IS_LEFT * (self._most_bytes - self._bytes_in_hand))
 
     def _skip_settled(self, assignment: Assignment) -> bool:
         """Skip what was settled before the partition came here; whether any record is left to take."""
@@ -397,3 +421,7 @@ class Dispatcher:
 def _blocks(delivery: Delivery) -> bool:
     """Whether nothing but itself keeps it from being committed."""
     return delivery.record.offset == delivery.assignment.tracker.committable
+
+
+def _still_ours(deliveries: Iterable[Delivery]) -> deque[Delivery]:
+    return deque(delivery for delivery in deliveries if not delivery.assignment.gone)

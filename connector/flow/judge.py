@@ -133,12 +133,13 @@ class Judge:
             return destination
         outcome = delivery.outcome
         if delivery.request is None or outcome is None:
+            self._suspects.acquit(delivery)
             return self._letter(delivery, destination, Delivered.NEVER_SENT)
         if outcome.overloaded and outcome.delivered is not Delivered.NEVER_SENT:
             self._gate.failed(delivery, refused=outcome.asks_to_wait)
         elif outcome.delivered is not Delivered.NEVER_SENT:
             self._gate.answered(delivery)
-        if outcome.fate is not Fate.HOLD:
+        if outcome.fate is not Fate.HOLD or outcome.delivered is Delivered.MAYBE:
             self._suspects.acquit(delivery)
         found = self._of_fate(delivery, destination, outcome, probed)
         if outcome.delivered is Delivered.MAYBE:
@@ -238,8 +239,7 @@ class Judge:
         if self._suspects.refused(delivery, now):
             self._hold_deployment(delivery, outcome, now)
             return KEEP
-        waiting = asyncio.get_running_loop().call_later(_NOBODY_PASSED, self._nobody_passed, delivery, outcome)
-        self._alone[delivery] = waiting
+        self._wait_for_witness(delivery, outcome)
         return None
 
     def _failed(self, delivery: Delivery, destination: Destination, outcome: Outcome) -> Destination | None:
@@ -428,6 +428,13 @@ class Judge:
         self._put_back(delivery)
         self._on_change()
 
+    def _wait_for_witness(self, delivery: Delivery, outcome: Outcome) -> None:
+        waiting = asyncio.get_running_loop().call_later(_NOBODY_PASSED, self._nobody_passed, delivery, outcome)
+        self._alone[delivery] = waiting
+
     def _nobody_passed(self, delivery: Delivery, outcome: Outcome) -> None:
+        if self._holds.active and self._holds.next_tries() is None:
+            self._wait_for_witness(delivery, outcome)  # during a pause nobody can
+            return
         self._hold_deployment(delivery, outcome, self._clock.monotonic())
         self._try_again(delivery)

@@ -144,6 +144,7 @@ class Loop:
             ordering=rules.ordering,
             retry_share=rules.pace.retry_share,
             most=limits.records,
+            most_bytes=limits.size,
             least=limits.in_flight,
             rank=self.judge.rank,
             due=self._sleepers.is_due,
@@ -376,6 +377,7 @@ class Loop:
             self._events.released(len(assignment.open))
             for record in assignment.open.values():
                 self._source.give_room(1, record.size)
+        self._dispatcher.forget_gone()
         self.judge.forget_gone()
         self._share()
         self._wake_all()

@@ -58,12 +58,16 @@ class Sleepers:
             timer.cancel()
 
     def _due_ms(self, assignment: Assignment, record: Record) -> int:
-        """The same answer for the same head however often it is read, or a damaged header could put it off for ever."""
-        if assignment.head_due is None or assignment.head_due[0] != record.offset:
-            history, _ = opened(record)
-            due = due_on_reading(self._plan, history.due_ms, record.timestamp_ms, self._clock.now_ms())
-            assignment.head_due = (record.offset, due)
-        return assignment.head_due[1]
+        """Never later for the same head however often it is read, or a damaged header could put it off for ever.
+
+        Sooner only when the clock was set back: no head waits for what the clock was wrong by.
+        """
+        head, due_ms = assignment.head_due or (None, None)
+        if head != record.offset:
+            due_ms = opened(record)[0].due_ms
+        due = due_on_reading(self._plan, due_ms, record.timestamp_ms, self._clock.now_ms())
+        assignment.head_due = (record.offset, due)
+        return due
 
     def _set_alarm(self, assignment: Assignment) -> None:
         head, due_ms = assignment.head_due or (None, 0)

@@ -155,6 +155,13 @@ async def test_a_body_beyond_64_kib_is_refused() -> None:
     assert (status, answer) == (413, {"problem": "the body must have 65536 bytes at most"})
 
 
+async def test_a_body_that_is_not_packed_as_it_says_is_refused() -> None:
+    async with listening(Told()) as url:
+        status, answer = await ask(url + "/pause", {"targets": ["*"]}, headers={"Content-Encoding": "gzip"})
+    assert status == 400
+    assert "without Content-Encoding" in answer["problem"]
+
+
 @pytest.mark.parametrize(
     ("method", "path", "status"),
     [("POST", "/", 404), ("POST", "/holds", 405), ("GET", "/pause", 405), ("GET", "/metrics", 404)],

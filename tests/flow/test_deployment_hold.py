@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 from collections import Counter
 
@@ -12,6 +13,8 @@ from connector.core.record import Partition
 from connector.core.reply import Answer, Failure, NoReply, Reply
 from connector.core.request import InvokeRequest
 from connector.core.suspects import WAITS
+from connector.flow.assignment import Delivery
+from connector.flow.gate import PaceRules
 from tests.flow.stage import (
     ACCEPTED,
     DEAD,
@@ -61,6 +64,12 @@ class Vendor(ScriptedVendor):
 
 def lines(connector: Connector, name: str) -> list[dict[str, object]]:
     return [dict(line) for line in connector.log if line["event"] == name]
+
+
+def kept() -> int:
+    """Deliveries that something holds on to, settled or not."""
+    gc.collect()
+    return sum(isinstance(each, Delivery) for each in gc.get_objects())
 
 
 @run_virtual
@@ -447,23 +456,30 @@ async def test_bytes_that_are_no_event_are_dead_letters_only_after_the_hold(cloc
         assert connector.count("records_accepted") == 2
 
 
-@run_virtual
-async def test_a_hold_ends_however_many_bad_records_lie_in_front(clock: VirtualClock) -> None:
+@pytest.mark.parametrize(
+    ("bound", "bad"), [({"records": 50}, b"no"), ({"size": 10_000}, b"no" * 200)], ids=["records", "bytes"]
+)
+def test_a_hold_ends_however_many_bad_records_lie_in_front(bound: dict[str, int], bad: bytes) -> None:
     """When they fill half the memory they go to the dead letters all the same: no hold may last for ever."""
-    kafka, vendor = broker(clock, main=1), Vendor(clock, FORBIDDEN)
-    feed(kafka, event(0))
-    for _ in range(400):
-        feed(kafka, b"not an event")
-    for n in range(1, 30):
-        feed(kafka, event(n))
-    limits = LIMITS._replace(records=50)
-    warned = HOLD._replace(brake=HOLD.brake._replace(holds=False))
-    async with running(Connector(kafka, vendor, clock, limits=limits, hold=warned, warm=False)) as connector:
-        await asyncio.sleep(10)
-        vendor.change(ACCEPTED)
-        await asyncio.sleep(2 * HOUR)
-        assert connector.count("records_accepted") == 30
-        assert connector.books_balance()
+
+    @run_virtual
+    async def scene(clock: VirtualClock) -> None:
+        kafka, vendor = broker(clock, main=1), Vendor(clock, Reply(200, None, b"<html>please sign in</html>"))
+        feed(kafka, event(0))
+        for _ in range(400):
+            feed(kafka, bad)
+        for n in range(1, 30):
+            feed(kafka, event(n))
+        limits = LIMITS._replace(**bound)
+        warned = HOLD._replace(brake=HOLD.brake._replace(holds=False))
+        async with running(Connector(kafka, vendor, clock, limits=limits, hold=warned, warm=False)) as connector:
+            await asyncio.sleep(10)
+            vendor.change(ACCEPTED)
+            await asyncio.sleep(2 * HOUR)
+            assert connector.count("records_accepted") == 30
+            assert connector.books_balance()
+
+    scene()
 
 
 @run_virtual
@@ -495,8 +511,7 @@ async def test_what_expires_in_a_hold_keeps_nothing_from_being_posted_after_it(c
     kafka, vendor = broker(clock), ScriptedVendor(always(FORBIDDEN))
     kafka.cluster_id = None
     for n in range(100):
-        more = {} if n < 2 else {"expiresAt": clock.now_ms() + 60_000}
-        feed(kafka, event(n, **more), n % 2)
+        feed(kafka, event(n, expiresAt=clock.now_ms() + 60_000 if n >= 2 else None), n % 2)
     limits = LIMITS._replace(in_flight=2, uncommitted=5)
     async with running(Connector(kafka, vendor, clock, limits=limits)) as connector:
         await asyncio.sleep(HOUR)
@@ -539,6 +554,41 @@ async def test_a_suspect_whose_partition_goes_is_forgotten(clock: VirtualClock) 
         assert await connector.leave()
     assert json.loads(values(kafka, MAIN)[0].value or b"")["phoneNumber"] == number(0)
     assert sum(connector.count("records_accepted") for connector in (first, *others)) == 39
+
+
+@run_virtual
+async def test_a_suspect_that_expires_or_may_have_been_delivered_is_forgotten(clock: VirtualClock) -> None:
+    """Nothing of it is kept, and nobody who passes later is compared with it."""
+    kafka, vendor = broker(clock, main=1), Vendor(clock, FORBIDDEN)
+    limits = LIMITS._replace(in_flight=2)
+    for n in range(40):
+        feed(kafka, event(n, expiresAt=clock.now_ms() + 6 * 3_600_000 if n < 20 else None))
+    async with running(Connector(kafka, vendor, clock, limits=limits)) as connector:
+        await asyncio.sleep(12 * HOUR)
+        vendor.change(Reply(200, None, b"<html>please sign in</html>"))
+        await asyncio.sleep(12 * HOUR)
+        vendor.change(ACCEPTED)
+        await asyncio.sleep(2 * HOUR)
+        assert connector.loop.in_hand == 0
+        assert kept() <= limits.in_flight  # what its workers had last
+
+
+@run_virtual
+async def test_what_a_hold_keeps_of_partitions_that_leave_is_forgotten(clock: VirtualClock) -> None:
+    """A group that rebalances through a long outage would fill the memory with records that are others' to post."""
+    kafka, vendor = broker(clock), Vendor(clock, FORBIDDEN)
+    for n in range(500):
+        feed(kafka, event(n, serviceId=f"0{n % 2}"), n % 2)
+    connector = Connector(kafka, vendor, clock, pace=PaceRules(service_share=0.25))
+    for _ in range(10):
+        await asyncio.sleep(HOUR)
+        kafka.expel(connector.source)
+        kafka.join(connector.source)
+    kafka.expel(connector.source)
+    await asyncio.sleep(1)
+    assert kept() <= LIMITS.in_flight
+    assert connector.loop.waiting() == {"lane": 0, "service": 0, "next_try": 0, "hold": 0}
+    await connector.leave()
 
 
 @run_virtual

@@ -99,6 +99,29 @@ async def test_what_the_vendor_rejects_for_now_is_posted_again_when_due(clock: V
         assert connector.books_balance()
 
 
+class WrongClock(VirtualClock):
+    """Ahead of the time by so many ms."""
+
+    ahead_ms = 0
+
+    def now_ms(self) -> int:
+        return super().now_ms() + self.ahead_ms
+
+
+@run_virtual
+async def test_a_clock_that_is_set_back_puts_a_copy_off_by_no_more_than_a_delay(clock: VirtualClock) -> None:
+    """Its due time was ten hours ahead, and nobody waits that long for it."""
+    clock = WrongClock(asyncio.get_running_loop())
+    clock.ahead_ms = 36_000_000
+    kafka, vendor = broker(clock), ScriptedVendor(lambda _who, before: ACCEPTED if before else TEMPORARY)
+    feed(kafka, event(0))
+    async with running(Connector(kafka, vendor, clock)) as connector:
+        await asyncio.sleep(60)
+        clock.ahead_ms = 0
+        await asyncio.sleep(2 * 16 * 60)
+        assert connector.count("records_accepted") == 1
+
+
 @run_virtual
 async def test_retries_end_with_the_window(clock: VirtualClock) -> None:
     """A record that fails for a day is a dead letter after about 96 attempts, which survive in headers."""

@@ -304,28 +304,33 @@ async def test_a_share_that_is_not_used_is_the_others(clock: VirtualClock) -> No
         assert sum(retried) == pytest.approx(len(retried) / 2, abs=2)
 
 
-@run_virtual
-async def test_one_busy_end_user_stops_others_only_beyond_the_window(clock: VirtualClock) -> None:
+@pytest.mark.parametrize("bound", [{"records": 100}, {"size": 100 * len(event(0, "000"))}], ids=["records", "bytes"])
+def test_one_busy_end_user_stops_others_only_beyond_the_window(bound: dict[str, int]) -> None:
     """As far as three quarters of the memory reach, others pass; beyond, they wait, and no other partition does."""
-    kafka, vendor = broker(clock), Vendor(clock, latency=1.0)
-    limits = LIMITS._replace(records=100)
-    for n in range(300):
-        feed(kafka, event(0, f"{n:03d}"))
-        if n in (10, 290):
-            feed(kafka, event(1 if n == 10 else 2))
-    async with running(Connector(kafka, vendor, clock, limits=limits)) as connector:
-        await asyncio.sleep(5)
-        assert number(1) in vendor.posted
-        assert number(2) not in vendor.posted
-        assert set(connector.loop.assignments[Partition(MAIN, 0)].stuck) == {"room"}
-        assert connector.loop.waiting()["lane"] > 50
-        feed(kafka, event(3), 1)
-        await asyncio.sleep(2)
-        assert number(3) in vendor.posted
-        await asyncio.sleep(400)
-        assert connector.count("records_accepted") == 303
-        busy = [mark for mark in vendor.order if mark]
-        assert busy == sorted(busy)
+
+    @run_virtual
+    async def scene(clock: VirtualClock) -> None:
+        kafka, vendor = broker(clock), Vendor(clock, latency=1.0)
+        limits = LIMITS._replace(**bound)
+        for n in range(300):
+            feed(kafka, event(0, f"{n:03d}"))
+            if n in (10, 290):
+                feed(kafka, event(1 if n == 10 else 2))
+        async with running(Connector(kafka, vendor, clock, limits=limits)) as connector:
+            await asyncio.sleep(5)
+            assert number(1) in vendor.posted
+            assert number(2) not in vendor.posted
+            assert set(connector.loop.assignments[Partition(MAIN, 0)].stuck) == {"room"}
+            assert connector.loop.waiting()["lane"] > 50
+            feed(kafka, event(3), 1)
+            await asyncio.sleep(2)
+            assert number(3) in vendor.posted
+            await asyncio.sleep(400)
+            assert connector.count("records_accepted") == 303
+            busy = [mark for mark in vendor.order if mark]
+            assert busy == sorted(busy)
+
+    scene()
 
 
 @run_virtual

@@ -170,3 +170,24 @@ async def test_no_canary_is_a_record_of_a_paused_partition(clock: VirtualClock) 
         await asyncio.sleep(7200)
         assert len(vendor.posted) > posted
         assert {int(phone[-4:]) % 2 for phone in vendor.posted[posted:]} == {1}
+
+
+@run_virtual
+async def test_a_pause_is_no_reason_to_suspect_the_deployment(clock: VirtualClock) -> None:
+    """A record that was refused alone waits for others to pass, and while everything is paused none can."""
+    kafka = broker(clock, main=1)
+    vendor = ScriptedVendor(lambda who, before: FORBIDDEN if who == number(1) and before < 2 else ACCEPTED)
+    for n in range(10):
+        feed(kafka, event(n))
+    async with running(Connector(kafka, vendor, clock)) as connector:
+        await asyncio.sleep(1)
+        assert connector.loop.judge.aside == 1
+        holds = connector.count("holds")
+        connector.loop.pauser.pause([EVERYTHING], "")
+        await asyncio.sleep(3600)
+        assert connector.count("holds") == holds + 1
+        connector.loop.pauser.resume([EVERYTHING])
+        feed(kafka, event(10))
+        await asyncio.sleep(60)
+        assert connector.count("holds") == holds + 1
+        assert connector.count("records_accepted") == 11
