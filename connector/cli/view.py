@@ -115,11 +115,11 @@ class View:
 
     def _ages(self) -> Iterator[tuple[str, float]]:
         """The topic of each assigned partition with the age of its oldest unsettled record, in seconds."""
-        now_ms = self._clock.now_ms()
+        now_ms, lags = self._clock.now_ms(), self._lags()
         for partition, assignment in self._loop.assignments.items():
-            record = assignment.oldest()
-            if record is not None and record.timestamp_ms is not None:
-                yield partition.topic, max(0.0, (now_ms - record.timestamp_ms) / 1000)
+            since_ms = assignment.oldest_ms()
+            if since_ms is not None and (assignment.open or assignment.queue or lags.get(partition)):
+                yield partition.topic, max(0.0, (now_ms - since_ms) / 1000)
 
     def _lags(self) -> dict[Partition, int]:
         """Offsets between what is settled and the end of the log, as far as the end is known."""

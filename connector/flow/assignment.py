@@ -84,7 +84,8 @@ class Assignment:
     `known` is what was settled beyond its commit before it came here. `uncovered` of its records settled here are in
     no acknowledged commit, neither below its offset nor in its map, which reaches up to the offset `reach`. `mapped`:
     a map has room for all that is settled ahead. `brims`: it has too many records in hand to take more. `paused`:
-    somebody said so; what was taken before waits in `paused_deliveries`.
+    somebody said so; what was taken before waits in `paused_deliveries`. `rests_since_ms`: while it is stuck and
+    nothing of it is in memory, Kafka's time of what would be next, or when it began to rest if nothing was known then.
     """
 
     __slots__ = (
@@ -112,6 +113,7 @@ class Assignment:
         "reach",
         "reached",
         "ready",
+        "rests_since_ms",
         "rewound",
         "stuck",
         "tracker",
@@ -150,6 +152,7 @@ class Assignment:
         self.stuck: Counter[str] = Counter()
         self.asleep = False
         self.rewound = False
+        self.rests_since_ms: int | None = None
         self.head_due: tuple[int, int] | None = None
         self.reached = -1
         self.leaving = asyncio.Event()
@@ -215,6 +218,7 @@ class Assignment:
             return False
         return True
 
-    def oldest(self) -> Record | None:
-        """The record that holds the commit back, else the next one waiting."""
-        return self.open.get(self.tracker.committable) or (self.queue[0] if self.queue else None)
+    def oldest_ms(self) -> int | None:
+        """Kafka's time of the record that holds the commit back, else of the next one waiting, also where it rests."""
+        record = self.open.get(self.tracker.committable) or (self.queue[0] if self.queue else None)
+        return self.rests_since_ms if record is None else record.timestamp_ms

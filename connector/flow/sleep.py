@@ -39,6 +39,8 @@ class Sleepers:
     def rest(self, assignment: Assignment) -> None:
         """The partition is stuck: what waits in it must not take the room of the others, however long that lasts."""
         if not (assignment.asleep or assignment.leaving.is_set()):
+            next_ms = assignment.queue[0].timestamp_ms if assignment.queue else None
+            assignment.rests_since_ms = self._clock.now_ms() if next_ms is None else next_ms
             self._fall_asleep(assignment, assignment.queue[0].offset if assignment.queue else assignment.expected)
 
     def go_on(self, assignment: Assignment) -> None:
@@ -86,6 +88,7 @@ class Sleepers:
     def _wake(self, assignment: Assignment) -> None:
         if not assignment.stuck and not assignment.leaving.is_set():
             assignment.asleep = False
+            assignment.rests_since_ms = None
             self._source.wake(assignment.partition)
 
     def _after(self, wait_ms: int, assignment: Assignment, then: Callable[[Assignment], None]) -> None:

@@ -105,7 +105,8 @@ TABLE: tuple[Definition, ...] = (
     Definition(
         "oldest_unsettled_seconds",
         G,
-        "Age of the oldest unsettled record in memory, by its Kafka timestamp; 0 without.",
+        "Age of the oldest unsettled record in memory, by its Kafka timestamp, and of what waits behind a pause or a "
+        "stuck record; 0 without.",
     ),
     Definition(
         "oldest_unsettled_retention_ratio",

@@ -76,6 +76,29 @@ async def test_a_paused_partition_posts_nothing_while_the_others_go_on(clock: Vi
 
 
 @run_virtual
+async def test_what_a_pause_keeps_grows_old_although_it_is_not_in_memory(clock: VirtualClock) -> None:
+    """Whoever compares it with the topic's retention must see it before Kafka deletes it."""
+    kafka, vendor = broker(clock), ScriptedVendor(always(ACCEPTED), latency=1.0)
+    for n in range(40):
+        feed(kafka, event(n))
+    fed_ms = clock.now_ms()
+    async with running(Connector(kafka, vendor, clock)) as connector:
+        await asyncio.sleep(1.5)
+        connector.loop.pauser.pause([Target(MAIN, 0), Target(MAIN, 1)], "")
+        paused_ms = clock.now_ms()
+        await asyncio.sleep(600)
+        keeps, idle = (connector.loop.assignments[Partition(MAIN, number)] for number in range(2))
+        assert not keeps.open
+        assert not keeps.queue
+        assert keeps.oldest_ms() == fed_ms
+        assert idle.oldest_ms() == paused_ms
+        connector.loop.pauser.resume([Target(MAIN)])
+        await asyncio.sleep(60)
+        assert keeps.oldest_ms() is None
+        assert idle.oldest_ms() is None
+
+
+@run_virtual
 async def test_a_paused_topic_is_all_of_its_partitions(clock: VirtualClock) -> None:
     """The retry topic waits; the main topic does not."""
     kafka = broker(clock)

@@ -62,6 +62,7 @@ class KafkaBroker(Kafka):
     def __init__(self, folder: Path, settings: dict[str, str] | None = None) -> None:
         self._server = ApacheKafka(folder, _ACLS_BY_TOPIC | (settings or {}))
         super().__init__(self._server.bootstrap_servers)
+        self._folder = folder
         self.start = self._server.start
         self.stop = self._server.stop
         self.kill = self._server.kill
@@ -72,6 +73,38 @@ class KafkaBroker(Kafka):
         """Stop it cleanly and start it again."""
         self.stop()
         self.start()
+
+    def second(self, folder: Path) -> KafkaBroker:
+        """Another broker of this one's cluster, node 2, which must have run before; not started yet."""
+        other = KafkaBroker(folder)
+        joins = {
+            "process.roles": "broker",
+            "node.id": "2",
+            "controller.quorum.voters": _read(self._folder / "server.properties")["controller.quorum.voters"],
+            "listeners": f"PLAINTEXT://{other.bootstrap_servers}",
+        }
+        _add(folder / "server.properties", joins)
+        formatted = _read(self._folder / "data" / "meta.properties")
+        (folder / "data").mkdir()
+        kept = {name: formatted[name] for name in ("version", "cluster.id")}
+        _add(folder / "data" / "meta.properties", {**kept, "node.id": "2"})
+        return other
+
+    def create_on_both(self, topic: str) -> None:
+        """Create a topic of one partition that this broker leads, and whose records have to be on both."""
+        wanted = NewTopic(topic, 1, replica_assignment=[[1, 2]], config={"min.insync.replicas": "2"})
+        self.admin().create_topics([wanted])[topic].result(_ANSWER_SECONDS)
+
+
+def _read(file: Path) -> dict[str, str]:
+    lines = (line.partition("=") for line in file.read_text().splitlines() if not line.startswith("#"))
+    return {name: value for name, _, value in lines}
+
+
+def _add(file: Path, properties: dict[str, str]) -> None:
+    """Of two lines of one name the later one counts."""
+    with file.open("a") as opened:
+        opened.writelines(f"{name}={value}\n" for name, value in properties.items())
 
 
 def _writes_to(topic: str) -> tuple[ResourceType, str, ResourcePatternType, str, str, AclOperation]:

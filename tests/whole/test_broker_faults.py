@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +94,36 @@ async def test_copies_that_no_acl_allows_wait_and_then_go(own_stage: Stage, priv
     private_kafka.accept_writes(own_stage.dead_letter)
     await connector.until(dead_lettered=1, accepted=1)
     assert await connector.stop() == 0
+
+
+@pytest.mark.timeout(240)  # a second broker starts twice, and an error of a copy shows after half a minute
+async def test_copies_for_which_too_few_replicas_are_in_sync_wait_and_then_go(
+    own_stage: Stage, private_kafka: KafkaBroker, tmp_path: Path
+) -> None:
+    own_stage.main = own_stage.cluster.create()
+    main = Partition(own_stage.main, 0)
+    assert own_stage.cluster.committed(main) < 0  # the group's own topic is made now, where the second broker is not
+    second = private_kafka.second(tmp_path / "second")
+    await asyncio.to_thread(second.start)
+    try:
+        for topic in (own_stage.retry, own_stage.dead_letter):
+            private_kafka.create_on_both(topic)
+        later = {"when": {"markers": ["later"], "first": 1, "of": "invocation"}, "do": {"kind": "reject"}}
+        own_stage.scenario(rules=[later])
+        connector = own_stage.connector(delivery=DELIVERY)
+        await connector.start()
+        second.kill()
+        own_stage.produce([b"not Avro", single_object(event("later"))])
+        waiting = ["dead_letter write", "retry write"]
+        await connector.status_when(lambda status: _reasons(status, str(main)) == waiting, 2 * PATIENCE)
+        own_stage.produce([single_object(event("behind", 1))])
+        await asyncio.to_thread(second.start)
+        await connector.until(2 * PATIENCE, accepted=2, retried=1, dead_lettered=1)
+        assert await connector.stop() == 0
+        assert own_stage.accepted_once(["later", "behind"])
+        assert own_stage.cluster.committed(main) == 3
+    finally:
+        second.stop()
 
 
 async def test_a_group_has_its_commits_to_itself_while_it_lives(stage: Stage) -> None:
@@ -223,11 +254,13 @@ async def _ends_for_the_offset(stage: Stage) -> None:
 
 
 async def _waits_to_write(connector: ConnectorProcess, partition: str) -> None:
-    status: dict[str, Any] = {}
-    async with asyncio.timeout(PATIENCE):
-        while status.get("partitions", {}).get(partition, {}).get("waits_for") != ["dead_letter write"]:
-            status = await connector.status()
+    await connector.status_when(lambda status: _reasons(status, partition) == ["dead_letter write"], PATIENCE)
     assert not (await connector.metrics())["records_dead_lettered_total"]
+
+
+def _reasons(status: Mapping[str, Any], partition: str) -> list[str]:
+    """Why the partition takes nothing new."""
+    return sorted(status.get("partitions", {}).get(partition, {}).get("waits_for", ()))
 
 
 def _is_there(stage: Stage, partition: Partition) -> bool:
