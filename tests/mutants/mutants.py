@@ -242,7 +242,7 @@ MUTANTS = (
     Mutant(
         "a slow service may have all slots",
         "flow/gate.py",
-        "return self._by_service[service_id] < max(1, int(self.limit * self._rules.service_share))",
+        "return self._by_service[service_id] < self._most_of_a_service()",
         "return True",
         f"{_FLOW}_pace.py::test_a_slow_service_leaves_slots_for_the_others",
     ),
