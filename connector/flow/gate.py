@@ -137,6 +137,8 @@ class Gate:
     def begin(self, delivery: Delivery) -> None:
         """Its post is about to be made."""
         self.under_way += 1
+        if self._ramp:
+            self._ramp_at = self._clock.monotonic()
         if self.has_bulkheads:
             self._by_service[delivery.service_id] += 1
         if self._holds.active and self.probe is None:
