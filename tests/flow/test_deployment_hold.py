@@ -178,7 +178,7 @@ async def test_a_canary_is_tried_at_growing_intervals_and_not_more(clock: Virtua
 
 @run_virtual
 async def test_a_process_that_starts_with_a_wrong_password_tries_it_once(clock: VirtualClock) -> None:
-    """Six pods of 64 posts would lock the account: it opens from one post on, also after a time with nothing to post."""
+    """Six pods of 64 posts would lock the account: it opens from one on, also after a time with nothing to post."""
     kafka, vendor = broker(clock), Vendor(clock, FORBIDDEN)
     async with running(Connector(kafka, vendor, clock, warm=False)):
         await asyncio.sleep(10)
