@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
 from typing import Literal
 
@@ -40,6 +40,14 @@ class _Side:
         self.ready: deque[Assignment] = deque()
         self.runnable: deque[Delivery] = deque()
         self.at_bulkhead: dict[str, deque[Delivery]] = {}
+
+    def waiting(self) -> Iterator[Delivery]:
+        """All that are first in their lanes."""
+        return chain(self.runnable, *self.at_bulkhead.values())
+
+    def remove(self, delivery: Delivery) -> None:
+        """Take one of these out, wherever it waits."""
+        next(each for each in (self.runnable, *self.at_bulkhead.values()) if delivery in each).remove(delivery)
 
 
 class Dispatcher:
@@ -163,7 +171,7 @@ class Dispatcher:
 
     def owes(self, assignment: Assignment) -> bool:
         """Whether a partition that leaves has records left that must go before it does."""
-        waiting = chain(self._fresh.runnable, self._delayed.runnable, self._later)
+        waiting = chain(self._fresh.waiting(), self._delayed.waiting(), self._later)
         return any(d.assignment is assignment and assignment.wants(d.record.offset) for d in waiting)
 
     @property
@@ -255,7 +263,7 @@ class Dispatcher:
 
         As far as there is one; with `another`, none else.
         """
-        found = self._best_to_try(chain(self._fresh.runnable, self._delayed.runnable), another)
+        found = self._best_to_try(chain(self._fresh.waiting(), self._delayed.waiting()), another)
         for side in self._sides:
             for _ in range(_TAKES_A_TURN):
                 if not side.ready or (found is not None and (found.refused or not any(self._rank(found) or ()))):
@@ -265,7 +273,7 @@ class Dispatcher:
                     side.runnable.append(taken)
                     found = self._best_to_try((taken,) if found is None else (found, taken), another)
         if found is not None:
-            self._side(found.assignment).runnable.remove(found)
+            self._side(found.assignment).remove(found)
         elif any(side.ready for side in self._sides):
             asyncio.get_running_loop().call_soon(self.wake, 1)
         return found
@@ -292,11 +300,11 @@ class Dispatcher:
     def _blocking(self) -> Delivery | None:
         """One that nothing but itself keeps from being committed: what is settled behind it would never make room."""
         for side in self._sides:
-            for place, delivery in enumerate(side.runnable):
+            for delivery in side.waiting():
                 assignment = delivery.assignment
                 offset = delivery.record.offset
                 if offset == assignment.tracker.committable and assignment.wants(offset) and not assignment.paused:
-                    del side.runnable[place]
+                    side.remove(delivery)
                     self._road.look_at_time(delivery)
                     return delivery
         return None

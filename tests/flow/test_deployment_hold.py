@@ -12,6 +12,7 @@ from connector.core.record import Partition
 from connector.core.reply import Answer, Failure, NoReply, Reply
 from connector.core.request import InvokeRequest
 from connector.core.suspects import WAITS
+from connector.flow.gate import PaceRules
 from tests.flow.stage import (
     ACCEPTED,
     DEAD,
@@ -254,6 +255,22 @@ async def test_one_poisoned_record_among_many_is_refused_alone(clock: VirtualClo
             Partition(MAIN, 1): 650,
         }
         assert connector.books_balance()
+
+
+@run_virtual
+async def test_a_poisoned_record_does_not_keep_others_of_its_service_that_wait_at_their_bulkhead(
+    clock: VirtualClock,
+) -> None:
+    """They are the only witnesses there are."""
+    kafka, vendor = broker(clock), Vendor(clock)
+    vendor.script = lambda who, _before: FORBIDDEN if who == number(100) else ACCEPTED
+    for n in range(500):
+        feed(kafka, event(n), n % 2)
+    async with running(Connector(kafka, vendor, clock, pace=PaceRules(service_share=0.75))) as connector:
+        await asyncio.sleep(5)
+        assert connector.count("records_accepted") == 499
+        assert len(lines(connector, "hold_entered")) == 1
+        assert sum(float(str(line["seconds"])) for line in lines(connector, "hold_left")) < 1
 
 
 @run_virtual

@@ -244,6 +244,20 @@ async def test_a_slow_service_leaves_slots_for_the_others_while_the_limit_is_loo
 
 
 @run_virtual
+async def test_a_record_at_its_bulkhead_that_keeps_others_from_being_committed_goes_first(clock: VirtualClock) -> None:
+    """Without a map the others soon fill the bound on what is uncommitted: nothing else may go, so it must."""
+    kafka, vendor = broker(clock, main=1), Vendor(clock)
+    kafka.cluster_id = None
+    vendor.slow["0510"] = 10.0
+    for n in range(200):
+        feed(kafka, event(n, serviceId="0510" if n < 20 else "0A"))
+    limits, pace = LIMITS._replace(uncommitted=30), PaceRules(service_share=0.75)
+    async with running(Connector(kafka, vendor, clock, limits=limits, pace=pace)) as connector:
+        await asyncio.sleep(300)
+        assert connector.count("records_accepted") == 200
+
+
+@run_virtual
 async def test_without_a_bulkhead_one_service_may_have_all_slots(clock: VirtualClock) -> None:
     kafka, vendor = broker(clock), Vendor(clock)
     for n in range(50):

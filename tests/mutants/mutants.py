@@ -247,6 +247,14 @@ MUTANTS = (
         f"{_FLOW}_pace.py::test_a_slow_service_leaves_slots_for_the_others",
     ),
     Mutant(
+        "no hold looks for a record to try at the bulkheads",
+        "flow/dispatch.py",
+        "return chain(self.runnable, *self.at_bulkhead.values())",
+        "return iter(self.runnable)",
+        f"{_FLOW}_deployment_hold.py::"
+        "test_a_poisoned_record_does_not_keep_others_of_its_service_that_wait_at_their_bulkhead",
+    ),
+    Mutant(
         "a resume by command ends what the file pauses",
         "core/pauses.py",
         "        wider = {target",
