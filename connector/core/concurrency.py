@@ -85,15 +85,18 @@ class Adaptive:
         self._looked_from = 0
         self._clear(0.0, 0.0)
 
-    def answered(self, now: float, seconds: float, under_way: int) -> None:
-        """A post was answered at `now` after so many seconds; so many were under way, this one included."""
+    def answered(self, now: float, seconds: float, under_way: int, kept_back: bool = False) -> None:
+        """A post was answered at `now` after so many seconds; so many were under way, this one included.
+
+        `kept_back`: there would have been more, but for the part of the limit that its kind may have.
+        """
         self._refused -= self._refused * _FORGET
         if now - seconds < self._since:
             return  # it was posted under another limit
         self._answers += 1
         self._roots += sqrt(seconds)
         self._under_way += under_way
-        if under_way >= self.limit:
+        if kept_back or under_way >= self.limit:
             self._full += 1
         if self._answers >= _ENOUGH or (now >= self._until and self._answers >= _FEWEST):
             self._decide(now)
@@ -173,7 +176,7 @@ class Fixed:
     def __init__(self, limit: int) -> None:
         self.limit = limit
 
-    def answered(self, now: float, seconds: float, under_way: int) -> None:
+    def answered(self, now: float, seconds: float, under_way: int, kept_back: bool = False) -> None:
         """Nothing is learned."""
 
     def refused(self, now: float, seconds: float) -> None:

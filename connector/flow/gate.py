@@ -28,8 +28,11 @@ class Limit(Protocol):
     def limit(self) -> int:
         """The number now."""
 
-    def answered(self, now: float, seconds: float, under_way: int) -> None:
-        """A post was answered after so many seconds; so many were under way, this one included."""
+    def answered(self, now: float, seconds: float, under_way: int, kept_back: bool = False) -> None:
+        """A post was answered after so many seconds; so many were under way, this one included.
+
+        `kept_back`: its service had all that one service may have of the limit.
+        """
 
     def refused(self, now: float, seconds: float) -> None:
         """The vendor asked to wait, or for fewer."""
@@ -131,17 +134,19 @@ class Gate:
             return self._look_held()
         if self._committer.full:
             return Look.UNBLOCK if self._room() > 0 and self._has_turn() else Look.WAIT
-        if self.under_way >= self.limit and not self._opens_by_time():
+        if self.under_way >= self.limit and self._counted() >= self.limit and not self._opens_by_time():
             return Look.WAIT
         return Look.GO if not self._is_limited or self._has_turn() else Look.WAIT
 
     def has_room_for(self, service_id: str) -> bool:
         """Whether one more post of this service leaves room for the others'."""
-        return self._by_service[service_id] < max(1, int(self.limit * self._rules.service_share))
+        return self._by_service[service_id] < self._most_of_a_service()
 
     def begin(self, delivery: Delivery) -> None:
         """Its post is about to be made."""
         self.under_way += 1
+        if self._ramp:
+            self._ramp_at = self._clock.monotonic()
         if self.has_bulkheads:
             self._by_service[delivery.service_id] += 1
         if self._holds.active and self.probe is None:
@@ -157,7 +162,7 @@ class Gate:
         if not self.under_way and self._ramp == 0:
             self.begin_anew()
         if self.has_bulkheads:
-            self._by_service[delivery.service_id] -= 1
+            self._leave_bulkhead(delivery.service_id)
         if self.probe is not delivery:
             return False
         self.probe = None
@@ -166,7 +171,10 @@ class Gate:
     def answered(self, delivery: Delivery) -> None:
         """What an answer says about how many posts may be under way. After `end`."""
         seconds = delivery.post_seconds
-        self._limit.answered(delivery.began + seconds, seconds, self.under_way + 1)
+        now, kept_back = delivery.began + seconds, False
+        if self.has_bulkheads and self._ramp is None:
+            kept_back = self._by_service[delivery.service_id] + 1 >= self._most_of_a_service()
+        self._limit.answered(now, seconds, self.under_way + 1, kept_back)
         if self._ramp:
             self._widen()
         elif self.limit != self._limit.limit:
@@ -183,6 +191,22 @@ class Gate:
         self._ramp = 1
         self._ramp_at = self._clock.monotonic()
         self._set_limit()
+
+    def _most_of_a_service(self) -> int:
+        return max(1, int(self.limit * self._rules.service_share))
+
+    def _leave_bulkhead(self, service_id: str) -> None:
+        self._by_service[service_id] -= 1
+        if not self._by_service[service_id]:
+            del self._by_service[service_id]
+
+    def _counted(self) -> int:
+        """The posts under way, without those that a service has beyond its part: it got them before the limit fell, and
+        as long as it does not answer them they would take the others' part too."""
+        if not self.has_bulkheads:
+            return self.under_way
+        most = self._most_of_a_service()
+        return sum(min(count, most) for count in self._by_service.values())
 
     def _opens_by_time(self) -> bool:
         """One more for each second without an answer: the first one may be slow, and nobody has been refused."""

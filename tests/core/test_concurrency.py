@@ -47,6 +47,15 @@ def test_posts_that_do_not_use_the_limit_do_not_raise_it(story: list[tuple[float
     assert limit.limit <= first
 
 
+def test_posts_that_are_kept_back_by_a_part_of_the_limit_raise_it() -> None:
+    """As those do that use all of it: one service alone never has more than its part."""
+    limit, now = Adaptive(1, 64), 0.0
+    for _ in range(2000):
+        now += 0.01
+        limit.answered(now, 0.02, under_way=limit.limit // 2, kept_back=True)
+    assert limit.limit == 64
+
+
 def test_a_fixed_limit_learns_nothing() -> None:
     limit = Fixed(7)
     limit.answered(1.0, 0.1, 7)

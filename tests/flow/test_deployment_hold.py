@@ -187,11 +187,12 @@ async def test_a_canary_is_tried_at_growing_intervals_and_not_more(clock: Virtua
 
 @run_virtual
 async def test_a_process_that_starts_with_a_wrong_password_tries_it_once(clock: VirtualClock) -> None:
-    """Six pods of 64 posts would lock the account: it opens from one post on."""
+    """Six pods of 64 posts would lock the account: it opens from one on, also after a time with nothing to post."""
     kafka, vendor = broker(clock), Vendor(clock, FORBIDDEN)
-    for n in range(50):
-        feed(kafka, event(n))
     async with running(Connector(kafka, vendor, clock, warm=False)):
+        await asyncio.sleep(10)
+        for n in range(50):
+            feed(kafka, event(n))
         await asyncio.sleep(25)
         assert len(vendor.posted) == 1
 
@@ -262,6 +263,22 @@ async def test_one_poisoned_record_among_many_is_refused_alone(clock: VirtualClo
             Partition(MAIN, 1): 650,
         }
         assert connector.books_balance()
+
+
+@run_virtual
+async def test_a_poisoned_record_does_not_keep_others_of_its_service_that_wait_at_their_bulkhead(
+    clock: VirtualClock,
+) -> None:
+    """They are the only witnesses there are."""
+    kafka, vendor = broker(clock), Vendor(clock)
+    vendor.script = lambda who, _before: FORBIDDEN if who == number(100) else ACCEPTED
+    for n in range(500):
+        feed(kafka, event(n), n % 2)
+    async with running(Connector(kafka, vendor, clock, pace=PaceRules(service_share=0.75))) as connector:
+        await asyncio.sleep(5)
+        assert connector.count("records_accepted") == 499
+        assert len(lines(connector, "hold_entered")) == 1
+        assert sum(float(str(line["seconds"])) for line in lines(connector, "hold_left")) < 1
 
 
 @run_virtual

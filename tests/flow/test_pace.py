@@ -9,6 +9,7 @@ from itertools import pairwise
 
 import pytest
 
+from connector.core.concurrency import Adaptive
 from connector.core.record import Partition
 from connector.core.reply import Answer, Failure, NoReply, Reply
 from connector.core.request import InvokeRequest
@@ -244,6 +245,36 @@ async def test_a_record_that_waits_for_its_service_is_tried_during_a_hold(clock:
         assert not connector.loop.holds.active
         assert connector.count("records_accepted") > LIMITS.records
         assert max(Counter(vendor.posted).values()) == 1
+
+
+@run_virtual
+async def test_a_service_that_is_alone_gets_all_but_what_is_kept_for_others(clock: VirtualClock) -> None:
+    """The limit grows though its part of the limit, and not the limit, is what keeps it back."""
+    kafka, vendor = broker(clock), Vendor(clock, latency=0.2)
+    for n in range(5000):
+        feed(kafka, event(n), n % 2)
+    limits = LIMITS._replace(in_flight=50)
+    pace = PaceRules(service_share=0.8)
+    async with running(Connector(kafka, vendor, clock, limits=limits, limit=Adaptive(1, 50), pace=pace, warm=False)):
+        await asyncio.sleep(15)
+        assert vendor.most_of_service == {"0A1B": 40}
+
+
+@run_virtual
+async def test_a_slow_service_leaves_slots_for_the_others_while_the_limit_is_looked_for(clock: VirtualClock) -> None:
+    """What it got before the limit fell does not keep the others' part of it from them."""
+    kafka, vendor = broker(clock, main=4), Vendor(clock, latency=0.1)
+    vendor.slow["0510"] = 30.0
+    for n in range(4800):
+        feed(kafka, event(n, serviceId="0510" if n % 4 == 0 else "0A"), n // 4 % 4)
+    limits, pace = LIMITS._replace(in_flight=50, records=5000), PaceRules(service_share=0.8)
+    connector = Connector(kafka, vendor, clock, limits=limits, limit=Adaptive(1, 50), pace=pace, warm=False)
+    accepted = []
+    for _ in range(3):
+        await asyncio.sleep(8)
+        accepted.append(connector.count("records_accepted"))
+    assert min(later - earlier for earlier, later in pairwise(accepted)) > 8 * 60
+    await connector.leave(budget=1)
 
 
 @run_virtual

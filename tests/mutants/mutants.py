@@ -243,9 +243,17 @@ MUTANTS = (
     Mutant(
         "a slow service may have all slots",
         "flow/gate.py",
-        "return self._by_service[service_id] < max(1, int(self.limit * self._rules.service_share))",
+        "return self._by_service[service_id] < self._most_of_a_service()",
         "return True",
         f"{_FLOW}_pace.py::test_a_slow_service_leaves_slots_for_the_others",
+    ),
+    Mutant(
+        "no hold looks for a record to try at the bulkheads",
+        "flow/dispatch.py",
+        "return chain(self.runnable, *self.at_bulkhead.values())",
+        "return iter(self.runnable)",
+        f"{_FLOW}_deployment_hold.py::"
+        "test_a_poisoned_record_does_not_keep_others_of_its_service_that_wait_at_their_bulkhead",
     ),
     Mutant(
         "a resume by command ends what the file pauses",
@@ -274,13 +282,6 @@ MUTANTS = (
         "return self._committer.full and self._room() <= 1",
         "return False",
         _ODD,
-    ),
-    Mutant(
-        "who waits at a bulkhead is never tried",
-        "flow/dispatch.py",
-        "return chain(self.runnable, *self.at_bulkhead.values())",
-        "return iter(self.runnable)",
-        f"{_FLOW}_pace.py::test_a_record_that_waits_for_its_service_is_tried_during_a_hold",
     ),
     Mutant(
         "a bound that is exceeded is the end",

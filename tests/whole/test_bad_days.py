@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,9 @@ from tests.whole.load import LATENCY, PATIENCE, Load
 from tests.whole.stage import ListeningVendor, Stage, books_balance, event
 
 IN_FLIGHT, MINIMUM = 16, 20
+PARTITIONS = 4 + 1
+"""Of the main topic and the retry topic, where two processes share them."""
+
 SOON = {"first": "300ms", "longest": "500ms"}
 NEVER = {"first": "1h", "longest": "1h"}
 """Longer than any test: only what ends a hold at once can."""
@@ -98,6 +102,55 @@ class TestPassword:
         await _cost_nothing(stage, connector, load.marks)
         assert len(connector.lines("secrets_renewed")) == 1
         assert len(connector.lines("hold_left")) == 1
+
+
+async def test_partitions_that_come_during_a_hold_are_held(stage: Stage, tmp_path: Path) -> None:
+    """Of a process that is held and stops: not one more post with a password that is known to be wrong."""
+    secret = Mount(tmp_path / "secret", password=PASSWORD)
+    stage.password_file = secret["password"]
+    stage.create_topics(partitions=4)
+    stage.scenario(passwords=[{"after": 0, "password": "another"}])
+    first, second = _connector(stage, NEVER), _connector(stage, NEVER)
+    await asyncio.gather(first.start(), second.start())
+    await first.status_when(lambda status: 0 < len(status.get("partitions", ())) < PARTITIONS)
+    marks = [f"e-{n}" for n in range(80)]
+    stage.produce_events(event(mark, n) for n, mark in enumerate(marks))
+    await _holds(first, 1)
+    await _holds(second, 1)
+    assert stage.simulator.ledger.answers == {"credentials": 2}
+    assert await second.stop() == 0
+    await first.status_when(lambda status: _waiting_in_memory(status) == len(marks))
+    assert stage.simulator.ledger.answers == {"credentials": 2}
+    secret.swap(password="another")
+    await _cost_nothing(stage, first, marks)
+    assert len(first.lines("hold_entered")) == 1
+
+
+def _waiting_in_memory(status: Mapping[str, Any]) -> int:
+    partitions = status.get("partitions", {}).values()
+    return sum(int(each["queued"]) + int(each["in_hand"]) for each in partitions)
+
+
+async def test_time_held_takes_nothing_off_the_retry_window(stage: Stage) -> None:
+    """Due within it and held until it was over, a record gets its attempt, and one more when that fails."""
+    stage.create_topics()
+    fails = {"when": {"markers": ["late"]}, "do": {"kind": "reject", "cause": "temporary"}}
+    stage.scenario(rules=[fails])
+    stage.produce_events([event("late", 1)])
+    connector = _connector(stage, retry={"delay": "1s", "window": "3s"})
+    await connector.start()
+    await connector.until(retried=1)
+    window_is_over = asyncio.get_running_loop().time() + 3.0
+    stage.scenario(passwords=[{"after": 0, "password": "another"}])
+    await _holds(connector, 1)
+    await eventually(lambda: asyncio.get_running_loop().time() > window_is_over, PATIENCE, "the window is over")
+    stage.scenario(rules=[fails])
+    stage.produce_events([event("other", 2)])
+    await connector.until(retried=2, accepted=1)
+    stage.scenario()
+    await connector.until(retried=2, accepted=2)
+    assert stage.accepted_once(["late", "other"])
+    assert await connector.stop() == 0
 
 
 async def test_one_poisoned_record_among_thousands_is_refused_alone(stage: Stage) -> None:
