@@ -25,11 +25,11 @@ from connector.observe.events import Events
 _NOBODY_PASSED = 5.0
 """Seconds without a witness after which a record that seemed to be refused alone is taken for one of many."""
 
-_LAST_CHANCE = 900.0
+_LAST_CHANCE, _LONGEST_LAST_CHANCE = 900.0, 3600.0
 """Seconds of a hold after which a record that may have been delivered before is tried for it, when there is no other;
-then at doubling waits. Each such try may make a dead letter: so few do, however long it lasts and however little there
-is, and it comes back by itself within the time that it was down. Without a hold its retry would come as soon, by the
-vendor's advice of 15 minutes."""
+then at waits that double up to the longest. Each such try may make a dead letter, so they are few, whatever there is;
+and a hold ends within an hour of what it is for. Without a hold its retry would come as soon as the first of them, by
+the vendor's advice of 15 minutes."""
 
 _DISARM = "connector resume --hold brake"
 
@@ -391,7 +391,7 @@ class Judge:
         """Whoever answers so now leaves open for any record whether it was delivered."""
         if self._sparing is None and ("endpoint" in self._holds or "deployment" in self._holds):
             self._sparing = asyncio.get_running_loop().call_later(self._spare_for, self._spare_no_longer)
-            self._spare_for *= 2
+            self._spare_for = min(self._spare_for * 2, _LONGEST_LAST_CHANCE)
 
     def _spare_no_longer(self) -> None:
         self._sparing = None

@@ -288,6 +288,8 @@ class World:
         """Everybody is refused, or nobody can be served, for a while."""
         self.vendor.answers = [self.chance.choice((FORBIDDEN, UNAVAILABLE, BUSY, UNSENT, LOGIN_PAGE))]
         self.vendor.slowest = self.chance.choice((0.01, 0.5, 8.0))
+        if self.fortune == "odd":
+            self.kafka.write_delay = 0.0  # or the one worker that there may be fails too seldom for an outage
         before, seconds = self.vendor.posts, self.chance.choice((1.0, 20.0, 300.0, 20_000.0))
         await asyncio.sleep(seconds)
         in_flight = self.settings.limits.in_flight
@@ -321,16 +323,18 @@ class World:
         self.join_now()
         if self.fortune in ("held", "odd"):
             await self.resume()
-            await self.witnesses()
+            await self.witnesses(WITNESSES)
             for _ in range(140):  # whoever finds no witness expires, and lets others go on
                 await asyncio.sleep(POLICY.max_event_age_ms / 100_000)
                 for connector in self.running:
                     connector.loop.judge.release_brake()
+        if self.fortune == "odd":
+            await self.witnesses(1)  # a hold that had nobody else to try
         await asyncio.sleep(QUIET)
 
-    async def witnesses(self) -> None:
+    async def witnesses(self, count: int) -> None:
         """Whoever is refused alone is known by others that pass."""
-        for _ in range(WITNESSES):
+        for _ in range(count):
             self.produce_one(good=True)
             await asyncio.sleep(3.0)
 
