@@ -323,18 +323,18 @@ class World:
         self.join_now()
         if self.fortune in ("held", "odd"):
             await self.resume()
-            await self.witnesses(WITNESSES)
-            for _ in range(140):  # whoever finds no witness expires, and lets others go on
+            await self.witnesses()
+            for turn in range(140):  # whoever finds no witness expires, and lets others go on
                 await asyncio.sleep(POLICY.max_event_age_ms / 100_000)
+                if self.fortune == "odd" and turn > 100:
+                    self.produce_one(good=True)  # a hold may have nobody left to try
                 for connector in self.running:
                     connector.loop.judge.release_brake()
-        if self.fortune == "odd":
-            await self.witnesses(1)  # a hold that had nobody else to try
         await asyncio.sleep(QUIET)
 
-    async def witnesses(self, count: int) -> None:
+    async def witnesses(self) -> None:
         """Whoever is refused alone is known by others that pass."""
-        for _ in range(count):
+        for _ in range(WITNESSES):
             self.produce_one(good=True)
             await asyncio.sleep(3.0)
 
