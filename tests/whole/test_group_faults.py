@@ -81,6 +81,44 @@ async def test_members_that_come_and_go_without_pause_repeat_nothing(stage: Stag
     assert stage.accepted_once(load.marks)
 
 
+@pytest.mark.parametrize(("before", "after"), [("eager", "consumer"), ("consumer", "cooperative")])
+async def test_a_live_group_changes_its_protocol_one_process_after_the_other_and_repeats_nothing(
+    stage: Stage, before: str, after: str
+) -> None:
+    old, new = ({"kafka": PROTOCOLS[protocol], "delivery": DELIVERY} for protocol in (before, after))
+    async with Load(stage) as load:
+        leaving, coming = ([stage.connector(**settings) for _ in range(2)] for settings in (old, new))
+        await asyncio.gather(*(connector.start() for connector in leaving))
+        for goes, comes in zip(leaving, coming, strict=True):
+            await load.goes_on()
+            await _stop(goes)
+            await comes.start()
+        await load.goes_on()
+    await _nothing_lost(stage, load.marks)
+    await _stop(*coming)
+    assert stage.accepted_once(load.marks)
+
+
+async def test_a_cooperative_group_refuses_who_comes_with_the_other_protocol_and_goes_on(stage: Stage) -> None:
+    """Once it was rebalanced the broker cannot convert it while it lives: stop all of its processes first."""
+    cooperative, other = ({"kafka": PROTOCOLS[name], "delivery": DELIVERY} for name in ("cooperative", "consumer"))
+    async with Load(stage) as load:
+        stays = [stage.connector(**cooperative) for _ in range(2)]
+        for connector in stays:
+            await connector.start()
+            await load.goes_on()
+        comes = stage.connector(**other)
+        with pytest.raises(AssertionError, match="The group id does not exist"):
+            await comes.start()
+        assert await comes.ended() == 1
+        await load.goes_on()
+    await _nothing_lost(stage, load.marks)
+    await _stop(*stays)
+    await comes.start()
+    await _stop(comes)
+    assert stage.accepted_once(load.marks)
+
+
 async def test_a_process_that_died_gets_its_static_name_back_from_the_broker(stage: Stage) -> None:
     """With KIP-848 the broker keeps the name until the dead one's session ends, and the process waits for it."""
     named = {**PROTOCOLS["consumer"], "group_instance_id": "pod-0"}
