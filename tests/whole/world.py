@@ -12,7 +12,7 @@ import sys
 from collections import Counter, defaultdict
 from hashlib import blake2b
 from random import Random
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
 import typer
 
@@ -23,11 +23,13 @@ from connector.core.request import InvokeRequest
 from connector.core.schedule import RetryPlan
 from connector.core.signals import Taken
 from connector.edge.memory import MemoryBroker
+from connector.flow.gate import PaceRules
 from connector.flow.loop import Limits
 from tests.flow.stage import ACCEPTED, DEAD, FORBIDDEN, HOLD, MAIN, PERMANENT, RETRY, TEMPORARY, Connector, event
 from tests.support.clock import VirtualClock, run_virtual
 
 LIMITS = Limits(in_flight=4, uncommitted=12, records=40, size=1 << 16)
+SERVICES, PACE = 2, PaceRules(service_share=0.75)
 POLICY = Policy(
     RetryPlan(delay_ms=60_000, window_ms=600_000),
     max_event_age_ms=172_800_000,
@@ -159,9 +161,8 @@ class World:
     # What befalls it.
 
     def join_now(self) -> None:
-        self.running.append(
-            Connector(self.kafka, self.vendor, self.clock, limits=LIMITS, policy=POLICY, hold=HELD_SOON, warm=False)  # type: ignore[arg-type]  # another vendor of the same shape
-        )
+        rules: dict[str, Any] = {"limits": LIMITS, "policy": POLICY, "hold": HELD_SOON, "pace": PACE, "warm": False}
+        self.running.append(Connector(self.kafka, self.vendor, self.clock, **rules))  # type: ignore[arg-type]  # another vendor of the same shape
 
     async def produce(self) -> None:
         for _ in range(self.chance.choice((1, 3, 10, 60))):
@@ -171,7 +172,7 @@ class World:
         person, partition = self.chance.randrange(PEOPLE), self.chance.randrange(PARTITIONS)
         mark = f"m{len(self.produced):05d}"
         bad = not good and self.chance.random() < 0.03
-        value = b"not an event " + mark.encode() if bad else event(person, mark)
+        value = b"not an event " + mark.encode() if bad else event(person, mark, serviceId=f"0{person % SERVICES}")
         self.produced[mark] = (partition, person)
         if self.fortune == "held" and not good and len(self.produced) % POISON == 0:
             self.vendor.poisoned.add(mark)
