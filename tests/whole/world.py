@@ -31,6 +31,8 @@ from tests.flow.stage import ACCEPTED, DEAD, FORBIDDEN, HOLD, MAIN, PERMANENT, R
 from tests.support.clock import VirtualClock, run_virtual
 
 LIMITS = Limits(in_flight=4, uncommitted=12, records=40, size=1 << 16)
+SERVICES, PACE = 2, PaceRules(service_share=0.75)
+ODD_SERVICES = ("00", "01", "02")
 POLICY = Policy(
     RetryPlan(delay_ms=60_000, window_ms=600_000),
     max_event_age_ms=172_800_000,
@@ -70,10 +72,9 @@ class Settings(NamedTuple):
     """Of a group. `knows_logs` False: the brokers do not say which log is which, so that there are no maps."""
 
     limits: Limits = LIMITS
-    pace: PaceRules = PaceRules()
+    pace: PaceRules = PACE
     hold: HoldRules = HELD_SOON
     knows_logs: bool = True
-    services: tuple[str, ...] = ("0A1B",)
 
 
 def odd_settings(chance: Random) -> Settings:
@@ -92,7 +93,6 @@ def odd_settings(chance: Random) -> Settings:
             )
         ),
         knows_logs=chance.random() < 0.5,
-        services=("0A1B", "0510", "0C"),
     )
 
 
@@ -225,7 +225,7 @@ class World:
         person, partition = self.chance.randrange(PEOPLE), self.chance.randrange(PARTITIONS)
         mark = f"m{len(self.produced):05d}"
         bad = not good and self.chance.random() < bad_ones
-        service = self.chance.choice(self.settings.services) if len(self.settings.services) > 1 else "0A1B"
+        service = f"0{person % SERVICES}" if self.fortune != "odd" else self.chance.choice(ODD_SERVICES)
         value = b"not an event " + mark.encode() if bad else event(person, mark, serviceId=service)
         self.produced[mark] = (partition, person)
         if self.fortune in ("held", "odd") and not good and len(self.produced) % POISON == 0:
