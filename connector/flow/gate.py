@@ -218,7 +218,7 @@ class Gate:
 
     def _look_held(self) -> Look:
         dues = self._holds.next_tries()
-        if dues is None or self.probe is not None:
+        if dues is None or self.probe is not None or (self._committer.full and not self._may_unblock()):
             return Look.WAIT
         wait, wait_for_another = (due - self._clock.monotonic() for due in dues)
         if wait > 0:
