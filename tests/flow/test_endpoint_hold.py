@@ -12,6 +12,7 @@ from random import Random
 import pytest
 
 from connector.core.concurrency import Adaptive
+from connector.core.record import Partition
 from connector.core.reply import Answer, Failure, NoReply, Reply
 from connector.core.request import InvokeRequest
 from tests.flow.stage import (
@@ -20,6 +21,7 @@ from tests.flow.stage import (
     FORBIDDEN,
     HOLD,
     LIMITS,
+    MAIN,
     PERMANENT,
     RETRY,
     Connector,
@@ -191,6 +193,27 @@ async def test_a_last_chance_is_taken_at_once_when_somebody_says_so(clock: Virtu
         assert connector.loop.judge.try_now("endpoint")
         await asyncio.sleep(60)
         assert connector.count("records_accepted") + len(values(kafka, DEAD)) == 40
+
+
+@run_virtual
+async def test_while_commits_are_refused_probes_keep_the_bound_of_what_a_crash_would_post_again(
+    clock: VirtualClock,
+) -> None:
+    """Each that times out leaves its place for the retry topic: one more that is answered and not committed."""
+    kafka, vendor = broker(clock), ScriptedVendor(always(TIMED_OUT))
+    for n in range(1000):
+        feed(kafka, event(n), n % 2)
+    limits = LIMITS._replace(in_flight=2, uncommitted=30)
+    async with running(Connector(kafka, vendor, clock, limits=limits)) as connector:
+        await asyncio.sleep(10)
+        assert "endpoint" in connector.loop.holds
+        posted, kafka.commit_error = len(vendor.posted), "group_authorization_failed"
+        await asyncio.sleep(6 * HOUR)
+        assert len(vendor.posted) - posted <= limits.uncommitted + limits.in_flight
+        vendor.script, kafka.commit_error = always(ACCEPTED), None
+        await asyncio.sleep(HOUR)
+        assert connector.count("records_accepted") == 1000
+        assert kafka.committed[Partition(MAIN, 0)].offset == 500
 
 
 @run_virtual
