@@ -17,10 +17,12 @@ _NO_LEADERS = "noent"
 
 
 class Group(NamedTuple):
-    """The group's state as the brokers name it (`EMPTY`, `STABLE`, …), and how many members it has."""
+    """The group's state as the brokers name it (`EMPTY`, `STABLE`, …), how many members it has, and the names of those
+    that are static."""
 
     state: str
     members: int
+    names: frozenset[str]
 
 
 class Extent(NamedTuple):
@@ -40,7 +42,8 @@ class KafkaGroups(KafkaAdmin):
             found = self._answer(asked[name])
         except AbsentError:
             return None
-        return None if found.state.name == "DEAD" else Group(found.state.name, len(found.members))
+        names = frozenset(member.group_instance_id for member in found.members if member.group_instance_id)
+        return None if found.state.name == "DEAD" else Group(found.state.name, len(found.members), names)
 
     def committed(self, name: str) -> dict[Partition, Commit]:
         """All that the group has committed, with its metadata; nothing for a group that is not there."""

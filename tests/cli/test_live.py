@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pytest
+from confluent_kafka import Consumer
 from confluent_kafka.admin import (  # type: ignore[attr-defined]  # the library does not say that it exports these
     AclBinding,
     AclOperation,
@@ -17,7 +18,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # the library
 )
 
 from connector.cli.checks import live
-from connector.cli.checks.finding import Verdict
+from connector.cli.checks.finding import Finding, Verdict
 from connector.cli.generate import events
 from connector.config import load
 from connector.edge.kafka_admin import AdminError, KafkaAdmin, TopicPlan
@@ -108,6 +109,31 @@ def test_the_new_group_protocol_is_offered_by_new_brokers(
     settings = {"bootstrap_servers": kafka.bootstrap_servers, "topics": {"main": main}, "group_protocol": "consumer"}
     result = connector("check", "--live", "--config", config_file(kafka=settings))
     assert lines(result.stdout, "group protocol") == ["ok       group protocol: consumer"]
+
+
+def test_a_static_name_that_somebody_has_is_a_warning(config_file: Configure, kafka: Kafka, main: str) -> None:
+    """And one that nobody has is not."""
+    group = f"group-{main}"
+    shared = {"bootstrap_servers": kafka.bootstrap_servers, "topics": {"main": main}}
+    settings = load(config_file(kafka={**shared, "group_id": group, "group_instance_id": "pod-0"}), {})
+    member = Consumer({"bootstrap.servers": kafka.bootstrap_servers, "group.id": group, "group.instance.id": "pod-0"})
+    try:
+        member.subscribe([main])
+        wait_until(lambda: member.poll(0.1) is not None or member.assignment(), 20, "it is a member")
+        assert _named(live.kafka(settings), "static name").verdict is Verdict.WARNING
+    finally:
+        member.close()
+    assert _named(live.kafka(load(config_file(kafka=shared | {"group_instance_id": "pod-1"}), {})), "static name") == (
+        "static name",
+        Verdict.OK,
+        "pod-1 is no member now",
+        "",
+    )
+
+
+def _named(findings: Iterable[Finding], name: str) -> Finding:
+    (found,) = (finding for finding in findings if finding.name == name)
+    return found
 
 
 def test_a_missing_right_fails_the_check(connector: Run, config: Path, kafka: Kafka, main: str) -> None:

@@ -15,6 +15,7 @@ from connector.config.units import DAY
 from connector.edge.clock import SystemClock
 from connector.edge.handshake import Refused, Shaken, handshake
 from connector.edge.kafka_admin import AdminError, KafkaAdmin, Topic
+from connector.edge.kafka_groups import KafkaGroups
 from connector.edge.registry import Unavailable
 
 _SOON = 14 * DAY
@@ -53,6 +54,9 @@ def kafka(settings: Settings, within: float = 10.0) -> Iterator[Finding]:
     if settings.kafka.group_protocol == "consumer":
         yield group_protocol(admin, cluster.brokers[0])
     yield group(admin, settings.kafka.group_id)
+    if settings.kafka.group_instance_id is not None:
+        groups = KafkaGroups(kafka_properties(settings.kafka), within)
+        yield static_name(groups, settings.kafka.group_id, settings.kafka.group_instance_id)
     yield from topics(admin, settings)
 
 
@@ -80,6 +84,18 @@ def group(admin: KafkaAdmin, group_id: str) -> Finding:
     if "READ" not in allowed:
         return Finding("group rights", Verdict.FAILED, f"we may not READ group {group_id}", remedy)
     return Finding("group rights", Verdict.OK, f"READ allowed on {group_id}")
+
+
+def static_name(groups: KafkaGroups, group_id: str, name: str) -> Finding:
+    """Of two processes of one name the older one is ended: each must have its own."""
+    try:
+        found = groups.group(group_id)
+    except AdminError as error:
+        return Finding("static name", Verdict.WARNING, str(error), f"an ACL that allows DESCRIBE on group {group_id}")
+    if found is not None and name in found.names:
+        why = f"{name} is a member already: this process before its restart, or another one, which would be ended"
+        return Finding("static name", Verdict.WARNING, why, "a kafka.group_instance_id of its own for each process")
+    return Finding("static name", Verdict.OK, f"{name} is no member now")
 
 
 def topics(admin: KafkaAdmin, settings: Settings) -> Iterator[Finding]:
