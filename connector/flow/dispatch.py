@@ -259,7 +259,11 @@ class Dispatcher:
             return True
         if self._gate.has_room_for(delivery.service_id):
             return True
-        self._side(delivery.assignment).at_bulkhead.setdefault(delivery.service_id, deque()).append(delivery)
+        waiting = self._side(delivery.assignment).at_bulkhead.setdefault(delivery.service_id, deque())
+        if delivery.outcome is None:
+            waiting.append(delivery)
+        else:
+            waiting.appendleft(delivery)  # it was posted before, and keeps its place
         return False
 
     def _past_bulkhead(self, side: _Side) -> Delivery | None:

@@ -282,6 +282,19 @@ async def test_a_poisoned_record_does_not_keep_others_of_its_service_that_wait_a
 
 
 @run_virtual
+async def test_a_record_that_was_posted_before_is_first_at_its_bulkhead(clock: VirtualClock) -> None:
+    """Behind a long backlog of its service each of its tries would wait for all of that."""
+    kafka, vendor = broker(clock), Vendor(clock)
+    vendor.script = lambda who, _before: FORBIDDEN if who == number(20) else ACCEPTED
+    for n in range(3000):
+        feed(kafka, event(n), n % 2)
+    async with running(Connector(kafka, vendor, clock, pace=PaceRules(service_share=0.75))) as connector:
+        await asyncio.sleep(sum(WAITS) + 2)
+        assert vendor.posted.count(number(20)) == len(WAITS) + 1
+        assert connector.count("records_dead_lettered") == 1
+
+
+@run_virtual
 async def test_a_poisoned_record_under_a_light_load_holds_only_until_another_one_comes(clock: VirtualClock) -> None:
     """While it is the only one at hand it is not its own canary, which would cost all others the canary's interval."""
     kafka, vendor = broker(clock), Vendor(clock)

@@ -18,7 +18,7 @@ from tests.support.deadline import eventually
 from tests.support.kafka_broker import Kafka
 from tests.support.mount import Mount
 from tests.whole.load import LATENCY, PATIENCE, Load
-from tests.whole.stage import ListeningVendor, Stage, books_balance, event
+from tests.whole.stage import SERVICE, ListeningVendor, Stage, books_balance, event
 
 IN_FLIGHT, MINIMUM = 16, 20
 PARTITIONS = 4 + 1
@@ -32,7 +32,9 @@ pytestmark = pytest.mark.timeout(120)
 
 
 def _connector(stage: Stage, canary: Mapping[str, str] = SOON, **sections: Any) -> ConnectorProcess:
+    """It knows a second service, so that there are bulkheads, as in most deployments."""
     hold = {"canary": canary, "endpoint": {"minimum": MINIMUM, "probes": SOON}}
+    sections["openmarket"] = {"service_ids": [SERVICE, "AB"], **sections.get("openmarket", {})}
     return stage.connector(hold=hold, delivery={"in_flight": IN_FLIGHT}, log={"accepted": False}, **sections)
 
 
