@@ -81,12 +81,24 @@ class Committer:
         self._timer: asyncio.TimerHandle | None = None
         self._backoff = FIRST_BACKOFF
         self.uncommitted = 0
+        self.waiting_copies = 0
         self.last_acknowledged: float = clock.monotonic()
 
     @property
     def full(self) -> bool:
         """Whether posting has to wait for a commit: at the bound of what a crash would post twice."""
-        return self.uncommitted >= (self._bound_in_doubt if self._in_doubt else self._bound)
+        return self.exposed >= (self._bound_in_doubt if self._in_doubt else self._bound)
+
+    @property
+    def exposed(self) -> int:
+        """Records that are answered and in no acknowledged commit, also those that wait for their copies."""
+        return self.uncommitted + self.waiting_copies
+
+    def copies_wait(self, more: int) -> None:
+        """So many more, or fewer, copies wait for a topic that does not take them."""
+        self.waiting_copies += more
+        if more < 0:
+            self._on_room()
 
     @property
     def at_rest(self) -> bool:

@@ -33,7 +33,7 @@ from connector.flow.hold import Holds
 from connector.flow.judge import HoldRules, Judge
 from connector.flow.pause import Pauser
 from connector.flow.ports import Clock, Decoder, Sink, Source
-from connector.flow.settle import Settler, Targets
+from connector.flow.settle import Rest, Settler, Targets
 from connector.flow.sleep import Sleepers
 from connector.flow.standstill import Standstill
 from connector.observe.events import Events, where
@@ -171,8 +171,8 @@ class Loop:
 
     @property
     def in_flight(self) -> int:
-        """Deliveries in the hands of workers."""
-        return sum(assignment.posting for assignment in self.assignments.values())
+        """Deliveries in the hands of workers: without those whose copies cannot be written now."""
+        return sum(assignment.posting for assignment in self.assignments.values()) - self.committer.waiting_copies
 
     @property
     def in_hand(self) -> int:
@@ -266,33 +266,54 @@ class Loop:
     async def _work(self) -> None:
         while True:
             delivery = await self._dispatcher.next()
-            assignment = delivery.assignment
             self._in_hand.add(delivery)
+            rest: Rest | None = None
             try:
-                posts = delivery.request is not None
-                try:
-                    routed = await self._road.deliver(delivery)
-                finally:
-                    probed = posts and self.gate.end(delivery)
-                destination = self.judge.answered(delivery, routed, probed=probed)
-                if destination is not SETTLED:
-                    self._wake(1)  # this worker may be busy with a copy for long, and its post is over
-                if destination is not None:
-                    await self._settler.settle(delivery, destination, self._dispatcher)
-                if assignment.brims and self._dispatcher.has_room(assignment):
-                    self._standstill.brims_no_more(assignment)
+                rest = await self._deliver(delivery)
             except Exception as error:  # a bug of ours must stop one partition, not lose a record or all the others
-                self._standstill.stop(assignment, error)
+                self._standstill.stop(delivery.assignment, error)
             finally:
-                self._in_hand.discard(delivery)
-                assignment.end()
+                if rest is None:
+                    self._put_down(delivery)
+            if rest is not None:
+                self._in_background(self._write(delivery, rest))
+
+    async def _deliver(self, delivery: Delivery) -> Rest | None:
+        """Post it and settle it; what is left to do when its copy cannot be written now."""
+        posts = delivery.request is not None
+        try:
+            routed = await self._road.deliver(delivery)
+        finally:
+            probed = posts and self.gate.end(delivery)
+        destination = self.judge.answered(delivery, routed, probed=probed)
+        if destination is not SETTLED:
+            self._wake(1)  # this worker may be busy with a copy, and its post is over
+        return None if destination is None else await self._settler.settle(delivery, destination, self._dispatcher)
+
+    async def _write(self, delivery: Delivery, rest: Rest) -> None:
+        """No worker waits for a topic that takes no copies, or one partition could keep all others from theirs."""
+        self.committer.copies_wait(1)
+        try:
+            await rest()
+        except Exception as error:  # as in a worker
+            self._standstill.stop(delivery.assignment, error)
+        finally:
+            self.committer.copies_wait(-1)
+            self._put_down(delivery)
+
+    def _put_down(self, delivery: Delivery) -> None:
+        assignment = delivery.assignment
+        self._in_hand.discard(delivery)
+        assignment.end()
+        if assignment.brims and self._dispatcher.has_room(assignment):
+            self._standstill.brims_no_more(assignment)
 
     def _room(self) -> int:
         """Posts more after which a crash would still repeat no more than the bounds of uncommitted and in flight.
 
         Beyond them, by what expired in a hold or what a map has no room for any more, one at a time makes room again.
         """
-        exposed = self.committer.uncommitted + self.in_flight
+        exposed = self.committer.exposed + self.in_flight
         room = self._limits.uncommitted + self._limits.in_flight - exposed
         return 1 if room <= 0 and not self.in_flight and self.committer.at_rest else room
 
@@ -379,6 +400,9 @@ class Loop:
                 self._source.give_room(1, record.size)
         self._dispatcher.forget_gone()
         self.judge.forget_gone()
+        for assignment in self.assignments.values():
+            if assignment.brims and self._dispatcher.has_room(assignment):
+                self._standstill.brims_no_more(assignment)
         self._share()
         self._wake_all()
 

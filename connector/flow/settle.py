@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Coroutine, Iterator
+from functools import partial
 from typing import Literal, NamedTuple
 
 from connector.core.destination import Again, Destination, Keep, Settled, ToDeadLetter, ToRetry
 from connector.core.envelope import Names, dead_letter_headers, retry_headers
-from connector.core.record import Headers
+from connector.core.record import Headers, Record
+from connector.core.signals import WriteFailed
 from connector.flow.assignment import Delivery
 from connector.flow.commits import Committer
 from connector.flow.dispatch import Dispatcher
@@ -20,6 +22,9 @@ FIRST_BACKOFF, LONGEST_BACKOFF = 0.1, 30.0
 
 Target = Literal["retry", "dead_letter"]
 
+Rest = Callable[[], Coroutine[None, None, None]]
+"""What is left to do for a delivery."""
+
 
 class Targets(NamedTuple):
     """The topics that copies go to, and who we are in their headers."""
@@ -27,6 +32,25 @@ class Targets(NamedTuple):
     retry: str
     dead_letter: str
     names: Names
+
+
+class _Copy:
+    """A record on its way to `topic`, with the headers of the first step of the `ladder` that is not too large."""
+
+    def __init__(self, target: Target, topic: str, ladder: Iterator[Headers]) -> None:
+        self.target: Target = target
+        self.topic = topic
+        self.reason = f"{target} write"
+        self._ladder = ladder
+        self.headers = next(ladder)
+
+    def shrink(self) -> bool:
+        """Take the next step; False when there is none."""
+        smaller = next(self._ladder, None)
+        if smaller is None:
+            return False
+        self.headers = smaller
+        return True
 
 
 class Settler:
@@ -50,24 +74,25 @@ class Settler:
         self._committer = committer
         self._sleepers = sleepers
 
-    async def settle(self, delivery: Delivery, destination: Destination, dispatcher: Dispatcher) -> None:
-        """Do what was decided. Afterwards the record is settled, or it keeps its place, or its partition has left."""
+    async def settle(self, delivery: Delivery, destination: Destination, dispatcher: Dispatcher) -> Rest | None:
+        """Do what was decided. Afterwards the record is settled, or it keeps its place, or its partition has left.
+
+        When its copy cannot be written now: what is left to do, which may take for ever.
+        """
         if delivery.assignment.gone:
             self._events.late_answer(delivery.record, delivery.event_id, delivery.outcome)
-            return
+            return None
         match destination:
             case Settled():
                 self._report_accepted(delivery)
                 self._finish(delivery, dispatcher)
             case ToRetry() | ToDeadLetter():
-                written = await self._write_until_acknowledged(delivery, destination, dispatcher)
-                if written and not delivery.assignment.gone:
-                    self._report_copy(delivery, destination)
-                    self._finish(delivery, dispatcher)
+                return await self._settle_with_copy(delivery, destination, dispatcher)
             case Keep():
                 dispatcher.put_back(delivery)
             case Again(wait):
                 dispatcher.put_off(delivery, wait)
+        return None
 
     def _finish(self, delivery: Delivery, dispatcher: Dispatcher) -> None:
         assignment, record = delivery.assignment, delivery.record
@@ -112,35 +137,58 @@ class Settler:
                 trace_id=delivery.trace_id,
             )
 
-    async def _write_until_acknowledged(
+    async def _settle_with_copy(
         self, delivery: Delivery, destination: ToRetry | ToDeadLetter, dispatcher: Dispatcher
-    ) -> bool:
-        """Write the copy, smaller when it is too large, for ever; False when the partition left meanwhile."""
+    ) -> Rest | None:
+        copy = _Copy(
+            "retry" if isinstance(destination, ToRetry) else "dead_letter",
+            self._targets.retry if isinstance(destination, ToRetry) else self._targets.dead_letter,
+            self._headers(delivery, destination),
+        )
+        failed = await self._write(delivery.record, copy)
+        if failed is None:
+            self._settled_with_copy(delivery, destination, dispatcher)
+            return None
+        delivery.assignment.stick(copy.reason)
+        return partial(self._settle_once_written, delivery, destination, copy, failed, dispatcher)
+
+    async def _settle_once_written(
+        self,
+        delivery: Delivery,
+        destination: ToRetry | ToDeadLetter,
+        copy: _Copy,
+        failed: WriteFailed | None,
+        dispatcher: Dispatcher,
+    ) -> None:
+        """Write the copy again and again, until it is acknowledged or the partition left."""
         assignment, record = delivery.assignment, delivery.record
-        target: Target = "retry" if isinstance(destination, ToRetry) else "dead_letter"
-        topic = self._targets.retry if target == "retry" else self._targets.dead_letter
-        ladder = self._headers(delivery, destination)
-        headers = next(ladder)
-        reason, stuck = f"{target} write", False
         backoff = FIRST_BACKOFF
-        while (failed := await self._sink.write(topic, record.key, record.value, headers)) is not None:
-            smaller = next(ladder, None) if failed.too_large else None
-            if smaller is not None:
-                headers = smaller
-                continue
-            if not stuck:
-                assignment.stick(reason)
-                stuck = True
-            self._events.write_failed(target, failed.code)
+        while failed is not None:
+            self._events.write_failed(copy.target, failed.code)
             self._sleepers.rest(assignment)
             if await assignment.unwanted_within(backoff, record.offset):
-                return False
+                return
             backoff = min(backoff * 2, LONGEST_BACKOFF)
-        if stuck and assignment.unstick(reason):
-            self._events.write_recovered(target)
+            failed = await self._write(record, copy)
+        if assignment.unstick(copy.reason):
+            self._events.write_recovered(copy.target)
             self._sleepers.go_on(assignment)
             dispatcher.ready(assignment)
-        return True
+        self._settled_with_copy(delivery, destination, dispatcher)
+
+    async def _write(self, record: Record, copy: _Copy) -> WriteFailed | None:
+        """Write it, smaller when it is too large."""
+        while True:
+            failed = await self._sink.write(copy.topic, record.key, record.value, copy.headers)
+            if failed is None or not failed.too_large or not copy.shrink():
+                return failed
+
+    def _settled_with_copy(
+        self, delivery: Delivery, destination: ToRetry | ToDeadLetter, dispatcher: Dispatcher
+    ) -> None:
+        if not delivery.assignment.gone:
+            self._report_copy(delivery, destination)
+            self._finish(delivery, dispatcher)
 
     def _headers(self, delivery: Delivery, destination: ToRetry | ToDeadLetter) -> Iterator[Headers]:
         now_ms = self._clock.now_ms()

@@ -235,6 +235,42 @@ async def test_a_copy_that_cannot_be_written_is_tried_for_ever(clock: VirtualClo
 
 
 @run_virtual
+async def test_copies_that_cannot_be_written_keep_no_worker_from_other_partitions(clock: VirtualClock) -> None:
+    """However many of them a partition had in hand when the first one failed."""
+    kafka, vendor = broker(clock), ScriptedVendor(always(ACCEPTED))
+    kafka.write_errors[DEAD] = "topic_authorization_failed"
+    for n in range(3 * LIMITS.in_flight):
+        feed(kafka, b"a bug of the producer")
+        feed(kafka, event(n), 1)
+    async with running(Connector(kafka, vendor, clock)) as connector:
+        await asyncio.sleep(60)
+        assert connector.count("records_accepted") == 3 * LIMITS.in_flight
+        assert connector.loop.partitions_waiting() == {"dead_letter write": 1}
+        assert connector.loop.in_flight == 0
+        kafka.write_errors.clear()
+        await asyncio.sleep(60)
+        assert len(values(kafka, DEAD)) == 3 * LIMITS.in_flight
+        assert connector.loop.committer.exposed == connector.loop.in_hand == 0
+        assert connector.books_balance()
+
+
+@run_virtual
+async def test_copies_that_wait_count_as_uncommitted(clock: VirtualClock) -> None:
+    """The vendor answered, and a crash would post them again: when they are as many as may be, nothing new is posted."""
+    kafka, vendor = broker(clock, main=8), ScriptedVendor(always(PERMANENT))
+    kafka.write_errors[DEAD] = "topic_authorization_failed"
+    for n in range(90):
+        feed(kafka, event(n), n % 8)
+    limits = LIMITS._replace(uncommitted=20)
+    async with running(Connector(kafka, vendor, clock, limits=limits)) as connector:
+        await asyncio.sleep(3600)
+        assert len(vendor.posted) == connector.loop.committer.exposed <= limits.uncommitted + limits.in_flight
+        kafka.write_errors.clear()
+        await asyncio.sleep(3600)
+        assert len(vendor.posted) == 90
+
+
+@run_virtual
 async def test_a_copy_that_is_too_large_loses_headers_and_not_its_value(clock: VirtualClock) -> None:
     """Our texts go first, then the original headers; key and value never."""
     kafka, vendor = broker(clock), ScriptedVendor(always(PERMANENT))

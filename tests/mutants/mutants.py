@@ -68,8 +68,8 @@ MUTANTS = (
     Mutant(
         "a copy that was refused counts as written",
         "flow/settle.py",
-        "while (failed := await self._sink.write(topic, record.key, record.value, headers)) is not None:",
-        "while (failed := await self._sink.write(topic, record.key, record.value, headers)) is Ellipsis:",
+        "if failed is None or not failed.too_large or not copy.shrink():\n                return failed",
+        "if failed is None or not failed.too_large or not copy.shrink():\n                return None",
         _ANY,
     ),
     Mutant(

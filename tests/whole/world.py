@@ -361,7 +361,7 @@ class World:
             assert connector.books_balance()
             limits = self.settings.limits
             assert credit_of(connector) == (limits.records, limits.size)
-            exposed = connector.loop.committer.uncommitted + connector.loop.in_flight
+            exposed = connector.loop.committer.exposed + connector.loop.in_flight
             assert exposed <= limits.uncommitted + limits.in_flight
         assert all(connector.books_balance() for connector in self.ended)
 
