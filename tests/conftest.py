@@ -10,12 +10,17 @@ from pathlib import Path
 from typing import NoReturn
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from connector.cli.jars import UnavailableError
 from tests.support.kafka_broker import Kafka, KafkaBroker
 
 # The schema registry's fixture lives beside what starts it.
 pytest_plugins = ["tests.support.registry"] if find_spec("tests.support.registry") else []
+
+# How fast an example runs says how busy the machine is; what a law holds does not depend on it.
+settings.register_profile("shared_machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("shared_machine")
 
 _MARKED = {"kafka": "kafka", "private_kafka": "kafka", "registry": "registry"}
 

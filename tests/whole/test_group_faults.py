@@ -81,7 +81,9 @@ async def test_members_that_come_and_go_without_pause_repeat_nothing(stage: Stag
     assert stage.accepted_once(load.marks)
 
 
-@pytest.mark.parametrize(("before", "after"), [("eager", "consumer"), ("consumer", "cooperative")])
+@pytest.mark.parametrize(
+    ("before", "after"), [("eager", "consumer"), ("consumer", "cooperative"), ("consumer", "eager")]
+)
 async def test_a_live_group_changes_its_protocol_one_process_after_the_other_and_repeats_nothing(
     stage: Stage, before: str, after: str
 ) -> None:
