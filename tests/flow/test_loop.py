@@ -256,7 +256,7 @@ async def test_copies_that_cannot_be_written_keep_no_worker_from_other_partition
 
 @run_virtual
 async def test_copies_that_wait_count_as_uncommitted(clock: VirtualClock) -> None:
-    """The vendor answered, and a crash would post them again: when they are as many as may be, nothing new is posted."""
+    """The vendor answered, and a crash would post them again: nothing new is posted beyond the bound."""
     kafka, vendor = broker(clock, main=8), ScriptedVendor(always(PERMANENT))
     kafka.write_errors[DEAD] = "topic_authorization_failed"
     for n in range(90):
