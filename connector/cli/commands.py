@@ -30,7 +30,7 @@ class FlowCommands:
         judge = self._loop.judge
         match kind:
             case "brake":
-                return judge.release_brake()
+                return judge.brake.release()
             case "deployment" | "endpoint":
                 return judge.try_now(kind)
         return False

@@ -9,8 +9,9 @@ from connector.core.concurrency import Adaptive, Fixed
 from connector.core.destination import Policy
 from connector.core.schedule import RetryPlan
 from connector.core.tries import Intervals
+from connector.flow.brake import BrakeRules
 from connector.flow.gate import Limit, PaceRules
-from connector.flow.judge import BrakeRules, EndpointRules, HoldRules
+from connector.flow.judge import EndpointRules, HoldRules
 from connector.flow.loop import Rules
 
 

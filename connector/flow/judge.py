@@ -6,17 +6,17 @@ Where one record goes was decided from its own answer; here it may be told to st
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Callable
 from typing import Literal, NamedTuple
 
-from connector.core.destination import EXPIRED, KEEP, SETTLED, Again, Destination, ToDeadLetter, refused_alone
+from connector.core.destination import KEEP, SETTLED, Again, Destination, refused_alone
 from connector.core.outcome import Delivered, Fate, Outcome
 from connector.core.retry_after import seconds_of
 from connector.core.suspects import Suspects
 from connector.core.tries import Intervals, Tried, Tries
-from connector.core.window import Counts, Recent, Streak, Window
+from connector.core.window import Recent, Streak
 from connector.flow.assignment import Delivery
+from connector.flow.brake import Brake, BrakeRules
 from connector.flow.gate import Gate
 from connector.flow.hold import Holds, Reason
 from connector.flow.ports import Clock
@@ -31,8 +31,6 @@ then at waits that double up to the longest. Each such try may make a dead lette
 and a hold ends within an hour of what it is for. Without a hold its retry would come as soon as the first of them, by
 the vendor's advice of 15 minutes."""
 
-_DISARM = "connector resume --hold brake"
-
 
 class EndpointRules(NamedTuple):
     """The endpoint counts as down when of the last `minimum` posts, all within `window` seconds, `share` failed.
@@ -45,24 +43,6 @@ class EndpointRules(NamedTuple):
     share: float
     minimum: int
     probes: Intervals
-
-
-class BrakeRules(NamedTuple):
-    """The brake is put on at `share` of at least `minimum` dead letters within `window` seconds, or at `rate` of them.
-
-    `holds` False: it only says so.
-    """
-
-    holds: bool
-    window: float
-    share: float
-    minimum: int
-    rate: int | None
-
-    def trips(self, counts: Counts) -> bool:
-        """Whether that is too much."""
-        many = counts.marked >= self.minimum and counts.share >= self.share
-        return many or (self.rate is not None and counts.marked >= self.rate)
 
 
 class HoldRules(NamedTuple):
@@ -94,19 +74,18 @@ class Judge:
         self._holds = holds
         self._gate = gate
         self._clock = clock
-        self._events = events
         self._chance = chance
         self._put_back = put_back
         self._on_change = on_change
+        self.brake = Brake(
+            rules.brake, rules.canary, holds, clock, events, chance, put_back=put_back, on_change=on_change
+        )
         self._answers = Recent(rules.endpoint.minimum, rules.endpoint.window)
         self._streak = Streak(rules.endpoint.window)
-        self._letters = Window(rules.brake.window)
         self._suspects: Suspects[Delivery] = Suspects()
         self._alone: dict[Delivery, asyncio.TimerHandle] = {}
-        self._braked: deque[Delivery] = deque()
         self._pause: asyncio.Handle | None = None
         self._pause_ends = 0.0
-        self._armed_from = float("-inf")
         self._sparing: asyncio.TimerHandle | None = None
         self._spare_for = _LAST_CHANCE
         self._accepted_at = self._renewed_at = float("-inf")
@@ -115,7 +94,7 @@ class Judge:
     @property
     def aside(self) -> int:
         """Records that wait for a hold's end, or for others to pass, and are not to be tried."""
-        return len(self._alone) + len(self._braked)
+        return len(self._alone) + len(self.brake)
 
     def answered(self, delivery: Delivery, destination: Destination, *, probed: bool) -> Destination | None:
         """Have the last word on where a record goes; None: it waits here. `probed`: it was tried during a hold."""
@@ -123,7 +102,7 @@ class Judge:
             now = self._accepted_at = delivery.began + delivery.post_seconds
             self._gate.answered(delivery)
             self._answers.add_unmarked(now)
-            self._letters.add(now, marked=False)
+            self.brake.passed(now)
             if self._holds.active or self._suspects or self._streak:
                 self._passes(delivery, probed)
             return destination
@@ -181,20 +160,12 @@ class Judge:
         self._on_change()
         return True
 
-    def release_brake(self) -> bool:
-        """Let what was braked go to the dead letters, until they are few again; False when it was not braked."""
-        if "brake" not in self._holds:
-            return False
-        self._disarm(self._clock.monotonic())
-        self._leave_brake()
-        return True
-
     def forget_gone(self) -> None:
         """Partitions left: what waits here of them is not ours any more."""
         self._suspects.forget(lambda delivery: delivery.assignment.gone)
         for delivery in [delivery for delivery in self._alone if delivery.assignment.gone]:
             self._alone.pop(delivery).cancel()
-        self._braked = deque(delivery for delivery in self._braked if not delivery.assignment.gone)
+        self.brake.forget_gone()
 
     def stop(self) -> None:
         """No timers of ours ring any more."""
@@ -254,23 +225,10 @@ class Judge:
         return destination if isinstance(destination, Again) else self._letter(delivery, destination, outcome.delivered)
 
     def _letter(self, delivery: Delivery, destination: Destination, delivered: Delivered) -> Destination | None:
-        """See whether too many records become dead letters."""
-        if not isinstance(destination, ToDeadLetter) or destination.cause.code == EXPIRED:
-            return destination
-        now = self._clock.monotonic()
-        self._letters.add(now, marked=True)
-        if self._rules.brake.trips(counts := self._letters.counts(now)):
-            if now >= self._armed_from:
-                self._brake(destination, counts, now)
-            else:
-                self._disarm(now)
-        if "brake" not in self._holds or delivered is Delivered.MAYBE:
-            return destination
-        if delivery.request is not None:
+        found = self.brake.catch(delivery, destination, delivered)
+        if found is KEEP:
             self._note(delivery)
-            return KEEP  # posted again later: its answer was no, and may be another one by then
-        self._braked.append(delivery)
-        return None
+        return found
 
     # Holds.
 
@@ -315,21 +273,6 @@ class Judge:
         reason = Reason(outcome.code, f"{what}; the last: {outcome.why}", outcome.remedy, {"status": outcome.status})
         self._holds.enter("endpoint", reason, Tries(self._rules.endpoint.probes, now, self._chance()))
 
-    def _brake(self, destination: ToDeadLetter, counts: Counts, now: float) -> None:
-        rules, code = self._rules.brake, destination.cause.code
-        why = f"{counts.marked} of {counts.total} records became dead letters within {rules.window:g} s"
-        if rules.holds:
-            remedy = f"mend the producer, or the classification; or let them go: `{_DISARM}`"
-            reason = Reason(code, f"{why}; the last: {code}", remedy)
-            self._holds.enter("brake", reason, Tries(self._rules.canary, now, self._chance()))
-        else:
-            self._disarm(now)
-            self._events.brake_warned(code, why)
-
-    def _disarm(self, now: float) -> None:
-        """Brake no more until they were few for a whole window."""
-        self._armed_from = now + self._rules.brake.window
-
     def _pause_for(self, outcome: Outcome) -> None:
         seconds = seconds_of(outcome.retry_after, self._clock.now_ms(), self._rules.longest_pause)
         if not seconds:
@@ -349,12 +292,6 @@ class Judge:
         self._pause = None
         self._gate.begin_anew()
         self._holds.leave("retry_after")
-        self._on_change()
-
-    def _leave_brake(self) -> None:
-        self._holds.leave("brake")
-        while self._braked:
-            self._put_back(self._braked.pop())
         self._on_change()
 
     # What ends them.
@@ -377,8 +314,7 @@ class Judge:
         if hold is None or delivery.began < hold.began:
             return
         if kind == "brake":
-            self._letters.clear()
-            self._leave_brake()
+            self.brake.end()
             return
         self._answers.clear()
         self._streak.clear()

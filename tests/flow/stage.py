@@ -23,10 +23,11 @@ from connector.core.schedule import RetryPlan
 from connector.core.signals import SchemaNeeded
 from connector.core.tries import Intervals
 from connector.edge.memory import MemoryBroker, MemorySink, MemorySource
+from connector.flow.brake import BrakeRules
 from connector.flow.deliver import Road, Rules
 from connector.flow.dispatch import Ordering
 from connector.flow.gate import Limit, PaceRules
-from connector.flow.judge import BrakeRules, EndpointRules, HoldRules
+from connector.flow.judge import EndpointRules, HoldRules
 from connector.flow.loop import Limits, Loop, Topics, World
 from connector.flow.loop import Rules as LoopRules
 from connector.flow.settle import Targets

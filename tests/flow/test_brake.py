@@ -6,7 +6,8 @@ import asyncio
 from typing import Any
 
 from connector.core.reply import Failure, NoReply
-from connector.flow.judge import BrakeRules, HoldRules
+from connector.flow.brake import BrakeRules
+from connector.flow.judge import HoldRules
 from tests.flow.stage import (
     ACCEPTED,
     DEAD,
@@ -101,10 +102,10 @@ async def test_a_command_lets_them_go_until_they_are_few_again(clock: VirtualClo
         feed(kafka, b"a bug of the producer", n % 2)
     async with running(Connector(kafka, vendor, clock, hold=braking())) as connector:
         await asyncio.sleep(100)
-        assert connector.loop.judge.release_brake()
+        assert connector.loop.judge.brake.release()
         await asyncio.sleep(10)
         assert len(values(kafka, DEAD)) == 200
-        assert not connector.loop.judge.release_brake()
+        assert not connector.loop.judge.brake.release()
         await asyncio.sleep(100)
         feed(kafka, b"one alone")
         await asyncio.sleep(100)

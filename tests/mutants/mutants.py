@@ -110,7 +110,7 @@ MUTANTS = (
     Mutant(
         "posting goes on however much is in no acknowledged commit",
         "flow/commits.py",
-        "return self.uncommitted >= (self._bound_in_doubt if self._in_doubt else self._bound)",
+        "return self.exposed >= (self._bound_in_doubt if self._in_doubt else self._bound)",
         "return False",
         _ANY,
     ),

@@ -329,7 +329,7 @@ class World:
                 if self.fortune == "odd" and turn > 100:
                     self.produce_one(good=True)  # a hold may have nobody left to try
                 for connector in self.running:
-                    connector.loop.judge.release_brake()
+                    connector.loop.judge.brake.release()
         await asyncio.sleep(QUIET)
 
     async def witnesses(self) -> None:

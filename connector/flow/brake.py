@@ -1,0 +1,130 @@
+"""Whether too many records become dead letters: a producer shipped a bug, or a classification is wrong."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import NamedTuple
+
+from connector.core.destination import EXPIRED, KEEP, Destination, ToDeadLetter
+from connector.core.outcome import Delivered
+from connector.core.tries import Intervals, Tries
+from connector.core.window import Counts, Window
+from connector.flow.assignment import Delivery
+from connector.flow.hold import Holds, Reason
+from connector.flow.ports import Clock
+from connector.observe.events import Events
+
+_DISARM = "connector resume --hold brake"
+
+
+class BrakeRules(NamedTuple):
+    """The brake is put on at `share` of at least `minimum` dead letters within `window` seconds, or at `rate` of them.
+
+    `holds` False: it only says so.
+    """
+
+    holds: bool
+    window: float
+    share: float
+    minimum: int
+    rate: int | None
+
+    def trips(self, counts: Counts) -> bool:
+        """Whether that is too much."""
+        many = counts.marked >= self.minimum and counts.share >= self.share
+        return many or (self.rate is not None and counts.marked >= self.rate)
+
+
+class Brake:
+    """Keeps dead letters from being written. `tries` are the intervals at which a record is tried meanwhile; `put_back`
+    gives a record its place back, `on_change` is told when posting may go on."""
+
+    def __init__(
+        self,
+        rules: BrakeRules,
+        tries: Intervals,
+        holds: Holds,
+        clock: Clock,
+        events: Events,
+        chance: Callable[[], float],
+        *,
+        put_back: Callable[[Delivery], None],
+        on_change: Callable[[], None],
+    ) -> None:
+        self._rules = rules
+        self._tries = tries
+        self._holds = holds
+        self._clock = clock
+        self._events = events
+        self._chance = chance
+        self._put_back = put_back
+        self._on_change = on_change
+        self._letters = Window(rules.window)
+        self._kept: deque[Delivery] = deque()
+        self._armed_from = float("-inf")
+
+    def __len__(self) -> int:
+        """Records that wait for its end and are not to be tried."""
+        return len(self._kept)
+
+    def passed(self, now: float) -> None:
+        """A record did not become a dead letter."""
+        self._letters.add(now, marked=False)
+
+    def catch(self, delivery: Delivery, destination: Destination, delivered: Delivered) -> Destination | None:
+        """Where the record goes: not to the dead letters while too many do. None: it waits here."""
+        if not isinstance(destination, ToDeadLetter) or destination.cause.code == EXPIRED:
+            return destination
+        now = self._clock.monotonic()
+        self._letters.add(now, marked=True)
+        if self._rules.trips(counts := self._letters.counts(now)):
+            if now >= self._armed_from:
+                self._put_on(destination, counts, now)
+            else:
+                self._disarm(now)
+        if "brake" not in self._holds or delivered is Delivered.MAYBE:
+            return destination
+        if delivery.request is not None:
+            return KEEP  # posted again later: its answer was no, and may be another one by then
+        self._kept.append(delivery)
+        return None
+
+    def end(self) -> None:
+        """A record passed: it is not everybody who becomes a dead letter."""
+        self._letters.clear()
+        self._let_go()
+
+    def release(self) -> bool:
+        """Let what was kept go to the dead letters, until they are few again; False when it was not on."""
+        if "brake" not in self._holds:
+            return False
+        self._disarm(self._clock.monotonic())
+        self._let_go()
+        return True
+
+    def forget_gone(self) -> None:
+        """Partitions left: what waits here of them is not ours any more."""
+        self._kept = deque(delivery for delivery in self._kept if not delivery.assignment.gone)
+
+    def _put_on(self, destination: ToDeadLetter, counts: Counts, now: float) -> None:
+        rules, code = self._rules, destination.cause.code
+        why = f"{counts.marked} of {counts.total} records became dead letters within {rules.window:g} s"
+        if rules.holds:
+            remedy = f"mend the producer, or the classification; or let them go: `{_DISARM}`"
+            self._holds.enter(
+                "brake", Reason(code, f"{why}; the last: {code}", remedy), Tries(self._tries, now, self._chance())
+            )
+        else:
+            self._disarm(now)
+            self._events.brake_warned(code, why)
+
+    def _disarm(self, now: float) -> None:
+        """Brake no more until they were few for a whole window."""
+        self._armed_from = now + self._rules.window
+
+    def _let_go(self) -> None:
+        self._holds.leave("brake")
+        while self._kept:
+            self._put_back(self._kept.pop())
+        self._on_change()
