@@ -77,7 +77,8 @@ def _rows(groups: KafkaGroups, identities: LogIdentities, name: str, settings: S
     partitions = sorted({*committed, *_partitions(groups, settings.kafka.topics.read)})
     extents = groups.extents(partitions)
     with_map = [each for each in partitions if each in committed and committed[each].metadata]
-    identities.ask()
+    if with_map:
+        identities.ask(with_map[0].topic)
     logs = {each: log.identity for each, log in identities.of(with_map, urgent=True).items()}
     for each in partitions:
         commit, extent = committed.get(each), extents.get(each)

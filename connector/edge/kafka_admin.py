@@ -85,8 +85,12 @@ class KafkaAdmin:
 
     def cluster(self) -> Cluster:
         """Who answers. Raises AdminError."""
-        found = self._answer(self._client.describe_cluster(request_timeout=self._timeout))
-        return Cluster(found.cluster_id, tuple(sorted(node.id for node in found.nodes)))
+        try:
+            # Not `describe_cluster`: librdkafka 2.16 aborts the process when the answer names no broker.
+            found = self._client.list_topics(timeout=self._timeout)
+        except KafkaException as raised:
+            raise self._refusal(raised.args[0]) from None
+        return Cluster(found.cluster_id, tuple(sorted(found.brokers)))
 
     def topic(self, name: str) -> Topic | None:
         """The topic, or None when there is none of that name (or none that we may know of). Raises AdminError."""
@@ -159,10 +163,13 @@ class KafkaAdmin:
             error = raised.args[0]
             if error.code() in _ABSENT:
                 raise AbsentError.of(error) from None
-            self._client.poll(0)  # serves _hear
-            raise AdminError(name_of(error), self._last_words or error.str()) from None
+            raise self._refusal(error) from None
         except TimeoutError:
             raise AdminError("timed_out", self._last_words or "no answer") from None
+
+    def _refusal(self, error: KafkaError) -> AdminError:
+        self._client.poll(0)  # serves _hear
+        return AdminError(name_of(error), self._last_words or error.str())
 
     def _hear(self, error: KafkaError) -> None:
         """Keep why no broker was reached: the answer itself only says that time ran out."""

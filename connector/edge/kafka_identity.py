@@ -9,7 +9,10 @@ from concurrent.futures import Future
 from typing import NamedTuple, TypeVar
 
 from confluent_kafka import KafkaException, TopicCollection, TopicPartition
-from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin import (  # type: ignore[attr-defined]  # the library does not say that it exports these
+    AdminClient,
+    ClusterMetadata,
+)
 from confluent_kafka.admin._listoffsets import OffsetSpec
 
 from connector.core.record import Partition
@@ -36,34 +39,34 @@ class Log(NamedTuple):
 class LogIdentities:
     """Asks by a client of its own, since it is asked inside the consumer's callbacks. Calls block.
 
-    Everything is asked anew for each assignment: a topic that was created anew has a new id.
+    Everything is asked anew for each assignment: a topic that was created anew has a new id. `describe_cluster` is not
+    asked: librdkafka 2.16 aborts the process when the answer names no broker, as while the only one is fenced.
     """
 
     def __init__(self, properties: Mapping[str, str | int | float]) -> None:
         """`properties` are librdkafka's for the connection."""
         self.admin = AdminClient(dict(properties), logger=logging.getLogger("librdkafka"))
 
-    def ask(self) -> None:
-        """See whether the brokers answer at all, without waiting."""
-        self._asked_at = time.monotonic()
-        self._greeting = self.admin.describe_cluster(request_timeout=_ANSWER)
+    def ask(self, topic: str) -> None:
+        """See whether the brokers answer at all, without waiting; by asking for this topic, which need not exist."""
+        self._asked_at, self._asked_for = time.monotonic(), topic
+        self._greeting = self.admin.describe_topics(TopicCollection([topic]), request_timeout=_ANSWER)[topic]
 
     def of(self, partitions: Collection[Partition], *, urgent: bool) -> Mapping[Partition, Log]:
         """The logs of these partitions as far as Kafka tells; `urgent`: a map that is there can be used with it only.
 
-        At most 15 s with `urgent`; else 10 s, and what is left of 2 s where nothing was answered yet.
+        At most 15 s; without `urgent` what is left of 2 s where nothing was answered yet, and no new try after 2 s.
         Raises KafkaException when the client itself is of no use.
         """
         now = time.monotonic()
-        deadline = now + _URGENT
+        deadline, tries_until = now + _URGENT, now + (_URGENT if urgent else _PATIENCE)
         if not partitions or not self._answers(_URGENT if urgent else self._asked_at + _PATIENCE - now):
             return {}
         found: dict[Partition, Log] = {}
         while True:
-            left = min(_ANSWER, deadline - time.monotonic())
-            if left > 0:
-                found |= self._look(set(partitions) - set(found), left)
-            if not urgent or len(found) == len(partitions) or left < _ANSWER:
+            more, failed = self._look(set(partitions) - set(found), min(_ANSWER, deadline - time.monotonic()))
+            found |= more
+            if not (failed or urgent) or len(found) == len(partitions) or time.monotonic() + _PAUSE > tries_until:
                 return found
             time.sleep(_PAUSE)
 
@@ -74,24 +77,27 @@ class LogIdentities:
                 self._greeting.result(max(deadline - time.monotonic(), 0.0))
             except TimeoutError:
                 return False
-            except KafkaException:
-                self.ask()
+            except KafkaException as raised:
+                if raised.args[0].code() > 0:  # a broker's, not the client's own
+                    return True
+                self.ask(self._asked_for)
                 time.sleep(max(min(_PAUSE, deadline - time.monotonic()), 0.0))
             else:
                 return True
 
-    def _look(self, partitions: Collection[Partition], seconds: float) -> dict[Partition, Log]:
+    def _look(self, partitions: Collection[Partition], seconds: float) -> tuple[dict[Partition, Log], bool]:
+        """What is told of them, and whether any question failed: of a topic that is new no leader may be known yet."""
         latest = {TopicPartition(p.topic, p.number): OffsetSpec.latest() for p in partitions}  # type: ignore[no-untyped-call]  # its stub lacks the return type
         names = TopicCollection(sorted({partition.topic for partition in partitions}))
         found: dict[Partition, Log] = {}
-        deadline = time.monotonic() + seconds
+        failed = False
+        deadline = time.monotonic() + max(seconds, 0.0)
         try:
-            cluster = self.admin.describe_cluster(request_timeout=seconds)
             topics = self.admin.describe_topics(names, request_timeout=seconds)
             ends = self.admin.list_offsets(latest, request_timeout=seconds)
-            cluster_id = _answer(cluster, deadline).cluster_id
+            cluster_id = _cluster_id(self.admin.list_topics(min(topics), timeout=seconds))
         except (KafkaException, TimeoutError):
-            return found
+            return found, True
         for tp, end in ends.items():
             try:
                 topic_id = str(_answer(topics[tp.topic], deadline).topic_id)
@@ -99,9 +105,13 @@ class LogIdentities:
                     log = Log(LogIdentity(cluster_id, topic_id), _answer(end, deadline).offset)
                     found[Partition(tp.topic, tp.partition)] = log
             except (KafkaException, TimeoutError):
-                continue
-        return found
+                failed = True
+        return found, failed
 
 
 def _answer(asked: Future[_T], deadline: float) -> _T:
     return asked.result(max(deadline - time.monotonic(), 0.0))
+
+
+def _cluster_id(metadata: ClusterMetadata) -> str | None:
+    return metadata.cluster_id  # the library types it as never known

@@ -115,7 +115,7 @@ class Member:
             },
             logger=logging.getLogger("librdkafka"),
         )
-        self._identities.ask()
+        self._identities.ask(self._subscription.topics[0])
         self._consumer.subscribe(
             self._subscription.topics,
             on_assign=self._on_assign,

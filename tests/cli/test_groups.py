@@ -33,7 +33,7 @@ class Stage(NamedTuple):
     def map_of(self, base: int, *runs: Run) -> str:
         """What a connector would commit at `base`."""
         identities = LogIdentities({"bootstrap.servers": self.cluster.kafka.bootstrap_servers})
-        identities.ask()
+        identities.ask(self.partition.topic)
         text, _ = encode(base, runs, identities.of([self.partition], urgent=True)[self.partition].identity)
         return text
 

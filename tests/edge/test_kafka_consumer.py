@@ -186,9 +186,9 @@ class _OtherTopicLater(LogIdentities):
         self._first = LogIdentities(properties)
         self.admin = _OtherTopic(properties, topic)
 
-    def ask(self) -> None:
+    def ask(self, topic: str) -> None:
         """See whether brokers answer."""
-        self._first.ask()
+        self._first.ask(topic)
 
     def of(self, partitions: Collection[Partition], *, urgent: bool) -> Mapping[Partition, Log]:
         """The true ones."""

@@ -45,7 +45,7 @@ class ConnectorProcess:
         try:
             async with asyncio.timeout(patience):
                 while await self._get("readyz") is None:
-                    assert self._process.returncode is None, self.log
+                    assert self._process.returncode is None, f"exit code {self._process.returncode}:\n{self.log}"
                     await asyncio.sleep(_POLL_SECONDS)
         except TimeoutError:
             raise AssertionError(f"not ready within {patience} s:\n{self.log}") from None
