@@ -19,7 +19,7 @@ _KIND, _ALONE, _DEADLY, _ANY = (
     f"tests.whole.world {fortune} --count 60" for fortune in ("kind", "alone", "deadly", "any")
 )
 
-_ODD = "tests.whole.world odd --from 42 --count 1"
+_ODD = "tests.whole.world odd --from 33 --count 1"
 _FLOW = "pytest tests/flow/test"
 
 MUTANTS = (

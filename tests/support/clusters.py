@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import time
 import uuid
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Literal, Protocol
 
-from confluent_kafka import Consumer, Message, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 from confluent_kafka.cimpl import NewPartitions
 
 from connector.core.record import Headers, Partition, Record
@@ -33,7 +34,14 @@ from tests.support.kafka_broker import Kafka
 ROOM, SIZE = 10_000, 1 << 24
 """Credit in records and bytes that no test uses up by accident."""
 
-_ANSWER_SECONDS = 20.0
+_ANSWER_SECONDS, _POLL_SECONDS = 20.0, 0.1
+
+_PASSES = {
+    KafkaError.NOT_COORDINATOR,
+    KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+    KafkaError.COORDINATOR_NOT_AVAILABLE,
+}
+"""What brokers say of a group while its topic is made."""
 
 Protocols = Literal["classic", "eager", "consumer"]
 """The classic group protocol, cooperative or eager, and KIP-848."""
@@ -259,17 +267,24 @@ class RealCluster:
 
     def committed(self, partition: Partition) -> int:
         """The group's committed offset; -1001 for none."""
-        consumer = self._plain_consumer()
-        found = consumer.committed([TopicPartition(partition.topic, partition.number)], timeout=_ANSWER_SECONDS)
-        consumer.close()
-        return int(found[0].offset)
+        return self.committed_with_metadata(partition)[0]
 
     def committed_with_metadata(self, partition: Partition) -> tuple[int, str]:
         """The group's committed offset and what travels with it."""
         consumer = self._plain_consumer()
-        (found,) = consumer.committed([TopicPartition(partition.topic, partition.number)], timeout=_ANSWER_SECONDS)
-        consumer.close()
-        return int(found.offset), found.metadata or ""
+        deadline = time.monotonic() + _ANSWER_SECONDS
+        while True:
+            try:
+                (found,) = consumer.committed(
+                    [TopicPartition(partition.topic, partition.number)], timeout=_ANSWER_SECONDS
+                )
+            except KafkaException as refused:
+                if refused.args[0].code() not in _PASSES or time.monotonic() > deadline:
+                    raise
+                time.sleep(_POLL_SECONDS)
+            else:
+                consumer.close()
+                return int(found.offset), found.metadata or ""
 
     def member(
         self,

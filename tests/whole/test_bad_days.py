@@ -139,10 +139,10 @@ async def test_time_held_takes_nothing_off_the_retry_window(stage: Stage) -> Non
     fails = {"when": {"markers": ["late"]}, "do": {"kind": "reject", "cause": "temporary"}}
     stage.scenario(rules=[fails])
     stage.produce_events([event("late", 1)])
-    connector = _connector(stage, retry={"delay": "1s", "window": "3s"})
+    connector = _connector(stage, retry={"delay": "4s", "window": "9s"})
     await connector.start()
     await connector.until(retried=1)
-    window_is_over = asyncio.get_running_loop().time() + 3.0
+    window_is_over = asyncio.get_running_loop().time() + 9.0
     stage.scenario(passwords=[{"after": 0, "password": "another"}])
     await _holds(connector, 1)
     await eventually(lambda: asyncio.get_running_loop().time() > window_is_over, PATIENCE, "the window is over")
