@@ -6,10 +6,10 @@ import pytest
 
 from tests.whole.world import FORTUNES, Fortune, live
 
-HISTORIES = 500
+HISTORIES = 480
 """Of each fortune but two; what a machine with two cores does within two minutes for all."""
 
-HELD_HISTORIES = 96
+HELD_HISTORIES = 48
 """Of each of the two; these are longer: each goes on until whoever finds no witness has expired."""
 
 BLOCKS = 12
