@@ -305,6 +305,9 @@ class Loop:
         assignment = delivery.assignment
         self._in_hand.discard(delivery)
         assignment.end()
+        self._see_room(assignment)
+
+    def _see_room(self, assignment: Assignment) -> None:
         if assignment.brims and self._dispatcher.has_room(assignment):
             self._standstill.brims_no_more(assignment)
 
@@ -401,8 +404,7 @@ class Loop:
         self._dispatcher.forget_gone()
         self.judge.forget_gone()
         for assignment in self.assignments.values():
-            if assignment.brims and self._dispatcher.has_room(assignment):
-                self._standstill.brims_no_more(assignment)
+            self._see_room(assignment)
         self._share()
         self._wake_all()
 

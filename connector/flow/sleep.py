@@ -39,9 +39,10 @@ class Sleepers:
     def rest(self, assignment: Assignment) -> None:
         """The partition is stuck: what waits in it must not take the room of the others, however long that lasts."""
         if not (assignment.asleep or assignment.leaving.is_set()):
-            next_ms = assignment.queue[0].timestamp_ms if assignment.queue else None
+            head = assignment.queue[0] if assignment.queue else None
+            next_ms = None if head is None else head.timestamp_ms
             assignment.rests_since_ms = self._clock.now_ms() if next_ms is None else next_ms
-            self._fall_asleep(assignment, assignment.queue[0].offset if assignment.queue else assignment.expected)
+            self._fall_asleep(assignment, assignment.expected if head is None else head.offset)
 
     def go_on(self, assignment: Assignment) -> None:
         """The partition is stuck no more."""
