@@ -41,10 +41,10 @@ class OffsetTracker:
     Law: `committable` never passes a started and unfinished offset, and never goes down.
     """
 
-    __slots__ = ("_epochs", "_known", "_known_end", "_next", "_open", "_ordinals", "settled")
+    __slots__ = ("_epochs", "_known", "_known_end", "_next", "_open", "_ordinals", "_position", "settled")
 
     def __init__(self, position: int, known: Iterable[Run] = ()) -> None:
-        self._next = position
+        self._position = self._next = position
         self._open: list[int] = []
         self._ordinals: list[int] = []
         self._epochs: list[_Epoch] = []
@@ -57,8 +57,13 @@ class OffsetTracker:
 
     @property
     def committable(self) -> int:
-        """The offset to commit: that of the lowest unfinished record, or the one after the last started."""
+        """The offset to commit: that of the lowest unfinished record, or the one behind all that was passed."""
         return self._open[0] if self._open else self._next
+
+    @property
+    def has_news(self) -> bool:
+        """Whether anything was settled, or passed over, since the assignment."""
+        return self.settled > 0 or self.committable > self._position
 
     @property
     def unfinished(self) -> int:
@@ -91,6 +96,10 @@ class OffsetTracker:
         self._open.append(offset)
         self._ordinals.append(ordinal)
         self._next = offset + 1
+
+    def pass_over(self, end: int) -> None:
+        """Every record that the log has below `end` was started: what else lies there is no record."""
+        self._next = max(self._next, end)
 
     def finish(self, offset: int) -> None:
         """A record is settled. Raises ValueError for an offset that is not open."""

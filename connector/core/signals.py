@@ -15,6 +15,15 @@ class Taken(NamedTuple):
     records: Sequence[Record]
 
 
+class Gap(NamedTuple):
+    """The log has no record from offset `first` up to `end`, which is its end now: a transaction's markers, what was
+    aborted, what compaction took. All before `first` that the log has was in `Taken`."""
+
+    partition: Partition
+    first: int
+    end: int
+
+
 class Assigned(NamedTuple):
     """A partition is ours from `position` on. `metadata` is what its last commit carried ("" for none).
 
@@ -68,7 +77,7 @@ class Failed(NamedTuple):
     remedy: str
 
 
-SourceEvent = Taken | Assigned | Revoking | Lost | Committed | Asleep | Counted | Failed
+SourceEvent = Taken | Gap | Assigned | Revoking | Lost | Committed | Asleep | Counted | Failed
 
 
 class Commit(NamedTuple):

@@ -91,8 +91,8 @@ ROWS: tuple[Row, ...] = (
         Operation.CONSUME,
         Action.STOP,
         "offset_out_of_range",
-        "the committed offset is not in the log any more: records were deleted before they were read, or the topic "
-        "was made anew. Find out which, then set the group's offset by hand (`connector offsets set`)",
+        "the committed offset is not in the log any more: offsets were deleted that nobody had read, or the topic was "
+        "made anew. Find out which, then set the group's offset by hand (`connector offsets set`)",
         KafkaError._AUTO_OFFSET_RESET,
         KafkaError.OFFSET_OUT_OF_RANGE,
     ),

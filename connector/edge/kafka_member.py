@@ -19,6 +19,7 @@ from connector.core.record import Partition
 from connector.core.signals import Asleep, Commit, Counted, Failed, Lost, Revoking, SourceEvent, Taken
 from connector.edge.kafka_commands import Close, Command, Release, Send, Sleep, Wake
 from connector.edge.kafka_commits import Commits
+from connector.edge.kafka_ends import Ends
 from connector.edge.kafka_errors import CREATED_ANEW, NO_COMMIT
 from connector.edge.kafka_holding import Holding
 from connector.edge.kafka_identity import LogIdentities
@@ -45,13 +46,15 @@ _PROMISED: dict[str, object] = {
     "enable.auto.commit": False,
     "enable.auto.offset.store": False,
     "auto.offset.reset": "error",
+    "enable.partition.eof": True,
     "check.crcs": True,
     "queued.max.messages.kbytes": 8192,
     "queued.min.messages": 10000,
     "fetch.queue.backoff.ms": 50,
     "statistics.interval.ms": 15000,
 }
-"""What the promises rest on: only we commit, nothing is skipped silently, memory is bounded at full speed."""
+"""What the promises rest on: only we commit, nothing is skipped silently, commits follow the log past what is no
+record, memory is bounded at full speed."""
 
 
 class Ears(NamedTuple):
@@ -84,6 +87,7 @@ class Member:
         self._starts = Starts(self._properties, subscription, identities, self._is_being_asked)
         self._commits = Commits(ears.tell, ears.report)
         self._holding = Holding()
+        self._ends = Ends()
         self._consumer: Consumer
         self._deferred: deque[Command] = deque()
         self._closing = False
@@ -175,16 +179,31 @@ class Member:
     def _take(self, messages: list[Message]) -> None:
         records = []
         size = 0
+        ends: dict[Partition, int | None] = {}
         for message in messages:
             if (error := message.error()) is not None:
-                self._troubles.meet(error, message.topic())
+                self._meet(error, message, ends)
                 continue
             record = record_of(message)
             size += record.size
             records.append(record)
         if records:
             self._room.use(len(records), size)
+            self._ends.hand_over(records)
             self._tell(Taken(records))
+        for gap in self._ends.reach(ends):
+            self._tell(gap)
+
+    def _meet(self, error: KafkaError, message: Message, ends: dict[Partition, int | None]) -> None:
+        """An error, or that the client is at the end of a log: noted in `ends`, and None for what is in doubt."""
+        topic, number = message.topic(), message.partition()
+        is_end = error.code() == KafkaError._PARTITION_EOF
+        if topic is not None and number is not None:
+            partition = Partition(topic, number)
+            is_sure = is_end and ends.get(partition, 0) is not None
+            ends[partition] = message.offset() if is_sure else None
+        if not is_end:
+            self._troubles.meet(error, topic)
 
     def _carry_out(self, command: Command) -> None:
         match command:
@@ -210,6 +229,7 @@ class Member:
             return
         self._consumer.pause(_native([partition]))
         self._consumer.seek(TopicPartition(partition.topic, partition.number, offset))
+        self._ends.begin(partition, offset)
         self._tell(Asleep(partition))
 
     def _give_up_other_lives(self) -> None:
@@ -250,6 +270,7 @@ class Member:
         for assigned in (start.assigned for start in starts):
             identity = assigned.identity
             self._holding.come(assigned.partition, None if identity is None else identity.topic_id)
+            self._ends.begin(assigned.partition, assigned.position)
             self.topics.see(assigned.partition.topic)
             self._tell(assigned)
 

@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.cimpl import OFFSET_BEGINNING
 
 from connector.core.record import Record
@@ -24,7 +24,7 @@ class Tail:
 
     def __init__(self, properties: Mapping[str, Any], topic: str) -> None:
         """`properties` are librdkafka's for the connection."""
-        reading = {"group.id": f"{topic}.tail", "enable.auto.commit": False}
+        reading = {"group.id": f"{topic}.tail", "enable.auto.commit": False, "enable.partition.eof": True}
         self._consumer = Consumer(dict(properties) | reading, logger=logging.getLogger("librdkafka"))
         self._next: dict[int, int] = {}
         # A caller that was cancelled leaves its read running on a thread, and a consumer that is closed under a read
@@ -43,9 +43,12 @@ class Tail:
         with self._in_use:
             messages = self._consumer.consume(_BATCH, within)
         for message in messages:
-            if message.error() is None:
+            error = message.error()
+            if error is None:
                 records.append(record := record_of(message))
                 self._next[record.partition.number] = record.offset + 1
+            elif error.code() == KafkaError._PARTITION_EOF:  # the last offsets may hold no record
+                self._next[message.partition() or 0] = message.offset() or 0
         return records
 
     def rest(self, within: float = _ANSWER_SECONDS) -> list[Record]:

@@ -18,6 +18,7 @@ from connector.core.signals import (
     Commit,
     Committed,
     Counted,
+    Gap,
     Lost,
     Revoking,
     SourceEvent,
@@ -111,6 +112,16 @@ class MemoryBroker:
         if owner := self._owner.get(partition):
             owner.feed()
         return record
+
+    def leave_gap(self, partition: Partition, offsets: int = 1) -> None:
+        """Use up offsets without a record, as a transaction's markers and aborted records do."""
+        self._next_offset[partition] += offsets
+        if owner := self._owner.get(partition):
+            owner.feed()
+
+    def end(self, partition: Partition) -> int:
+        """The offset that comes next."""
+        return self._next_offset[partition]
 
     def write(self, topic: str, key: bytes | None, value: bytes | None, headers: Headers) -> WriteFailed | None:
         """Append to one of the topic's partitions in turn, unless a test refuses it."""
@@ -323,6 +334,7 @@ class MemorySource:
                 continue
             while batch := self._batch(partition):
                 self._tell(Taken(batch))
+            self._look_for_gap(partition)
 
     def _store_all(self) -> None:
         """One connection keeps its order: what is said last arrives after all commits under way."""
@@ -350,6 +362,12 @@ class MemorySource:
             self._size -= record.size
             self._position[partition] = record.offset + 1
         return batch
+
+    def _look_for_gap(self, partition: Partition) -> None:
+        log, first, end = self._broker.logs[partition], self._position[partition], self._broker.end(partition)
+        if first < end and not (log and log[-1].offset >= first):
+            self._position[partition] = end
+            self._tell(Gap(partition, first, end))
 
     def _forget(self, partition: Partition) -> None:
         self._position.pop(partition, None)

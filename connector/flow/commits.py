@@ -119,6 +119,10 @@ class Committer:
         else:
             self._changed(assignment)
 
+    def passed_over(self, assignment: Assignment) -> None:
+        """The log goes on without records: nothing was answered, and the commit follows all the same."""
+        self._changed(assignment)
+
     def final(self, assignments: Iterable[Assignment]) -> dict[Partition, Commit]:
         """What is not in an acknowledged commit of partitions that are given up; they are no longer counted here.
 
@@ -245,4 +249,4 @@ class Committer:
 
 def _says_more(sent: _Sent) -> bool:
     """Whether it says anything that the last acknowledged one did not; never for a partition where nothing was done."""
-    return sent.assignment.tracker.settled > 0 and sent.commit != sent.assignment.committed
+    return sent.assignment.tracker.has_news and sent.commit != sent.assignment.committed

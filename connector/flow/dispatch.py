@@ -118,6 +118,16 @@ class Dispatcher:
                 self._source.give_room(1, record.size)
         self.ready(assignment)
 
+    def pass_over(self, assignment: Assignment, first: int, end: int) -> bool:
+        """The log has no record between these; whether nothing is left to be taken before them.
+
+        Records that were dropped before them, as of a partition that falls asleep or leaves, are still to come.
+        """
+        if not first <= assignment.expected < end:
+            return False
+        assignment.expected = end
+        return _see_end(assignment)
+
     def ready(self, assignment: Assignment) -> None:
         """The partition may have something to hand out (again)."""
         if assignment.queue and not assignment.ready:
@@ -367,6 +377,7 @@ class Dispatcher:
             return None
         queue.popleft()
         assignment.tracker.start(record.offset, record.leader_epoch)
+        _see_end(assignment)
         assignment.open[record.offset] = record
         self._in_hand += 1
         self._bytes_in_hand += record.size
@@ -395,7 +406,7 @@ class Dispatcher:
             self._events.skipped(1)
             self._source.give_room(1, record.size)
             self._skipped(assignment, record)
-        return bool(queue)
+        return not _see_end(assignment)
 
     def _enters_lane(self, delivery: Delivery) -> bool:
         """Whether it is the first of its lane; else it waits behind the one that is on the road."""
@@ -425,6 +436,14 @@ class Dispatcher:
 def _blocks(delivery: Delivery) -> bool:
     """Whether nothing but itself keeps it from being committed."""
     return delivery.record.offset == delivery.assignment.tracker.committable
+
+
+def _see_end(assignment: Assignment) -> bool:
+    """Whether all that was offered was taken; then what lies up to the next offset expected is no record."""
+    if assignment.queue:
+        return False
+    assignment.tracker.pass_over(assignment.expected)
+    return True
 
 
 def _still_ours(deliveries: Iterable[Delivery]) -> deque[Delivery]:

@@ -20,6 +20,7 @@ from connector.core.signals import (
     Committed,
     Counted,
     Failed,
+    Gap,
     Lost,
     Revoking,
     Taken,
@@ -228,6 +229,8 @@ class Loop:
             event = await self._source.next()
             if isinstance(event, Taken):
                 self._take(event.records)
+            elif isinstance(event, Gap):
+                self._pass_over(event)
             elif isinstance(event, Committed):
                 self.committer.answered(event)
             elif isinstance(event, Assigned):
@@ -328,6 +331,11 @@ class Loop:
                 self._dispatcher.offer(assignment, batch)
             else:
                 self._source.give_room(len(batch), sum(record.size for record in batch))
+
+    def _pass_over(self, gap: Gap) -> None:
+        assignment = self.assignments.get(gap.partition)
+        if assignment is not None and self._dispatcher.pass_over(assignment, gap.first, gap.end):
+            self.committer.passed_over(assignment)
 
     def _assign(self, event: Assigned) -> None:
         known = decode(event.metadata, event.position, event.identity, event.end)

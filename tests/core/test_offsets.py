@@ -57,6 +57,14 @@ class AgainstANaiveModel(RuleBasedStateMachine):
             self.tracker.finish(offset)
         self.next = offset + 1
 
+    @precondition(lambda self: not self._unread())
+    @rule(gap=st.integers(0, 3))
+    def pass_over(self, gap: int) -> None:
+        """The log's end is read, and there is no record between it and the last one."""
+        self.end += gap
+        self.tracker.pass_over(self.end)
+        self.next = max(self.next, self.end)
+
     @precondition(lambda self: not all(self.finished.values()))
     @rule(data=st.data())
     def finish(self, data: st.DataObject) -> None:

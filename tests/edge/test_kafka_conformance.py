@@ -95,6 +95,38 @@ async def test_a_member_goes_on_at_the_committed_offset_and_gets_its_metadata_ba
         assert _values(second.records) == [b"3", b"4"]
 
 
+async def test_a_gap_at_the_end_of_a_log_is_told_once_it_is_read(cluster: Cluster) -> None:
+    """Also where nothing but the gap was ever written, and again after the partition was moved."""
+    topic = cluster.create(2)
+    some, none = Partition(topic, 0), Partition(topic, 1)
+    _fill(cluster, some, 2)
+    for partition in (some, none):
+        cluster.leave_gap(partition)
+    async with joined(cluster.member(topic)) as member:
+        await _until(lambda: len(member.gaps) == 2, "both gaps are told")
+        firsts = {gap.partition: gap.first for gap in member.gaps}
+        assert firsts == {some: 2, none: 0}
+        (end,) = (gap.end for gap in member.gaps if gap.partition == some)
+        member.source.sleep(some, 1)
+        await _until(lambda: member.asleep, "it sleeps")
+        member.source.wake(some)
+        await _until(lambda: len(member.gaps) == 3, "the gap is told again")
+        assert member.gaps[2] == (some, 2, end)
+        cluster.append(some, b"next")
+        await _until(lambda: len(member.records) == 4, "the next record comes")
+        assert member.records[-1].offset == end
+
+
+async def test_a_log_without_gaps_is_told_to_have_none(cluster: Cluster) -> None:
+    partition = Partition(cluster.create(), 0)
+    _fill(cluster, partition, 3)
+    async with joined(cluster.member(partition.topic)) as member:
+        await _until(lambda: len(member.records) == 3, "all records come")
+        cluster.append(partition, b"next")
+        await _until(lambda: len(member.records) == 4, "the next record comes")
+        assert member.gaps == []
+
+
 async def test_a_record_arrives_as_it_was_written(cluster: Cluster) -> None:
     partition = Partition(cluster.create(), 0)
     headers = (("a", b"\x00\xff"), ("a", b""), ("b", None), ("\u00e9", "\u00e9".encode()))

@@ -31,6 +31,20 @@ MUTANTS = (
         _DEADLY,
     ),
     Mutant(
+        "a commit follows the log past records that nobody took",
+        "flow/dispatch.py",
+        "    if assignment.queue:\n        return False\n    assignment.tracker.pass_over",
+        "    assignment.tracker.pass_over",
+        _KIND,
+    ),
+    Mutant(
+        "a commit follows the log past records that were dropped",
+        "flow/dispatch.py",
+        "if not first <= assignment.expected < end:",
+        "if not assignment.expected < end:",
+        "tests.whole.world deadly --from 38 --count 1",
+    ),
+    Mutant(
         "a map is believed whatever commit it belongs to",
         "core/settled_map.py",
         "if found.base != base:",

@@ -19,6 +19,7 @@ from connector.core.signals import (
     Committed,
     Counted,
     Failed,
+    Gap,
     Lost,
     Revoking,
     Taken,
@@ -54,6 +55,7 @@ class Member:
         self.source = source
         self.records: list[Record] = []
         self.batches: list[int] = []
+        self.gaps: list[Gap] = []
         self.assigned: dict[Partition, Assigned] = {}
         self.revoking: list[Revoking] = []
         self.lost: list[Lost] = []
@@ -83,6 +85,8 @@ class Member:
                 case Taken(records):
                     self.records += records
                     self.batches.append(len(records))
+                case Gap() as gap:
+                    self.gaps.append(gap)
                 case Assigned(partition) as assigned:
                     self.assigned[partition] = assigned
                 case Revoking() as revoking:
@@ -136,7 +140,6 @@ class MemoryCluster:
 
     def __init__(self) -> None:
         self.broker = MemoryBroker({}, now_ms=lambda: 1_700_000_000_000)
-        self._gaps: dict[Partition, int] = {}
 
     def create(self, partitions: int = 1, max_bytes: int | None = None) -> str:
         """Create a topic."""
@@ -160,12 +163,11 @@ class MemoryCluster:
         timestamp_ms: int | None = None,
     ) -> None:
         """Write one record."""
-        skip = self._gaps.pop(partition, 0)
-        self.broker.append(partition, value, key, headers, skip=skip, timestamp_ms=timestamp_ms)
+        self.broker.append(partition, value, key, headers, timestamp_ms=timestamp_ms)
 
     def leave_gap(self, partition: Partition) -> None:
-        """Skip an offset, as compaction does."""
-        self._gaps[partition] = 1
+        """Skip an offset."""
+        self.broker.leave_gap(partition)
 
     def read(self, partition: Partition, count: int) -> list[Record]:
         """Look into the log."""
@@ -239,6 +241,13 @@ class RealCluster:
         self.kafka.admin().create_partitions([NewPartitions(topic, partitions)])[topic].result(_ANSWER_SECONDS)
         # A producer that knows the topic would not notice for minutes.
         self._producer = self._new_producer()
+
+    def end(self, partition: Partition) -> int:
+        """The offset after the last one that is in use."""
+        consumer = self._plain_consumer()
+        _, end = consumer.get_watermark_offsets(TopicPartition(*partition), timeout=_ANSWER_SECONDS)
+        consumer.close()
+        return int(end)
 
     def leave_gap(self, partition: Partition) -> None:
         """Abort a transaction: its record is never read, and its marker is no record."""

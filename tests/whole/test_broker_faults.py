@@ -154,6 +154,36 @@ async def test_aborted_transactions_and_their_markers_are_passed_over(stage: Sta
     assert stage.accepted_once(["e-0", "e-1", "e-2"])
 
 
+async def test_what_a_transactional_producer_leaves_behind_is_no_lag_and_its_deletion_is_no_loss(stage: Stage) -> None:
+    """Markers and aborted records behind the last record, in the retry topic too, and where nothing else ever was."""
+    stage.create_topics(partitions=2)
+    stage.scenario(rules=[{"when": {"first": 1, "of": "invocation"}, "do": {"kind": "reject"}}])
+    some, none, retry = Partition(stage.main, 0), Partition(stage.main, 1), Partition(stage.retry, 0)
+    connector = stage.connector()
+    await connector.start()
+    stage.produce((single_object(event(f"e-{n}", n)) for n in range(3)), partition=0)
+    await connector.until(accepted=3, retried=3)
+    ends = {}
+    for partition in (some, none, retry):
+        stage.cluster.leave_gap(partition)
+        ends[partition] = stage.cluster.end(partition)
+    assert ends[some] > 3
+    for partition, end in ends.items():
+        await eventually(lambda: stage.cluster.committed(partition) == end, PATIENCE, "the commit follows")  # noqa: B023
+    await connector.kill()  # what it said while it lived is enough
+    gone = [TopicPartition(p.topic, p.number, end) for p, end in ends.items()]
+    for deleted in stage.cluster.kafka.admin().delete_records(gone).values():
+        deleted.result(PATIENCE)
+    await connector.start()
+    comes = stage.connector()
+    await comes.start()
+    stage.produce([single_object(event("later", 4))], partition=0)
+    stage.produce([single_object(event("too", 5))], partition=1)
+    marks = ["e-0", "e-1", "e-2", "later", "too"]
+    await eventually(lambda: stage.accepted_once(marks), PATIENCE, "both go on")
+    assert [await each.stop() for each in (connector, comes)] == [0, 0]
+
+
 async def test_a_compacted_topic_is_read_over_its_gaps(tmp_path: Path) -> None:
     """Of each key the newest event is posted, and the commit reaches the end."""
     broker = KafkaBroker(tmp_path / "kafka", {"log.cleaner.backoff.ms": "100"})

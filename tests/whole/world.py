@@ -54,6 +54,9 @@ FORTUNES: tuple[Fortune, ...] = get_args(Fortune)
 many; bad days at the vendor, with deaths; the same under settings drawn by chance, with producers' bugs and pauses; or
 Kafka's refusals and every answer as well."""
 
+MARKERS = 3
+"""Where the number of events so far is a multiple of this, every log ends with offsets without a record."""
+
 POISON = 37
 """In a held world the vendor refuses every so manieth event, whatever it says to others."""
 
@@ -216,6 +219,9 @@ class World:
     async def produce(self) -> None:
         for _ in range(self.chance.choice((1, 3, 10, 60))):
             self.produce_one()
+        if len(self.produced) % MARKERS == 0:
+            for partition in self.kafka.logs:
+                self.kafka.leave_gap(partition, 2)
 
     async def a_producers_bug(self) -> None:
         for _ in range(self.chance.choice((20, 300))):
@@ -388,6 +394,8 @@ class World:
             assert max(Counter(self.copies).values(), default=1) == 1
         for connector in self.running:
             assert connector.loop.in_hand == connector.loop.in_flight == connector.loop.committer.uncommitted == 0
+        for partition in self.kafka.committed:
+            assert self.kafka.committed[partition].offset == self.kafka.end(partition), f"{partition} has lag at rest"
         self.check_order({mark for _, mark, _ in self.copies})
 
     def check_order(self, gave_up_their_place: set[str]) -> None:
