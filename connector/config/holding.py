@@ -42,14 +42,16 @@ class Endpoint(Section):
     """When the endpoint counts as down: nearly everything fails for reasons that may pass."""
 
     minimum: int = Field(default=20, ge=1, le=100_000)
-    """So many of the last posts are looked at. A larger number posts more into an endpoint that is down."""
+    """Failures in a row from which on it counts as down, unless so many failed before that this may be chance; and the
+    fewest posts for `share` to count. A larger number posts more into an endpoint that is down."""
 
     share: float = Field(default=0.9, ge=0.1, le=1)
-    """Share of them that must have failed, from which on nothing new is posted."""
+    """Share of all posts of the window from which on nothing new is posted, when chance does not explain it: of 100
+    posts all have to fail, of 600 at least 94 %."""
 
     window: Duration = Field(default=10 * SECOND, ge=SECOND, le=HOUR)
-    """Time within which all of them were answered, without the time that a post in vain was under way: fewer are no
-    outage, and each record goes its own way to the retry topic."""
+    """How far back posts count, and how far apart failures in a row may lie, without the time that a post in vain was
+    under way: fewer are no outage, and each record goes its own way to the retry topic."""
 
     probes: Probes = Probes()
     """When one record is tried."""

@@ -10,6 +10,10 @@ _JITTER = 0.2
 """Share of a wait by which it scatters, so that the pods of a deployment do not try together."""
 
 
+_AT_A_TIME = 3
+"""Records that are tried one after the other while some pass."""
+
+
 class Intervals(NamedTuple):
     """Waits before the first try and, doubling, up to the longest. Seconds."""
 
@@ -20,10 +24,14 @@ class Intervals(NamedTuple):
 class Tries:
     """Growing waits between tries. `chance` in [0, 1) places a wait within ± 20 %.
 
-    `due`: when any record may be tried; `due_for_others`, never later: one that was not refused yet.
+    `due`: when any record may be tried; `due_for_others`, never later: one that was not refused yet. `trickle`: of what
+    passes for some, three are tried one after the other, at waits that grow only once so many tries were in vain.
     """
 
-    def __init__(self, intervals: Intervals, now: float, chance: float, *, others_at_once: bool = False) -> None:
+    def __init__(
+        self, intervals: Intervals, now: float, chance: float, *, others_at_once: bool = False, trickle: int = 0
+    ) -> None:
+        self._trickle = trickle
         self._longest = intervals.longest
         self._wait = intervals.first
         self._changed = float("-inf")
@@ -37,7 +45,11 @@ class Tries:
     def failed(self, began: float, now: float, chance: float) -> None:
         """A try that began then was made, and nothing is better; what changed since is still to be tried."""
         self.made += 1
-        if began >= self._changed:
+        if began < self._changed:
+            return
+        if self.made < self._trickle and self.made % _AT_A_TIME:
+            self.due = self.due_for_others = now
+        else:
             self._put_off(now, chance)
 
     def at_once(self, now: float) -> None:
@@ -48,7 +60,8 @@ class Tries:
 
     def _put_off(self, now: float, chance: float) -> None:
         self.due = self.due_for_others = now + self._wait * (1 + _JITTER * (2 * chance - 1))
-        self._wait = min(self._wait * 2, self._longest)
+        if self.made >= self._trickle:
+            self._wait = min(self._wait * 2, self._longest)
 
 
 class Tried:

@@ -3,10 +3,21 @@
 from __future__ import annotations
 
 from collections import deque
+from math import sqrt
 from typing import NamedTuple
 
 _SLOTS = 10
 """Parts of the span: what is older than it is forgotten a part at a time."""
+
+_DEVIATIONS = 3.0
+"""Standard deviations by which a share must exceed a bound to do so surely: by chance one look in 700 says it does."""
+
+_ASKS_FOR_ALL, _FEW_ASKS = 0.05, 2
+"""Share of the posts that are asked to wait, from which on all wait, and how many are too few for a share: a vendor may
+refuse one end user too many texts."""
+
+_BY_CHANCE = 1e-6
+"""Chance of a run of failures from which on it is taken for something else than bad luck."""
 
 
 class Counts(NamedTuple):
@@ -19,6 +30,23 @@ class Counts(NamedTuple):
     def share(self) -> float:
         """The marked part, 0 for nothing."""
         return self.marked / self.total if self.total else 0.0
+
+    def surely_above(self, share: float) -> bool:
+        """Whether more than chance says that this share of all happenings, seen or not, is marked at least.
+
+        The lower end of Wilson's score interval: of few happenings hardly anything is sure.
+        """
+        if not self.total:
+            return False
+        z2 = _DEVIATIONS * _DEVIATIONS
+        middle = self.share + z2 / (2 * self.total)
+        spread = _DEVIATIONS * sqrt((self.share * (1 - self.share) + z2 / (4 * self.total)) / self.total)
+        return middle - spread >= share * (1 + z2 / self.total)
+
+    def explains(self, run: int) -> bool:
+        """Whether a run of so many marked ones, which are counted here too, may come by chance among the others."""
+        others = Counts(self.total - run, max(0, self.marked - run))
+        return others.total >= run and others.share**run >= _BY_CHANCE
 
 
 class Window:
@@ -66,51 +94,6 @@ class Window:
             self._past.popleft()
 
 
-class Recent:
-    """The last `size` happenings, as far as none is older than `span` seconds."""
-
-    __slots__ = ("_marked", "_size", "_span", "_times", "_unmarked", "_unmarked_at")
-
-    def __init__(self, size: int, span: float) -> None:
-        self._size = size
-        self._span = span
-        self.clear()
-
-    def clear(self) -> None:
-        """Forget everything."""
-        self._times: deque[tuple[float, bool]] = deque()
-        self._marked = self._unmarked = 0
-        self._unmarked_at = float("-inf")
-
-    def add(self, now: float, marked: bool) -> None:
-        """One more happening."""
-        self._take_in()
-        self._append(now, marked)
-
-    def add_unmarked(self, now: float) -> None:
-        """One more that is not marked. These come in crowds: they are only counted until a marked one comes."""
-        self._unmarked += 1
-        self._unmarked_at = now
-
-    def share(self, now: float) -> float:
-        """The marked part; 0 while there were fewer than `size` within the span."""
-        self._take_in()
-        if len(self._times) < self._size or self._times[0][0] <= now - self._span:
-            return 0.0
-        return self._marked / self._size
-
-    def _take_in(self) -> None:
-        for _ in range(min(self._unmarked, self._size)):
-            self._append(self._unmarked_at, marked=False)
-        self._unmarked = 0
-
-    def _append(self, now: float, marked: bool) -> None:
-        self._times.append((now, marked))
-        self._marked += marked
-        if len(self._times) > self._size:
-            self._marked -= self._times.popleft()[1]
-
-
 class Streak:
     """Failures after which nobody passed who began when the first of them did, or later.
 
@@ -150,3 +133,27 @@ class Streak:
         if ends:
             self.clear()
         return ends
+
+
+class Asks:
+    """Whether the vendor's wish to wait is for one record, or for everybody.
+
+    For everybody: two in a row with nothing accepted between, or surely more than a small share of all posts.
+    """
+
+    __slots__ = ("_asked", "_in_a_row")
+
+    def __init__(self, span: float) -> None:
+        self._asked = Window(span)
+        self._in_a_row = False
+
+    def accepted(self) -> None:
+        """A post was accepted."""
+        self._in_a_row = False
+
+    def asked(self, now: float, posts: int) -> bool:
+        """One more of the `posts` in the last span was asked to wait; whether everybody is meant."""
+        in_a_row, self._in_a_row = self._in_a_row, True
+        self._asked.add(now, marked=True)
+        asked = self._asked.counts(now).marked
+        return in_a_row or (asked > _FEW_ASKS and Counts(max(posts, asked), asked).surely_above(_ASKS_FOR_ALL))

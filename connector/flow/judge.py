@@ -14,7 +14,7 @@ from connector.core.outcome import Delivered, Fate, Outcome
 from connector.core.retry_after import seconds_of
 from connector.core.suspects import Suspects
 from connector.core.tries import Intervals, Tried, Tries
-from connector.core.window import Recent, Streak
+from connector.core.window import Asks, Streak, Window
 from connector.flow.assignment import Delivery
 from connector.flow.brake import Brake, BrakeRules
 from connector.flow.gate import Gate
@@ -32,11 +32,16 @@ and a hold ends within an hour of what it is for. Without a hold its retry would
 the vendor's advice of 15 minutes."""
 
 
-class EndpointRules(NamedTuple):
-    """The endpoint counts as down when of the last `minimum` posts, all within `window` seconds, `share` failed.
+_TRICKLE = 3
+"""An endpoint where some posts passed counts as down altogether after so many times the minimum of tries in vain: where
+one in twenty passes, 60 tries find one in 95 % of all holds."""
 
-    And when so many failed, all that were under way are answered, and nobody passed who was posted after the first of
-    them: late answers from before do not keep it from being noticed.
+
+class EndpointRules(NamedTuple):
+    """The endpoint counts as down when `minimum` posts in a row failed, all that were under way are answered, and none
+    passed that was posted after the first of them; unless so many may fail by chance, as the others did.
+
+    And when of all posts of the last `window` seconds, `minimum` or more, surely the `share` failed.
     """
 
     window: float
@@ -80,7 +85,10 @@ class Judge:
         self.brake = Brake(
             rules.brake, rules.canary, holds, clock, events, chance, put_back=put_back, on_change=on_change
         )
-        self._answers = Recent(rules.endpoint.minimum, rules.endpoint.window)
+        self._posts = Window(rules.endpoint.window)
+        self._asks = Asks(rules.endpoint.window)
+        # Accepted posts since a hold was left: few of them show that only some pass.
+        self._passed_since = rules.endpoint.minimum
         self._streak = Streak(rules.endpoint.window)
         self._suspects: Suspects[Delivery] = Suspects()
         self._alone: dict[Delivery, asyncio.TimerHandle] = {}
@@ -101,7 +109,9 @@ class Judge:
         if destination is SETTLED:
             now = self._accepted_at = delivery.began + delivery.post_seconds
             self._gate.answered(delivery)
-            self._answers.add_unmarked(now)
+            self._posts.add(now, marked=False)
+            self._asks.accepted()
+            self._passed_since += 1
             self.brake.passed(now)
             if self._holds.active or self._suspects or self._streak:
                 self._passes(delivery, probed)
@@ -189,7 +199,7 @@ class Judge:
     ) -> Destination | None:
         if outcome.fate is Fate.RETRY:
             return self._failed(delivery, destination, outcome)
-        self._answers.add_unmarked(self._clock.monotonic())
+        self._posts.add(self._clock.monotonic(), marked=False)
         self._ends_streak(delivery)
         if probed:
             self._end("endpoint", delivery)
@@ -215,10 +225,10 @@ class Judge:
 
     def _failed(self, delivery: Delivery, destination: Destination, outcome: Outcome) -> Destination | None:
         now = self._clock.monotonic()
-        self._answers.add(now, marked=True)
-        self._pause_for(outcome)
-        self._look_at_endpoint(outcome, self._streak.failed(delivery.began, now), now)
-        if "endpoint" in self._holds and outcome.delivered is not Delivered.MAYBE:
+        self._posts.add(now, marked=True)
+        self._pause_for(outcome, now)
+        suspected = self._look_at_endpoint(outcome, self._streak.failed(delivery.began, now), now)
+        if (suspected or "endpoint" in self._holds) and outcome.delivered is not Delivered.MAYBE:
             # Not in the retry topic, record by record; a record that may have been delivered counts that in its copy.
             delivery.tries = 0
             return KEEP
@@ -253,29 +263,35 @@ class Judge:
             tries.at_once(now)
         self._holds.enter("deployment", Reason(outcome.code, outcome.why, outcome.remedy, details), tries)
 
-    def _look_at_endpoint(self, outcome: Outcome, failures: int, now: float) -> None:
-        """See whether it is down; first wait for what is under way, when there may be somebody who passes."""
-        rules = self._rules.endpoint
-        if (share := self._answers.share(now)) >= rules.share:
-            self._hold_endpoint(outcome, f"of the last {rules.minimum} posts {share:.0%} failed", now)
-        elif failures >= rules.minimum:
-            if self._gate.under_way:
-                self._gate.drain()
-            else:
+    def _look_at_endpoint(self, outcome: Outcome, failures: int, now: float) -> bool:
+        """See whether it is down, or seems to be: then what is under way is waited for, as somebody may pass."""
+        rules, counts = self._rules.endpoint, self._posts.counts(now)
+        if counts.total >= rules.minimum and counts.surely_above(rules.share):
+            what = f"of the last {counts.total} posts {counts.share:.0%} failed"
+            self._hold_endpoint(outcome, what, now, some_pass=failures < counts.marked)
+        elif failures >= rules.minimum and not counts.explains(failures):
+            if not self._gate.under_way:
                 self._hold_endpoint(outcome, f"the last {failures} posts failed", now)
+                return False
+            self._gate.drain()
+            return True
+        return False
 
     def _ends_streak(self, delivery: Delivery) -> None:
         doubted = len(self._streak) >= self._rules.endpoint.minimum
         if self._streak.passed(delivery.began) and doubted and not self._holds.active:
             self._gate.begin_anew()
 
-    def _hold_endpoint(self, outcome: Outcome, what: str, now: float) -> None:
+    def _hold_endpoint(self, outcome: Outcome, what: str, now: float, *, some_pass: bool = False) -> None:
+        rules = self._rules.endpoint
         reason = Reason(outcome.code, f"{what}; the last: {outcome.why}", outcome.remedy, {"status": outcome.status})
-        self._holds.enter("endpoint", reason, Tries(self._rules.endpoint.probes, now, self._chance()))
+        trickle = _TRICKLE * rules.minimum if some_pass or self._passed_since < rules.minimum else 0
+        self._holds.enter("endpoint", reason, Tries(rules.probes, now, self._chance(), trickle=trickle))
 
-    def _pause_for(self, outcome: Outcome) -> None:
+    def _pause_for(self, outcome: Outcome, now: float) -> None:
+        """A wish to wait that is meant for everybody; one record alone waits in its place, with its end user."""
         seconds = seconds_of(outcome.retry_after, self._clock.now_ms(), self._rules.longest_pause)
-        if not seconds:
+        if not seconds or not (self._asks.asked(now, self._posts.counts(now).total) or "retry_after" in self._holds):
             return
         loop = asyncio.get_running_loop()
         ends = loop.time() + seconds
@@ -316,8 +332,10 @@ class Judge:
         if kind == "brake":
             self.brake.end()
             return
-        self._answers.clear()
+        self._posts.clear()
         self._streak.clear()
+        if kind == "endpoint":
+            self._passed_since = 0
         self._spare_none()
         self._gate.begin_anew()
         self._holds.leave(kind)

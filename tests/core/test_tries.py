@@ -77,3 +77,14 @@ def test_what_was_never_tried_comes_before_what_was_tried_long_ago() -> None:
     tried.note(B, "0B")
     candidates = [(B, "0B"), (A, "0A"), (B, "0C"), (C, "0C")]
     assert sorted(candidates, key=lambda one: tried.rank(*one)) == [(C, "0C"), (B, "0C"), (A, "0A"), (B, "0B")]
+
+
+def test_a_trickle_tries_three_at_a_time_at_waits_that_do_not_grow_until_it_is_in_vain() -> None:
+    """Then it goes on one by one at growing waits, as for an endpoint where nothing passes."""
+    tries = Tries(Intervals(2.0, 30.0), 0.0, 0.5, trickle=6)
+    now, seen = 0.0, []
+    for _ in range(9):
+        seen.append(tries.due - now)
+        now = tries.due
+        tries.failed(now, now, 0.5)
+    assert seen == [2.0, 0.0, 0.0, 2.0, 0.0, 0.0, 2.0, 4.0, 8.0]

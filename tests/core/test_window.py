@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connector.core.window import Counts, Streak, Window
+from connector.core.window import Asks, Counts, Streak, Window
 
 SPAN = 10.0
 happenings = st.lists(st.tuples(st.floats(0, 4), st.booleans()), max_size=60)
@@ -70,3 +71,50 @@ def test_failures_that_take_their_time_are_a_streak_and_those_that_lie_apart_are
     slow, apart = Streak(SPAN), Streak(SPAN)
     assert [slow.failed(30.0 * n, 30.0 * n + 30) for n in range(20)] == list(range(1, 21))
     assert [apart.failed(3.0 * n, 3.0 * n) for n in range(8)] == [1, 2, 3, 4, 1, 2, 3, 4]
+
+
+@given(st.integers(0, 400), st.integers(0, 400), st.floats(0.01, 1))
+def test_what_is_surely_above_a_share_is_above_it_and_stays_so_with_more_of_the_same(
+    marked: int, others: int, share: float
+) -> None:
+    counts = Counts(marked + others, marked)
+    if counts.surely_above(share):
+        assert counts.share >= share
+        assert Counts(2 * counts.total, 2 * counts.marked).surely_above(share)
+
+
+def test_of_few_happenings_hardly_anything_is_sure() -> None:
+    assert not Counts(20, 18).surely_above(0.9)
+    assert not Counts(100, 90).surely_above(0.9)
+    assert Counts(600, 570).surely_above(0.9)
+    assert not Counts(0, 0).surely_above(0.01)
+
+
+def test_a_run_is_explained_by_others_of_which_so_many_are_marked_too() -> None:
+    """Twenty failures in a row are nothing special where six of ten fail, and sixty are."""
+    assert Counts(320, 200).explains(20)
+    assert not Counts(360, 240).explains(60)
+    assert not Counts(320, 20).explains(20)
+    assert not Counts(30, 28).explains(20)  # too few others to tell
+    assert not Counts(20, 18).explains(30)  # some of the run are older than what is counted
+
+
+def test_one_who_is_asked_to_wait_is_not_everybody_and_two_in_a_row_are() -> None:
+    asks = Asks(SPAN)
+    assert not asks.asked(0.0, posts=1)
+    asks.accepted()
+    assert not asks.asked(1.0, posts=3)
+    assert asks.asked(2.0, posts=4)
+
+
+@pytest.mark.parametrize(("every", "all_are_meant"), [(100, False), (40, False), (8, True), (3, True)])
+def test_a_share_that_is_asked_to_wait_is_everybody(every: int, all_are_meant: bool) -> None:
+    """One or two and a half per cent are not, an eighth is."""
+    asks = Asks(SPAN)
+    said = []
+    for n in range(1, 1001):
+        if n % every:
+            asks.accepted()
+        else:
+            said.append(asks.asked(n / 100, posts=n))
+    assert any(said) == all_are_meant

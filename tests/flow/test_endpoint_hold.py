@@ -24,6 +24,7 @@ from tests.flow.stage import (
     MAIN,
     PERMANENT,
     RETRY,
+    TEMPORARY,
     Connector,
     ScriptedVendor,
     always,
@@ -349,3 +350,39 @@ async def test_one_lonely_event_is_retried_by_the_topic(clock: VirtualClock) -> 
         assert connector.count("holds") == 0
         assert len(values(kafka, RETRY)) == 1
         assert vendor.posted == [number(0)] * 8
+
+
+@pytest.mark.parametrize(("rate", "share"), [(10, 0.6), (60, 0.6), (60, 0.8)])
+def test_a_partial_outage_is_no_full_stop(rate: int, share: float) -> None:
+    """What the vendor would accept is accepted in time while 1010 answers the rest, which the retry topic takes."""
+
+    @run_virtual
+    async def scene(clock: VirtualClock) -> None:
+        chance, kafka = Random(7), broker(clock)
+        would_fail = {number(n): chance.random() < share for n in range(rate * 120)}
+        vendor = ScriptedVendor(lambda who, _before: TEMPORARY if would_fail[who] else ACCEPTED)
+        async with running(Connector(kafka, vendor, clock, limits=LIMITS._replace(in_flight=32))) as connector:
+            for n in range(rate * 120):
+                feed(kafka, event(n), n % 2)
+                await asyncio.sleep(1 / rate)
+            acceptable = list(would_fail.values()).count(False)
+            accepted = connector.count("records_accepted")
+            assert accepted >= 0.9 * acceptable
+            assert len(vendor.posted) - accepted <= share / (1 - share) * accepted * 1.2
+            assert connector.count("holds") == 0
+
+    scene()
+
+
+@run_virtual
+async def test_where_nearly_all_fails_the_hold_is_left_by_a_trickle(clock: VirtualClock) -> None:
+    """One of twenty passes: three records are tried every 2 s, not one at growing waits, and what passes flows on."""
+    chance, kafka = Random(3), broker(clock)
+    vendor = ScriptedVendor(lambda _who, _before: ACCEPTED if chance.random() < 0.05 else UNAVAILABLE)
+    for n in range(20_000):
+        feed(kafka, event(n), n % 2)
+    async with running(Connector(kafka, vendor, clock, limits=LIMITS._replace(in_flight=32))) as connector:
+        await asyncio.sleep(900)
+        _, *others = (float(str(line["seconds"])) for line in connector.log if line["event"] == "hold_left")
+        assert len(others) >= 10
+        assert sum(others) / len(others) < 25  # one by one, at growing waits, it takes minutes

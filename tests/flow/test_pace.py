@@ -6,6 +6,7 @@ import asyncio
 from collections import Counter
 from email.utils import formatdate
 from itertools import pairwise
+from random import Random
 
 import pytest
 
@@ -165,6 +166,25 @@ def test_what_the_vendor_asks_for_is_a_pause_of_the_process(status: int, as_date
                 assert list(dict.fromkeys(mine)) == sorted(set(mine))
 
     scene()
+
+
+@run_virtual
+async def test_one_who_is_asked_to_wait_does_not_stop_the_others(clock: VirtualClock) -> None:
+    """One answer of a hundred: its end user waits as long as it says, and nobody else."""
+    chance, kafka, vendor = Random(5), broker(clock), Vendor(clock)
+    unlucky = {number(n) for n in range(3600) if chance.random() < 0.01}
+    busy = Reply(429, None, b"", retry_after="1")
+    vendor.script = lambda who, before: busy if who in unlucky and not before else ACCEPTED
+    async with running(Connector(kafka, vendor, clock)) as connector:
+        for n in range(3600):
+            feed(kafka, event(n), n % 2)
+            await asyncio.sleep(1 / 60)
+        assert connector.count("records_accepted") >= 3500
+        await asyncio.sleep(5)
+        assert connector.count("records_accepted") == 3600
+        for who in unlucky:
+            first, second = (at for posted, at in zip(vendor.posted, vendor.at, strict=True) if posted == who)
+            assert second - first >= 1
 
 
 @run_virtual

@@ -106,6 +106,21 @@ class TestPassword:
         assert len(connector.lines("hold_left")) == 1
 
 
+async def test_a_partial_outage_is_no_full_stop(stage: Stage) -> None:
+    """Six of ten answers are 1010: what the vendor would accept is accepted at once, the retry topic has the others."""
+    count = 2000
+    stage.create_topics(partitions=2)
+    stage.scenario(rules=[{"when": {"share": 0.6}, "do": {"kind": "reject", "cause": "temporary"}}])
+    stage.produce_events(event(f"e-{n}", n) for n in range(count))
+    connector = _connector(stage, retry={"delay": "15m", "window": "24h"})
+    await connector.start()
+    metrics = await connector.shows(records_taken_total=count, records_in_hand=0)
+    assert metrics["records_accepted_total"] >= 0.35 * count
+    assert stage.simulator.ledger.answers["temporary"] <= 2.5 * metrics["records_accepted_total"]
+    assert connector.lines("hold_entered") == []
+    assert await connector.stop() == 0
+
+
 async def test_partitions_that_come_during_a_hold_are_held(stage: Stage, tmp_path: Path) -> None:
     """Of a process that is held and stops: not one more post with a password that is known to be wrong."""
     secret = Mount(tmp_path / "secret", password=PASSWORD)

@@ -153,24 +153,44 @@ async def test_the_brake_stops_mass_dead_lettering_until_a_command_lets_it_go(st
     assert len(connector.lines("hold_entered")) == 1
 
 
-async def test_what_the_vendor_asks_for_is_a_pause_of_the_process(stage: Stage) -> None:
+async def test_what_the_vendor_asks_for_twice_in_a_row_is_a_pause_of_the_process(stage: Stage) -> None:
     """All wait for as long as its `Retry-After` says; nobody goes to the retry topic for it."""
+    marks, connector = await _turned_away(stage, 2)
+    waited = _at(stage)[2] - _at(stage)[1]
+    assert waited >= _PAUSE
+    assert [line["kind"] for line in connector.lines("hold_entered")] == ["retry_after"]
+    assert len(_at(stage)) == len(marks) + 2
+
+
+async def test_one_who_is_asked_to_wait_does_not_stop_the_others(stage: Stage) -> None:
+    """It waits in its place, and its end user's later events with it; nobody else does."""
+    marks, connector = await _turned_away(stage, 1)
+    at = _at(stage)
+    assert at[-1] - at[0] >= _PAUSE
+    assert at[-2] - at[0] < _PAUSE
+    assert connector.lines("hold_entered") == []
+    assert len(at) == len(marks) + 1
+
+
+_PAUSE = 2
+"""Seconds that the vendor asks to wait."""
+
+
+async def _turned_away(stage: Stage, count: int) -> tuple[list[str], ConnectorProcess]:
+    """The first so many posts of all are asked to wait; all end well."""
     stage.create_topics(partitions=2)
-    seconds = 2
-    too_many = {"kind": "too_many", "retry_after": seconds}
-    stage.scenario(rules=[{"when": {"first": 1, "of": "all"}, "do": too_many}])
+    too_many = {"kind": "too_many", "retry_after": _PAUSE}
+    stage.scenario(rules=[{"when": {"first": count, "of": "all"}, "do": too_many}])
     marks = [f"e-{n}" for n in range(30)]
     for n, mark in enumerate(marks):
         _produce(stage, n % 2, mark)
     connector = stage.connector()
     await connector.start()
     await _accepted(stage, *marks)
-    first, second = _at(stage)[:2]
-    assert second - first >= seconds
     metrics = await connector.shows(records_in_hand=0)
     assert (metrics["records_retried_total"], metrics["records_dead_lettered_total"]) == (0, 0)
-    assert [line["kind"] for line in connector.lines("hold_entered")] == ["retry_after"]
     assert await connector.stop() == 0
+    return marks, connector
 
 
 async def test_two_processes_keep_the_rate_of_the_deployment_together(stage: Stage) -> None:
