@@ -19,7 +19,8 @@ from connector.core.record import Partition
 from connector.core.settled_map import BOUND, read
 from connector.core.signals import Commit
 from connector.edge.kafka_admin import AdminError
-from connector.edge.kafka_groups import Extent, KafkaGroups
+from connector.edge.kafka_bounds import Bounds, Look
+from connector.edge.kafka_groups import KafkaGroups
 
 _LARGEST_OFFSET = 2**63 - 1
 
@@ -57,7 +58,7 @@ def export(file: ConfigFile, group: GroupName = "") -> None:
     settings = load_without_password(file, os.environ)
     name = group or settings.kafka.group_id
     try:
-        committed = KafkaGroups(kafka_properties(settings.kafka)).committed(name)
+        committed = KafkaGroups(kafka_properties(settings.kafka)).all_committed(name)
     except AdminError as error:
         raise _unanswered(error) from None
     places = [
@@ -77,22 +78,22 @@ def set_offsets(
 ) -> None:
     """Commit the offsets of a file for the group, which must be stopped. Partitions that the file leaves out stay.
 
-    Says for each partition how many records would be posted again, or never. Exit code 1 when the group has members
-    or the brokers refuse.
+    Says for each partition how many records would be posted again, or never, as far as the brokers tell. Exit code 1
+    when the group has members or the brokers refuse.
     """
     settings = load_without_password(file, os.environ)
     name = group or settings.kafka.group_id
     wanted = _read(source)
     try:
         groups = KafkaGroups(kafka_properties(settings.kafka))
-        found, committed, extents = groups.group(name), groups.committed(name), groups.extents(list(wanted))
-        for text in changes(wanted, committed, extents):
+        found, committed, told = groups.group(name), groups.committed(name, wanted), groups.look(wanted)
+        for text in changes(wanted, committed, told):
             typer.echo(text)
         if found is not None and found.members:
             typer.echo(f"group {name} has {found.members} members: stop them all first", err=True)
             raise typer.Exit(1)
-        if missing := sorted(set(wanted) - set(extents)):
-            typer.echo(f"there is no {', '.join(map(str, missing))}: take it out of the file", err=True)
+        if told.absent:
+            typer.echo(f"there is no {', '.join(map(str, sorted(told.absent)))}: take it out of the file", err=True)
             raise typer.Exit(1)
         if not yes:
             typer.echo("nothing was done; --yes does it")
@@ -104,19 +105,23 @@ def set_offsets(
 
 
 def changes(
-    wanted: Mapping[Partition, Commit], committed: Mapping[Partition, Commit], extents: Mapping[Partition, Extent]
+    wanted: Mapping[Partition, Commit], committed: Mapping[Partition, Commit | str], told: Look
 ) -> Iterator[str]:
     """What setting would mean, a line for each partition."""
     for partition, commit in sorted(wanted.items()):
-        extent = extents.get(partition)
-        if extent is None:
+        if partition in told.absent:
             continue
-        before = committed[partition].offset if partition in committed else extent.first
-        yield f"{partition}: {before} → {commit.offset}{_map_of(commit)}: {_meaning(before, commit.offset, extent)}"
+        bounds, before = told.bounds.get(partition), committed.get(partition)
+        unknown = told.unknown.get(partition) if bounds is None else before
+        if bounds is None or isinstance(before, str):
+            yield f"{partition}: ? → {commit.offset}{_map_of(commit)}: what it means is not known now ({unknown})"
+        else:
+            start = bounds.start if before is None else before.offset
+            yield f"{partition}: {start} → {commit.offset}{_map_of(commit)}: {_meaning(start, commit.offset, bounds)}"
 
 
-def _meaning(before: int, after: int, extent: Extent) -> str:
-    first, end = extent
+def _meaning(before: int, after: int, bounds: Bounds) -> str:
+    first, end = bounds
     if after > end:
         return f"beyond the log's end ({end}): kafka.start decides, and the process ends where nothing may be skipped"
     if after < first:

@@ -118,7 +118,8 @@ class View:
         now_ms, lags = self._clock.now_ms(), self._lags()
         for partition, assignment in self._loop.assignments.items():
             since_ms = assignment.oldest_ms()
-            if since_ms is not None and (assignment.open or assignment.queue or lags.get(partition)):
+            # While the lag is unknown something may wait behind what rests.
+            if since_ms is not None and (assignment.open or assignment.queue or lags.get(partition, 1)):
                 yield partition.topic, max(0.0, (now_ms - since_ms) / 1000)
 
     def _lags(self) -> dict[Partition, int]:

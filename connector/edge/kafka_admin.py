@@ -4,25 +4,28 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
 from contextlib import suppress
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple, Self, TypeVar
 
 from confluent_kafka import KafkaError, KafkaException, TopicCollection
 from confluent_kafka.admin import (  # type: ignore[attr-defined]  # the library does not say that it exports these
     AclOperation,
-    AdminClient,
     ConfigResource,
     NewTopic,
     ResourceType,
 )
 
+from connector.edge.kafka_bounds import asking_client
 from connector.edge.kafka_errors import name_of
 
-_SILENT = logging.getLogger("librdkafka.admin")
-_SILENT.addHandler(logging.NullHandler())
-_SILENT.propagate = False  # its errors come back as values, with the client's own words in `detail`
+T = TypeVar("T")
+
+SILENT = logging.getLogger("librdkafka.admin")
+"""For clients of commands."""
+SILENT.addHandler(logging.NullHandler())
+SILENT.propagate = False  # its errors come back as values, with the client's own words in `detail`
 
 _ABSENT = frozenset({KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError.GROUP_ID_NOT_FOUND})
 _LOADING = frozenset({"coordinator_load_in_progress", "coordinator_not_available", "not_coordinator"})
@@ -53,13 +56,15 @@ class Cluster(NamedTuple):
 
 
 class Topic(NamedTuple):
-    """A topic as it is. `configs` and `operations` (READ, WRITE …) are None where we may not see them."""
+    """A topic as it is. `configs` and `operations` (READ, WRITE …) are None where we may not see them; `leaderless` are
+    the partitions that no broker serves now."""
 
     name: str
     partitions: int
     replication_factor: int
     configs: Mapping[str, str] | None
     operations: frozenset[str] | None
+    leaderless: tuple[int, ...] = ()
 
 
 class TopicPlan(NamedTuple):
@@ -79,14 +84,14 @@ class KafkaAdmin:
         self._timeout = timeout
         self._last_words = ""
         try:
-            self._client = AdminClient(dict(properties) | {"error_cb": self._hear}, logger=_SILENT)
+            self._client = asking_client({**properties, "error_cb": self._hear}, SILENT)
         except KafkaException as raised:
             raise AdminError.of(raised.args[0]) from None
 
     def cluster(self) -> Cluster:
         """Who answers. Raises AdminError."""
         try:
-            # Not `describe_cluster`: librdkafka 2.16 aborts the process when the answer names no broker.
+            # Not `describe_cluster`, on whose answer librdkafka 2.16.0 can abort the process.
             found = self._client.list_topics(timeout=self._timeout)
         except KafkaException as raised:
             raise self._refusal(raised.args[0]) from None
@@ -107,6 +112,7 @@ class KafkaAdmin:
             min((len(partition.replicas) for partition in found.partitions), default=0),
             self._configs(ResourceType.TOPIC, name),
             _operations(found.authorized_operations),
+            tuple(partition.id for partition in found.partitions if partition.leader is None),
         )
 
     def create(self, plan: TopicPlan) -> None:
@@ -126,19 +132,8 @@ class KafkaAdmin:
 
     def group_operations(self, group_id: str) -> frozenset[str] | None:
         """What we may do with the group; None when the brokers do not know it yet or do not say. Raises AdminError."""
-        deadline = time.monotonic() + self._timeout
-        while True:
-            asked = self._client.describe_consumer_groups(
-                [group_id], include_authorized_operations=True, request_timeout=self._timeout
-            )
-            try:
-                return _operations(self._answer(asked[group_id]).authorized_operations)
-            except AbsentError:
-                return None
-            except AdminError as error:
-                if error.code not in _LOADING or time.monotonic() > deadline:
-                    raise
-            time.sleep(_LOADING_PAUSE)
+        found = self._described(group_id)
+        return None if found is None else _operations(found.authorized_operations)
 
     def rebalance_protocols(self, broker: int) -> frozenset[str] | None:
         """The group protocols that a broker offers; empty before 3.7, None when we may not see its settings."""
@@ -146,6 +141,31 @@ class KafkaAdmin:
         if configs is None:
             return None
         return frozenset(name.strip() for name in configs.get(_REBALANCE_PROTOCOLS, "").split(",") if name.strip())
+
+    def _described(self, group_id: str) -> Any:
+        """The library's description of a group; None when the brokers know none of that name."""
+
+        def ask() -> Any:
+            asked = self._client.describe_consumer_groups(
+                [group_id], include_authorized_operations=True, request_timeout=self._timeout
+            )
+            return self._answer(asked[group_id])
+
+        try:
+            return self._once_loaded(ask)
+        except AbsentError:
+            return None
+
+    def _once_loaded(self, ask: Callable[[], T]) -> T:
+        """The answer of a group's coordinator, asked again while it is not there yet."""
+        deadline = time.monotonic() + self._timeout
+        while True:
+            try:
+                return ask()
+            except AdminError as error:
+                if error.code not in _LOADING or time.monotonic() > deadline:
+                    raise
+            time.sleep(_LOADING_PAUSE)
 
     def _configs(self, kind: ResourceType, name: str) -> Mapping[str, str] | None:
         resource = ConfigResource(kind, name)

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
-from confluent_kafka.admin._listoffsets import OffsetSpec
+from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, KafkaException, TopicPartition
 
 from connector.core.record import Partition
 from connector.core.signals import Commit
-from connector.edge.kafka_admin import AbsentError, AdminError, KafkaAdmin
-
-_NO_LEADERS = "noent"
-"""What the client says when it finds none of the partitions that it was asked for."""
+from connector.edge.kafka_admin import SILENT, AbsentError, AdminError, KafkaAdmin
+from connector.edge.kafka_bounds import Look, look
+from connector.edge.kafka_errors import name_of
 
 
 class Group(NamedTuple):
@@ -25,44 +23,71 @@ class Group(NamedTuple):
     names: frozenset[str]
 
 
-class Extent(NamedTuple):
-    """The first offset that a log still has, and the one after its last."""
-
-    first: int
-    end: int
-
-
 class KafkaGroups(KafkaAdmin):
-    """Questions about groups, and the one thing that changes them. Every method raises AdminError."""
+    """Questions about groups, and the one thing that changes them. Every method but `look` raises AdminError."""
+
+    def __init__(self, properties: Mapping[str, Any], timeout: float = 10.0) -> None:
+        """As KafkaAdmin."""
+        super().__init__(properties, timeout)
+        self._properties = dict(properties)
 
     def group(self, name: str) -> Group | None:
         """The group, or None when the brokers know none of that name."""
-        asked = self._client.describe_consumer_groups([name], request_timeout=self._timeout)
-        try:
-            found = self._answer(asked[name])
-        except AbsentError:
+        found = self._described(name)
+        if found is None:
             return None
         names = frozenset(member.group_instance_id for member in found.members if member.group_instance_id)
         return None if found.state.name == "DEAD" else Group(found.state.name, len(found.members), names)
 
-    def committed(self, name: str) -> dict[Partition, Commit]:
+    def all_committed(self, name: str) -> dict[Partition, Commit]:
         """All that the group has committed, with its metadata; nothing for a group that is not there."""
-        asked = self._client.list_consumer_group_offsets(
-            [ConsumerGroupTopicPartitions(name)], request_timeout=self._timeout
-        )
+
+        def ask() -> list[TopicPartition]:
+            asked = self._client.list_consumer_group_offsets(
+                [ConsumerGroupTopicPartitions(name)], request_timeout=self._timeout
+            )
+            return list(self._answer(asked[name]).topic_partitions)
+
         try:
-            found = self._answer(asked[name]).topic_partitions
+            found = self._once_loaded(ask)
         except AbsentError:
             return {}
         return {
             Partition(tp.topic, tp.partition): Commit(tp.offset, tp.metadata or "") for tp in found if tp.offset >= 0
         }
 
-    def extents(self, partitions: Collection[Partition]) -> dict[Partition, Extent]:
-        """Where the logs of these partitions begin and end; one that is not there is left out."""
-        specs = (OffsetSpec.earliest(), OffsetSpec.latest())  # type: ignore[no-untyped-call]  # its stub lacks the return type
-        first, end = (self._offsets(partitions, spec) for spec in specs)
-        return {each: Extent(first[each], end[each]) for each in partitions if each in first and each in end}
+    def committed(self, name: str, partitions: Collection[Partition]) -> dict[Partition, Commit | str]:
+        """What the group has committed for these partitions, or the name of the error for which that is not known.
+
+        Those without a commit are left out.
+        """
+        native = [TopicPartition(each.topic, each.number) for each in partitions]
+        try:
+            consumer = Consumer({**self._properties, "group.id": name}, logger=SILENT)
+        except KafkaException as raised:
+            raise AdminError.of(raised.args[0]) from None
+
+        def ask() -> list[TopicPartition]:
+            try:
+                return consumer.committed(native, timeout=self._timeout) if native else []
+            except KafkaException as raised:
+                raise AdminError.of(raised.args[0]) from None
+
+        try:
+            found = self._once_loaded(ask)
+        finally:
+            consumer.close()
+        return {
+            Partition(tp.topic, tp.partition): Commit(tp.offset, tp.metadata or "")
+            if tp.error is None
+            else name_of(tp.error)
+            for tp in found
+            if tp.error is not None or tp.offset >= 0
+        }
+
+    def look(self, partitions: Collection[Partition]) -> Look:
+        """Where the logs of these partitions begin and end, as far as the brokers tell."""
+        return look(self._client, partitions, self._timeout)
 
     def set(self, name: str, offsets: Mapping[Partition, Commit]) -> None:
         """Commit for a group without members, which the brokers refuse otherwise."""
@@ -75,16 +100,3 @@ class KafkaGroups(KafkaAdmin):
         for answered in self._answer(asked[name]).topic_partitions:
             if answered.error is not None:
                 raise AdminError.of(answered.error)
-
-    def _offsets(self, partitions: Collection[Partition], spec: OffsetSpec) -> dict[Partition, int]:
-        native = {TopicPartition(each.topic, each.number): spec for each in partitions}
-        if not native:
-            return {}
-        found: dict[Partition, int] = {}
-        for tp, asked in self._client.list_offsets(native, request_timeout=self._timeout).items():
-            try:
-                found[Partition(tp.topic, tp.partition)] = self._answer(asked).offset
-            except AdminError as error:
-                if not isinstance(error, AbsentError) and error.code != _NO_LEADERS:
-                    raise
-        return found

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Collection, Mapping
 from concurrent.futures import Future
 from typing import NamedTuple, TypeVar
 
-from confluent_kafka import KafkaException, TopicCollection, TopicPartition
-from confluent_kafka.admin import (  # type: ignore[attr-defined]  # the library does not say that it exports these
-    AdminClient,
-    ClusterMetadata,
-)
-from confluent_kafka.admin._listoffsets import OffsetSpec
+from confluent_kafka import KafkaException, TopicCollection
 
 from connector.core.record import Partition
 from connector.core.settled_map import LogIdentity
+from connector.edge.kafka_bounds import asking_client, look
 from connector.edge.kafka_topics import NO_TOPIC_ID
 
 _T = TypeVar("_T")
@@ -39,34 +34,36 @@ class Log(NamedTuple):
 class LogIdentities:
     """Asks by a client of its own, since it is asked inside the consumer's callbacks. Calls block.
 
-    Everything is asked anew for each assignment: a topic that was created anew has a new id. `describe_cluster` is not
-    asked: librdkafka 2.16 aborts the process when the answer names no broker, as while the only one is fenced.
+    Everything is asked anew for each assignment: a topic that was created anew has a new id.
     """
 
     def __init__(self, properties: Mapping[str, str | int | float]) -> None:
         """`properties` are librdkafka's for the connection."""
-        self.admin = AdminClient(dict(properties), logger=logging.getLogger("librdkafka"))
+        self.admin = asking_client(properties)
 
     def ask(self, topic: str) -> None:
         """See whether the brokers answer at all, without waiting; by asking for this topic, which need not exist."""
         self._asked_at, self._asked_for = time.monotonic(), topic
         self._greeting = self.admin.describe_topics(TopicCollection([topic]), request_timeout=_ANSWER)[topic]
 
-    def of(self, partitions: Collection[Partition], *, urgent: bool) -> Mapping[Partition, Log]:
-        """The logs of these partitions as far as Kafka tells; `urgent`: a map that is there can be used with it only.
+    def of(self, partitions: Collection[Partition], *, urgent: Collection[Partition]) -> Mapping[Partition, Log]:
+        """The logs of these partitions as far as Kafka tells; `urgent`: those that have a map, of no use without it.
 
-        At most 15 s; without `urgent` what is left of 2 s where nothing was answered yet, and no new try after 2 s.
+        At most 15 s; without `urgent` ones what is left of 2 s where nothing was answered yet, and no try after 2 s.
         Raises KafkaException when the client itself is of no use.
         """
         now = time.monotonic()
-        deadline, tries_until = now + _URGENT, now + (_URGENT if urgent else _PATIENCE)
+        deadline, patience = now + _URGENT, now + _PATIENCE
         if not partitions or not self._answers(_URGENT if urgent else self._asked_at + _PATIENCE - now):
             return {}
         found: dict[Partition, Log] = {}
         while True:
             more, failed = self._look(set(partitions) - set(found), min(_ANSWER, deadline - time.monotonic()))
             found |= more
-            if not (failed or urgent) or len(found) == len(partitions) or time.monotonic() + _PAUSE > tries_until:
+            waits = any(partition not in found for partition in urgent)
+            if not (failed or waits) or len(found) == len(partitions):
+                return found
+            if time.monotonic() + _PAUSE > (deadline if waits else patience):
                 return found
             time.sleep(_PAUSE)
 
@@ -87,31 +84,22 @@ class LogIdentities:
 
     def _look(self, partitions: Collection[Partition], seconds: float) -> tuple[dict[Partition, Log], bool]:
         """What is told of them, and whether any question failed: of a topic that is new no leader may be known yet."""
-        latest = {TopicPartition(p.topic, p.number): OffsetSpec.latest() for p in partitions}  # type: ignore[no-untyped-call]  # its stub lacks the return type
-        names = TopicCollection(sorted({partition.topic for partition in partitions}))
-        found: dict[Partition, Log] = {}
-        failed = False
         deadline = time.monotonic() + max(seconds, 0.0)
-        try:
-            topics = self.admin.describe_topics(names, request_timeout=seconds)
-            ends = self.admin.list_offsets(latest, request_timeout=seconds)
-            cluster_id = _cluster_id(self.admin.list_topics(min(topics), timeout=seconds))
-        except (KafkaException, TimeoutError):
-            return found, True
-        for tp, end in ends.items():
+        names = TopicCollection(sorted({partition.topic for partition in partitions}))
+        topics = self.admin.describe_topics(names, request_timeout=max(seconds, 0.0))
+        told = look(self.admin, partitions, seconds)
+        found: dict[Partition, Log] = {}
+        failed = bool(told.unknown or told.absent)
+        for partition, bounds in told.bounds.items():
             try:
-                topic_id = str(_answer(topics[tp.topic], deadline).topic_id)
-                if cluster_id and topic_id != NO_TOPIC_ID:
-                    log = Log(LogIdentity(cluster_id, topic_id), _answer(end, deadline).offset)
-                    found[Partition(tp.topic, tp.partition)] = log
+                topic_id = str(_answer(topics[partition.topic], deadline).topic_id)
             except (KafkaException, TimeoutError):
                 failed = True
+                continue
+            if told.cluster_id and topic_id != NO_TOPIC_ID:
+                found[partition] = Log(LogIdentity(told.cluster_id, topic_id), bounds.end)
         return found, failed
 
 
 def _answer(asked: Future[_T], deadline: float) -> _T:
     return asked.result(max(deadline - time.monotonic(), 0.0))
-
-
-def _cluster_id(metadata: ClusterMetadata) -> str | None:
-    return metadata.cluster_id  # the library types it as never known

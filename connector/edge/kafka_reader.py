@@ -48,6 +48,8 @@ def _expect(consumer: Consumer, partition: Partition, within: float) -> None:
         raise AdminError.of(topic.error)
     if partition.number not in topic.partitions:
         raise AdminError("unknown_partition", f"{partition.topic} has {len(topic.partitions)} partitions")
+    if topic.partitions[partition.number].leader < 0:
+        raise AdminError("leader_not_available", f"no broker serves {partition} now")
 
 
 def _first(consumer: Consumer, deadline: float) -> Message | None:

@@ -72,7 +72,9 @@ class Starts:
         offsets = [tp.offset if tp.offset >= 0 else self._first(consumer, tp) for tp in committed]
         # After the commits were read: of a topic that is created anew in between, the map names the old one.
         self._on_asking(None)
-        logs = self._identities.of([_partition(tp) for tp in committed], urgent=any(tp.metadata for tp in committed))
+        logs = self._identities.of(
+            [_partition(tp) for tp in committed], urgent=[_partition(tp) for tp in committed if tp.metadata]
+        )
         return [
             Start(
                 TopicPartition(tp.topic, tp.partition, offset),
@@ -98,8 +100,7 @@ class Starts:
         return int(end)
 
     def _is_known(self, consumer: Consumer, topic: str) -> bool:
-        # A client of its own: list_topics on the client whose callback this is ends the process (SIGABRT) as soon as
-        # the next callback is served.
+        # A client of its own: librdkafka 2.16.0 does not bear this question on the client whose callback this is.
         asking = Consumer(self._properties, logger=logging.getLogger("librdkafka"))
         try:
             metadata = asking.list_topics(topic, timeout=_LOOK_UP)

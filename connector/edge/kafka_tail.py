@@ -27,8 +27,7 @@ class Tail:
         reading = {"group.id": f"{topic}.tail", "enable.auto.commit": False, "enable.partition.eof": True}
         self._consumer = Consumer(dict(properties) | reading, logger=logging.getLogger("librdkafka"))
         self._next: dict[int, int] = {}
-        # A caller that was cancelled leaves its read running on a thread, and a consumer that is closed under a read
-        # takes the process down with it.
+        # A caller that was cancelled leaves its read running on a thread, and `close` has to wait for it.
         self._in_use = threading.Lock()
         try:
             numbers = self._numbers(topic, time.monotonic() + _ANSWER_SECONDS)

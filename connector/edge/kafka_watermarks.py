@@ -8,23 +8,21 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Collection, Mapping
-from typing import NamedTuple
 
-from confluent_kafka import KafkaException, TopicPartition
+from confluent_kafka import KafkaException
 from confluent_kafka.admin import (  # type: ignore[attr-defined]  # the library does not say that it exports these
-    AdminClient,
     ConfigResource,
     ResourceType,
 )
-from confluent_kafka.admin._listoffsets import OffsetSpec
 
 from connector.core.record import Partition
-from connector.edge.kafka_errors import name_of
+from connector.edge.daemon import in_daemon_thread
+from connector.edge.kafka_bounds import Bounds, asking_client, look
 
 _log = logging.getLogger(__name__)
 
-_EVERY = 10.0
-"""Seconds between two looks: lag is watched over minutes."""
+_EVERY, _AGAIN = 10.0, 2.0
+"""Seconds between two looks: lag is watched over minutes; and after one that did not tell all."""
 
 _RETENTION_EVERY = 600.0
 """Seconds between two looks at retention: it changes by hand."""
@@ -32,21 +30,11 @@ _RETENTION_EVERY = 600.0
 _ANSWER = 10.0
 
 
-class Bounds(NamedTuple):
-    """A log's first offset, and the one after its last."""
-
-    start: int
-    end: int
-
-    def lag(self, position: int) -> int:
-        """Offsets still to be read from `position` on; what retention deleted is not to be read."""
-        return max(0, self.end - max(self.start, position))
-
-
 class Watermarks:
-    """The last known bounds of the log of each of `partitions()`, and the retention of their topics in seconds.
+    """The bounds of the logs of `partitions()`, and the retention of their topics in seconds.
 
-    A topic that keeps its records for ever, or whose settings we may not see, has no retention here.
+    A partition that the last look told nothing of has no bounds here. A topic that keeps its records for ever, or
+    whose settings we may not see, has no retention here.
     """
 
     def __init__(
@@ -55,7 +43,7 @@ class Watermarks:
         partitions: Callable[[], Collection[Partition]],
         on_error: Callable[[str], None],
     ) -> None:
-        self._admin = AdminClient(dict(properties), logger=logging.getLogger("librdkafka"))
+        self._admin = asking_client(properties)
         self._partitions = partitions
         self._on_error = on_error
         self.bounds: dict[Partition, Bounds] = {}
@@ -65,44 +53,34 @@ class Watermarks:
     async def run(self) -> None:
         """Look again and again, until cancelled."""
         while True:
+            is_complete = False
             try:
-                await self._look()
+                is_complete = await self._look()
             except Exception:  # whatever it is, lag is worth another look and never the process
                 _log.exception("watermarks_fault")
                 self._on_error("watermarks_fault")
-            await asyncio.sleep(_EVERY)
+            await asyncio.sleep(_EVERY if is_complete else _AGAIN)
 
-    async def _look(self) -> None:
+    async def _look(self) -> bool:
         partitions = list(self._partitions())
-        ends = await self._offsets(partitions, OffsetSpec.latest())  # type: ignore[no-untyped-call]  # its stub lacks it
-        starts = await self._offsets(partitions, OffsetSpec.earliest())  # type: ignore[no-untyped-call]  # likewise
-        self.bounds = {p: Bounds(starts[p], ends[p]) for p in partitions if p in starts and p in ends}
-
-        for topic in {partition.topic for partition in partitions}:
+        told = await in_daemon_thread(lambda: look(self._admin, partitions, _ANSWER))
+        self.bounds = told.bounds
+        for code in sorted(set(told.unknown.values())):
+            self._on_error(code)
+        for topic in {partition.topic for partition in told.bounds}:
             await self._look_at_retention(topic, asyncio.get_running_loop().time())
+        return not told.unknown
 
     async def _look_at_retention(self, topic: str, now: float) -> None:
         if now - self._looked_at.get(topic, -_RETENTION_EVERY) < _RETENTION_EVERY:
             return
-        self._looked_at[topic] = now
         resource = ConfigResource(ResourceType.TOPIC, topic)
         try:
             asked = self._admin.describe_configs([resource], request_timeout=_ANSWER)[resource]
             kept = int((await asyncio.wrap_future(asked))["retention.ms"].value)
         except (KafkaException, KeyError):
             return
+        self._looked_at[topic] = now
         self.retention.pop(topic, None)
         if kept > 0:
             self.retention[topic] = kept / 1000
-
-    async def _offsets(self, partitions: Collection[Partition], spec: OffsetSpec) -> dict[Partition, int]:
-        if not partitions:
-            return {}
-        wanted = {TopicPartition(partition.topic, partition.number): spec for partition in partitions}
-        found = {}
-        try:
-            for tp, answer in self._admin.list_offsets(wanted, request_timeout=_ANSWER).items():
-                found[Partition(tp.topic, tp.partition)] = (await asyncio.wrap_future(answer)).offset
-        except KafkaException as raised:
-            self._on_error(name_of(raised.args[0]))
-        return found

@@ -114,7 +114,12 @@ TABLE: tuple[Definition, ...] = (
         "Age of the oldest unsettled record as a share of its topic's retention.ms, the largest of the assigned "
         "partitions: at 1 Kafka deletes what was not posted. 0 without, or where the retention is not known.",
     ),
-    Definition("lag", G, "Records between what is settled and the end of the partition.", _TOPIC_PARTITION),
+    Definition(
+        "lag",
+        G,
+        "Records between what is settled and the end of the partition. No series while that end is not known.",
+        _TOPIC_PARTITION,
+    ),
     Definition("assigned_partitions", G, "Partitions that this process reads."),
     Definition("answers", C, "Answers to posts by class, a post without an answer among them.", (_ANSWER_CODE,)),
     Definition("http_answers", C, "Answers to posts by HTTP status; none: no status line came.", (_STATUS,)),

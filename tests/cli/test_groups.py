@@ -13,7 +13,7 @@ from connector.cli.offsets import changes
 from connector.core.record import Partition
 from connector.core.settled_map import LogIdentity, Run, encode
 from connector.core.signals import Commit
-from connector.edge.kafka_groups import Extent
+from connector.edge.kafka_bounds import Bounds, Look
 from connector.edge.kafka_identity import LogIdentities
 from tests.cli.conftest import Run as Command
 from tests.support.clusters import RealCluster, joined
@@ -34,7 +34,7 @@ class Stage(NamedTuple):
         """What a connector would commit at `base`."""
         identities = LogIdentities({"bootstrap.servers": self.cluster.kafka.bootstrap_servers})
         identities.ask(self.partition.topic)
-        text, _ = encode(base, runs, identities.of([self.partition], urgent=True)[self.partition].identity)
+        text, _ = encode(base, runs, identities.of([self.partition], urgent=[self.partition])[self.partition].identity)
         return text
 
 
@@ -58,7 +58,7 @@ def lines_of(output: str) -> str:
 
 def test_status_shows_a_group_that_has_not_begun(stage: Stage, connector: Command) -> None:
     run = connector("status", "--config", stage.config)
-    assert run.exit_code == 0
+    assert run.exit_code == 0, run.output
     assert f"group {stage.cluster.group}: not known to the brokers" in run.output
     assert f"{stage.partition} none 0 to 10 10 nothing" in lines_of(run.output)
 
@@ -161,7 +161,8 @@ def test_a_file_that_cannot_be_used_is_refused_by_its_field(
 )
 def test_each_change_says_what_it_means(after: int, meaning: str) -> None:
     partition = Partition("t", 0)
-    (line,) = changes({partition: Commit(after, "")}, {partition: Commit(5, "")}, {partition: Extent(2, 10)})
+    told = Look({partition: Bounds(2, 10)})
+    (line,) = changes({partition: Commit(after, "")}, {partition: Commit(5, "")}, told)
     assert meaning in line
 
 

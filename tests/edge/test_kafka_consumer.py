@@ -190,7 +190,7 @@ class _OtherTopicLater(LogIdentities):
         """See whether brokers answer."""
         self._first.ask(topic)
 
-    def of(self, partitions: Collection[Partition], *, urgent: bool) -> Mapping[Partition, Log]:
+    def of(self, partitions: Collection[Partition], *, urgent: Collection[Partition]) -> Mapping[Partition, Log]:
         """The true ones."""
         return self._first.of(partitions, urgent=urgent)
 

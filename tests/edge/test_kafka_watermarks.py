@@ -7,10 +7,12 @@ import asyncio
 import pytest
 
 from connector.core.record import Partition
-from connector.edge.kafka_watermarks import Bounds, Watermarks
+from connector.edge.kafka_bounds import Bounds
+from connector.edge.kafka_identity import Log, LogIdentities
+from connector.edge.kafka_watermarks import Watermarks
 from tests.support.clusters import RealCluster
 from tests.support.deadline import eventually
-from tests.support.kafka_broker import Kafka
+from tests.support.kafka_broker import Kafka, KafkaBroker
 
 
 @pytest.mark.parametrize(
@@ -36,6 +38,27 @@ async def test_bounds_are_those_of_the_broker(kafka: Kafka) -> None:
     await eventually(lambda: watermarks.bounds == {partition: Bounds(0, 3)}, 20, "the bounds are known")
     looking.cancel()
     assert errors == []
+
+
+async def test_after_a_restart_of_the_broker_the_bounds_are_known_again_within_seconds(
+    private_kafka: KafkaBroker,
+) -> None:
+    """A restart raises the epochs of the leaders, and a question that names an old one is refused."""
+    cluster = RealCluster(private_kafka)
+    partition = Partition(cluster.create(), 0)
+    cluster.append(partition, b"before")
+    properties = {"bootstrap.servers": private_kafka.bootstrap_servers}
+    watermarks, identities = Watermarks(properties, lambda: [partition], lambda error: None), LogIdentities(properties)
+    looking = asyncio.create_task(watermarks.run())
+    await eventually(lambda: watermarks.bounds == {partition: Bounds(0, 1)}, 20, "the bounds are known")
+    identities.ask(partition.topic)
+    (before,) = identities.of([partition], urgent=[partition]).values()
+    await asyncio.to_thread(private_kafka.restart)
+    cluster.append(partition, b"after")
+    await eventually(lambda: watermarks.bounds == {partition: Bounds(0, 2)}, 30, "the bounds are known again")
+    looking.cancel()
+    identities.ask(partition.topic)
+    assert identities.of([partition], urgent=[partition]) == {partition: Log(before.identity, 2)}
 
 
 async def test_retention_is_that_of_the_topic_and_none_where_records_are_kept_for_ever(kafka: Kafka) -> None:

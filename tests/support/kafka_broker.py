@@ -90,6 +90,11 @@ class KafkaBroker(Kafka):
         _add(folder / "data" / "meta.properties", {**kept, "node.id": "2"})
         return other
 
+    def create_led_by(self, topic: str, *nodes: int) -> None:
+        """Create a topic with a partition for each of these nodes, each with its only replica there."""
+        wanted = NewTopic(topic, len(nodes), replica_assignment=[[node] for node in nodes])
+        self.admin().create_topics([wanted])[topic].result(_ANSWER_SECONDS)
+
     def create_on_both(self, topic: str) -> None:
         """Create a topic of one partition that this broker leads, and whose records have to be on both."""
         wanted = NewTopic(topic, 1, replica_assignment=[[1, 2]], config={"min.insync.replicas": "2"})

@@ -17,6 +17,7 @@ _NEEDED = {"main": {"READ"}, "retry": {"READ", "WRITE"}, "dead letter": {"WRITE"
 
 def judge_main(main: Topic, window: float) -> Iterator[Finding]:
     """Every check of the main topic; the retry window in seconds."""
+    yield from leaders("main", main)
     yield rights("main", main)
     if main.configs is None:
         yield _invisible("main")
@@ -33,6 +34,7 @@ def judge_main(main: Topic, window: float) -> Iterator[Finding]:
 
 def judge_copy(role: str, topic: Topic, main: Topic, window: float) -> Iterator[Finding]:
     """Every check of a topic that takes copies, beside the main one; the retry window in seconds."""
+    yield from leaders(role, topic)
     yield rights(role, topic)
     if topic.configs is None:
         yield _invisible(role)
@@ -43,6 +45,14 @@ def judge_copy(role: str, topic: Topic, main: Topic, window: float) -> Iterator[
     yield durability(role, topic, main)
     if role == "retry":
         yield partitions(topic, main)
+
+
+def leaders(role: str, topic: Topic) -> Iterator[Finding]:
+    """Partitions that no broker serves: what is in them, or shall go there, waits."""
+    if topic.leaderless:
+        numbers = ", ".join(map(str, topic.leaderless))
+        why = f"no broker serves partition {numbers} of {topic.name}: its records wait"
+        yield Finding(f"{role} topic leaders", Verdict.WARNING, why, "bring back the brokers that have its replicas")
 
 
 def rights(role: str, topic: Topic) -> Finding:
