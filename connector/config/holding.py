@@ -61,8 +61,8 @@ class Brake(Section):
     """When so much goes to the dead letters that something else than the records must be wrong."""
 
     then: Literal["hold", "warn"] = "hold"
-    """`hold` writes no more dead letters until a record passes, or `connector resume --hold brake`; `warn` only says
-    so."""
+    """`hold` keeps records of the classes that became too many in their place, until their share is over or `connector
+    resume --hold brake`; `warn` only says so."""
 
     window: Duration = Field(default=MINUTE, ge=SECOND, le=DAY)
     """Records of the last so long are looked at. What expired does not count."""

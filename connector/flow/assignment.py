@@ -24,6 +24,7 @@ class Delivery:
 
     `posting`: its post was begun (at `began`), and nothing is known of it yet. `tries` counts posts in its place that
     were never sent, or turned away unread; `trials` how often it was tried in a hold, or was a reason for one.
+    `was_kept`: by the brake on dead letters, which does so once.
     """
 
     __slots__ = (
@@ -45,6 +46,7 @@ class Delivery:
         "traceparent",
         "trials",
         "tries",
+        "was_kept",
     )
 
     def __init__(self, assignment: Assignment, record: Record, history: History, headers: Headers) -> None:
@@ -66,6 +68,7 @@ class Delivery:
         self.posting = False
         self.tries = 0
         self.trials = 0
+        self.was_kept = False
 
     @property
     def service_id(self) -> str:

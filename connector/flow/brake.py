@@ -17,6 +17,9 @@ from connector.observe.events import Events
 
 _DISARM = "connector resume --hold brake"
 
+_PART = 0.1
+"""Part of the dead letters of the window that a class must have for the brake to be about it."""
+
 
 class BrakeRules(NamedTuple):
     """The brake is put on at `share` of at least `minimum` dead letters within `window` seconds, or at `rate` of them.
@@ -37,8 +40,11 @@ class BrakeRules(NamedTuple):
 
 
 class Brake:
-    """Keeps dead letters from being written. `tries` are the intervals at which a record is tried meanwhile; `put_back`
-    gives a record its place back, `on_change` is told when posting may go on."""
+    """Keeps dead letters from being written, of the classes that became too many; everything else goes on.
+
+    Only while nothing at all passes does it stop posting: then one record is tried at the intervals of `tries`.
+    `put_back` gives a record its place back, `on_change` is told when posting may go on.
+    """
 
     def __init__(
         self,
@@ -61,6 +67,7 @@ class Brake:
         self._put_back = put_back
         self._on_change = on_change
         self._letters = Window(rules.window)
+        self._of_class: dict[str, Window] = {}
         self._kept: deque[Delivery] = deque()
         self._armed_from = float("-inf")
 
@@ -71,29 +78,33 @@ class Brake:
     def passed(self, now: float) -> None:
         """A record did not become a dead letter."""
         self._letters.add(now, marked=False)
+        if (hold := self._holds["brake"]) is None:
+            return
+        if hold.stops_posting:
+            self._holds.stop_posting("brake", False)
+            self._on_change()
+        if self._is_over(now):
+            self._let_go()
 
     def catch(self, delivery: Delivery, destination: Destination, delivered: Delivered) -> Destination | None:
-        """Where the record goes: not to the dead letters while too many do. None: it waits here."""
-        if not isinstance(destination, ToDeadLetter) or destination.cause.code == EXPIRED:
+        """Where the record goes: not to the dead letters while too many of its class do. None: it waits here."""
+        if not isinstance(destination, ToDeadLetter) or destination.cause.code == EXPIRED or delivery.was_kept:
             return destination
-        now = self._clock.monotonic()
+        now, code = self._clock.monotonic(), destination.cause.code
         self._letters.add(now, marked=True)
+        self._of_class.setdefault(code, Window(self._rules.window)).add(now, marked=True)
         if self._rules.trips(counts := self._letters.counts(now)):
             if now >= self._armed_from:
-                self._put_on(destination, counts, now)
+                self._put_on(delivery, destination, counts, now)
             else:
                 self._disarm(now)
-        if "brake" not in self._holds or delivered is Delivered.MAYBE:
+        if "brake" not in self._holds or delivered is Delivered.MAYBE or not self._is_one_of_many(code, now):
             return destination
-        if delivery.request is not None:
-            return KEEP  # posted again later: its answer was no, and may be another one by then
+        if delivery.request is not None and self._stops_posting(counts):
+            return KEEP  # what was posted is what there is to try
+        delivery.was_kept = True
         self._kept.append(delivery)
         return None
-
-    def end(self) -> None:
-        """A record passed: it is not everybody who becomes a dead letter."""
-        self._letters.clear()
-        self._let_go()
 
     def release(self) -> bool:
         """Let what was kept go to the dead letters, until they are few again; False when it was not on."""
@@ -107,17 +118,49 @@ class Brake:
         """Partitions left: what waits here of them is not ours any more."""
         self._kept = deque(delivery for delivery in self._kept if not delivery.assignment.gone)
 
-    def _put_on(self, destination: ToDeadLetter, counts: Counts, now: float) -> None:
+    def _put_on(self, delivery: Delivery, destination: ToDeadLetter, counts: Counts, now: float) -> None:
         rules, code = self._rules, destination.cause.code
         why = f"{counts.marked} of {counts.total} records became dead letters within {rules.window:g} s"
         if rules.holds:
-            remedy = f"mend the producer, or the classification; or let them go: `{_DISARM}`"
+            place = delivery.record.partition
+            details = {
+                "topic": place.topic,
+                "partition": place.number,
+                "offset": delivery.record.offset,
+                "event_id": delivery.event_id,
+                "service_id": delivery.service_id or None,
+            }
+            shows = (
+                f"connector render --topic {place.topic} --partition {place.number} --offset {delivery.record.offset}"
+            )
+            remedy = f"see one: `{shows}`; mend the producer, or the classification; or let them go: `{_DISARM}`"
             self._holds.enter(
-                "brake", Reason(code, f"{why}; the last: {code}", remedy), Tries(self._tries, now, self._chance())
+                "brake",
+                Reason(code, f"{why}; the last: {code}", remedy, details),
+                Tries(self._tries, now, self._chance()),
+                stops_posting=delivery.request is not None and counts.marked == counts.total,
             )
         else:
             self._disarm(now)
             self._events.brake_warned(code, why)
+
+    def _stops_posting(self, counts: Counts) -> bool:
+        """Whether what is rejected is posted in vain: nothing passed within the window."""
+        stops = counts.marked == counts.total
+        hold = self._holds["brake"]
+        if hold is not None and stops != hold.stops_posting:
+            self._holds.stop_posting("brake", stops)
+        return stops
+
+    def _is_one_of_many(self, code: str, now: float) -> bool:
+        """Whether its class is what the brake is about, and not one of the few that there are on any day."""
+        return self._of_class[code].counts(now).marked >= _PART * self._letters.counts(now).marked
+
+    def _is_over(self, now: float) -> bool:
+        """Whether the share is surely below the bound again, or a whole window had no dead letter."""
+        total, marked = self._letters.counts(now)
+        few = self._rules.rate is None or marked < self._rules.rate
+        return few and (not marked or Counts(total, total - marked).surely_above(1 - self._rules.share))
 
     def _disarm(self, now: float) -> None:
         """Brake no more until they were few for a whole window."""

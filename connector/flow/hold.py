@@ -6,7 +6,7 @@ A hold keeps every record in its place; answers still arriving are settled and c
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple, get_args
 
 from connector.core.tries import Tries
@@ -30,13 +30,14 @@ class Reason(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class Hold:
     """One that is in force. `began` in seconds of the clock that never goes back. `tries`: when a record is tried;
-    None: none is, until it is left."""
+    None: none is, until it is left. `stops_posting` False: it keeps back only what it is about."""
 
     kind: Kind
     reason: Reason
     since_ms: int
     began: float
     tries: Tries | None
+    stops_posting: bool = True
 
 
 class Holds:
@@ -47,7 +48,7 @@ class Holds:
         self._events = events
         self._in_force: dict[Kind, Hold] = {}
         self.active = False
-        """Whether nothing new may be posted, but for one record to try."""
+        """Whether one of them stops posting: nothing new may be posted, but for one record to try."""
 
     def __getitem__(self, kind: Kind) -> Hold | None:
         return self._in_force.get(kind)
@@ -62,21 +63,27 @@ class Holds:
 
     def next_tries(self) -> tuple[float, float] | None:
         """When any record may be tried, and when one that was not refused yet; None while a hold tries none."""
-        tries = [hold.tries for hold in self._in_force.values() if hold.tries is not None]
-        if len(tries) < len(self._in_force):
+        stopping = [hold for hold in self._in_force.values() if hold.stops_posting]
+        tries = [hold.tries for hold in stopping if hold.tries is not None]
+        if len(tries) < len(stopping):
             return None
         return min(each.due for each in tries), min(each.due_for_others for each in tries)
 
-    def enter(self, kind: Kind, reason: Reason, tries: Tries | None = None) -> None:
+    def enter(self, kind: Kind, reason: Reason, tries: Tries | None = None, *, stops_posting: bool = True) -> None:
         """Hold from now on; what is held already goes on being held for its first reason."""
         if kind not in self._in_force:
             now_ms = self._clock.now_ms()
-            self._in_force[kind] = Hold(kind, reason, now_ms, self._clock.monotonic(), tries)
-            self.active = True
+            self._in_force[kind] = Hold(kind, reason, now_ms, self._clock.monotonic(), tries, stops_posting)
+            self.active = self.active or stops_posting
             self._events.hold_entered(kind, reason.code, reason.why, reason.remedy, reason.details)
+
+    def stop_posting(self, kind: Kind, stops: bool) -> None:
+        """From now on this one, which is in force, stops posting, or keeps back only what it is about."""
+        self._in_force[kind] = replace(self._in_force[kind], stops_posting=stops)
+        self.active = any(hold.stops_posting for hold in self._in_force.values())
 
     def leave(self, kind: Kind) -> None:
         """This one ends, if it is in force."""
         if (hold := self._in_force.pop(kind, None)) is not None:
-            self.active = bool(self._in_force)
+            self.active = any(each.stops_posting for each in self._in_force.values())
             self._events.hold_left(kind, self._clock.monotonic() - hold.began)

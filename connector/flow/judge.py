@@ -191,7 +191,6 @@ class Judge:
         self._ends_streak(delivery)
         if probed:
             self._end("endpoint", delivery)
-            self._end("brake", delivery)
         self._show_well(delivery, probed)
 
     def _of_fate(
@@ -324,13 +323,10 @@ class Judge:
         delivery.trials += 1
         self._tried_before.note(delivery.record.partition, delivery.service_id)
 
-    def _end(self, kind: Literal["deployment", "endpoint", "brake"], delivery: Delivery) -> None:
+    def _end(self, kind: Literal["deployment", "endpoint"], delivery: Delivery) -> None:
         """What a record showed that was tried ends a hold, if it was in force before the record was posted."""
         hold = self._holds[kind]
         if hold is None or delivery.began < hold.began:
-            return
-        if kind == "brake":
-            self.brake.end()
             return
         self._posts.clear()
         self._streak.clear()

@@ -148,7 +148,7 @@ TABLE: tuple[Definition, ...] = (
         "Harmless flaws of an event that were put right, by kind.",
         (Label("kind", (*KINDNESSES, OTHER)),),
     ),
-    Definition("hold", G, "1 while a hold of this kind stops posting.", (_HOLD_KIND,)),
+    Definition("hold", G, "1 while a hold of this kind is in force: it stops posting, or the brake keeps its classes back.", (_HOLD_KIND,)),
     Definition("holds", C, "Holds entered, by kind.", (_HOLD_KIND,)),
     Definition("hold_seconds", C, "Time spent in holds that have ended, by kind.", (_HOLD_KIND,)),
     Definition("brake_warnings", C, "Times that so much became dead letters that `hold.brake.then: hold` would hold."),

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
+from random import Random
 from typing import Any
+
+import pytest
 
 from connector.core.reply import Failure, NoReply
 from connector.flow.brake import BrakeRules
@@ -12,6 +16,8 @@ from tests.flow.stage import (
     ACCEPTED,
     DEAD,
     HOLD,
+    LIMITS,
+    MAIN,
     PERMANENT,
     Connector,
     ScriptedVendor,
@@ -176,3 +182,67 @@ async def test_what_may_have_been_delivered_is_never_posted_again_for_the_brakes
         await asyncio.sleep(8 * 3600)
         assert all(vendor.posted.count(number(n)) <= 2 for n in range(40))
         assert connector.books_balance()
+
+
+@pytest.mark.parametrize("rejected_by", ["us", "the vendor"])
+def test_good_events_pass_while_most_are_bad(rejected_by: str) -> None:
+    """Six of ten are invalid: few become dead letters, the others wait in their place, and the good ones pass at once.
+
+    It is one hold until the share is over, not one that opens for a moment at each record that passes.
+    """
+
+    @run_virtual
+    async def scene(clock: VirtualClock) -> None:
+        chance, kafka = Random(11), broker(clock)
+        bad = {n for n in range(60 * 60) if chance.random() < 0.6}
+        refused = {number(n) for n in bad} if rejected_by == "the vendor" else set()
+        vendor = ScriptedVendor(lambda who, _: PERMANENT if who in refused else ACCEPTED)
+        limits = LIMITS._replace(records=20_000, size=1 << 26)
+        async with running(Connector(kafka, vendor, clock, hold=braking(minimum=100), limits=limits)) as connector:
+            for n in range(60 * 60):
+                invalid = n in bad and rejected_by == "us"
+                feed(kafka, event(n, phoneNumber=f"0{n}") if invalid else event(n), n % 2)
+                await asyncio.sleep(1 / 60)
+            await asyncio.sleep(1)
+            assert connector.count("records_accepted") == 60 * 60 - len(bad)
+            assert len(values(kafka, DEAD)) <= 100
+            assert connector.count("holds") == 1
+            assert connector.loop.waiting()["hold"] >= len(bad) - 100
+            for n in range(60 * 60, 60 * 130):
+                feed(kafka, event(n), n % 2)
+                await asyncio.sleep(1 / 60)
+            assert "brake" not in connector.loop.holds
+            assert connector.count("holds") == 1
+            assert len(values(kafka, DEAD)) == len(bad)
+            assert connector.books_balance()
+
+    scene()
+
+
+@run_virtual
+async def test_it_is_about_the_class_that_became_too_many(clock: VirtualClock) -> None:
+    """What is refused for another reason, now and then, is the dead letter that it is on any day."""
+    kafka, vendor = broker(clock), ScriptedVendor(always(ACCEPTED))
+    async with running(Connector(kafka, vendor, clock, hold=braking(minimum=30))):
+        for n in range(300):
+            feed(kafka, b"a bug of the producer" if n % 10 else event(n, phoneNumber=f"0{n}"), n % 2)
+            if n % 50 == 25:
+                feed(kafka, event(n, serviceId="no service"), n % 2)
+        await asyncio.sleep(30)
+        classes = Counter(dict(letter.headers)["invoke.class"] for letter in values(kafka, DEAD))
+        assert classes[b"undecodable"] < 30
+        assert classes[b"bad_service_id"] >= 5
+
+
+@run_virtual
+async def test_its_line_names_a_record_and_the_command_that_shows_it(clock: VirtualClock) -> None:
+    kafka, vendor = broker(clock, main=1), ScriptedVendor(always(ACCEPTED))
+    for _ in range(20):
+        feed(kafka, b"a bug of the producer")
+    async with running(Connector(kafka, vendor, clock, hold=braking())) as connector:
+        await asyncio.sleep(10)
+        (line,) = [line for line in connector.log if line["event"] == "hold_entered"]
+        assert (line["topic"], line["partition"], line["offset"]) == (MAIN, 0, MINIMUM - 1)
+        assert f"`connector render --topic {MAIN} --partition 0 --offset {MINIMUM - 1}`" in str(line["remedy"])
+        (hold,) = connector.loop.holds.in_force
+        assert hold.reason.details["offset"] == MINIMUM - 1

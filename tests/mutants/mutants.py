@@ -222,7 +222,7 @@ MUTANTS = (
     Mutant(
         "a record that the endpoint could not take goes to the retry topic during a hold",
         "flow/judge.py",
-        'if "endpoint" in self._holds and outcome.delivered is not Delivered.MAYBE:',
+        'if (suspected or "endpoint" in self._holds) and outcome.delivered is not Delivered.MAYBE:',
         "if False:",
         f"{_FLOW}_endpoint_hold.py::test_an_outage_of_a_minute_under_load_costs_few_posts_and_no_record_its_place",
     ),
