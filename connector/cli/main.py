@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import sys
+import traceback
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Annotated, Any
@@ -93,5 +97,18 @@ def connector(
 
 
 def main() -> None:
-    """Entry point: exits with 0 done, 1 failed, 2 usage or configuration."""
-    app(prog_name="connector")
+    """Entry point: exits with 0 done, 1 failed, 2 usage or configuration.
+
+    At once: the interpreter's own end would destroy Kafka's clients, which waits for whatever they wait for.
+    """
+    code: object = 1
+    try:
+        app(prog_name="connector")
+    except SystemExit as ending:
+        code = ending.code
+    except BaseException:  # whatever it is, this is where it would be printed anyway
+        traceback.print_exc()
+    with contextlib.suppress(OSError, ValueError):  # nobody reads it any more
+        sys.stdout.flush()
+        sys.stderr.flush()
+    os._exit(code if isinstance(code, int) else int(code is not None))

@@ -28,11 +28,12 @@ from connector.edge.admin import AdminServer
 from connector.edge.avro import DECODE_CODES, FETCH_CODES
 from connector.edge.clock import SystemClock
 from connector.edge.kafka_consumer import KafkaSource
-from connector.edge.kafka_errors import remedy_of
+from connector.edge.kafka_errors import NO_TOKEN, remedy_of
 from connector.edge.kafka_identity import LogIdentities
 from connector.edge.kafka_producer import KafkaSink
 from connector.edge.kafka_properties import refusal
 from connector.edge.kafka_starts import Subscription
+from connector.edge.kafka_tokens import token_host
 from connector.edge.kafka_watermarks import Watermarks
 from connector.edge.paused_file import PausedFile
 from connector.edge.watch import Content, FileWatch, look
@@ -105,6 +106,7 @@ class _Process:
             self._consumer_error,
             self._statistics,
         )
+        self._token_host = token_host(kafka_properties(kafka))
         self._sink = KafkaSink(producer_properties(kafka), self._producer_error)
         with _needs("openmarket.tls: PEM files, the key belonging to the certificate; `connector check` looks at them"):
             self._invoker = parts.invoker(settings)
@@ -211,10 +213,14 @@ class _Process:
         }
 
     def _consumer_error(self, code: str) -> None:
-        self._events.kafka_error("consumer", code, remedy_of(code))
+        self._events.kafka_error("consumer", code, self._remedy(code))
 
     def _producer_error(self, code: str) -> None:
-        self._events.kafka_error("producer", code)
+        self._events.kafka_error("producer", code, self._remedy(code) if code == NO_TOKEN.name else None)
+
+    def _remedy(self, code: str) -> str | None:
+        remedy = remedy_of(code)
+        return f"{self._token_host}: {remedy}" if code == NO_TOKEN.name else remedy
 
 
 def _metrics(table: Table) -> Metrics:

@@ -20,6 +20,7 @@ from confluent_kafka.admin._listoffsets import OffsetSpec
 
 from connector.core.record import Partition
 from connector.edge.kafka_errors import name_of
+from connector.edge.kafka_tokens import keep
 
 _TRY = 3.0
 """Seconds for one broker to answer for a topic's metadata; the next try may meet another broker."""
@@ -65,7 +66,9 @@ class Look:
 
 def asking_client(properties: Mapping[str, Any], logger: logging.Logger | None = None) -> AdminClient:
     """A client for questions that costs no core while a broker is down. Raises KafkaException for bad properties."""
-    return AdminClient({**properties, **_ASKING}, logger=logger or logging.getLogger("librdkafka"))
+    client = AdminClient({**properties, **_ASKING}, logger=logger or logging.getLogger("librdkafka"))
+    keep(client, properties)
+    return client
 
 
 def look(client: AdminClient, partitions: Collection[Partition], seconds: float) -> Look:

@@ -63,6 +63,15 @@ NO_COMMIT = _row(
 )
 """Nor is this an error of Kafka's: kafka.start says what to do without a commit."""
 
+NO_TOKEN = _row(
+    Operation.CONSUME,
+    Action.WAIT,
+    "token_unavailable",
+    "the endpoint of kafka.security.oauth gives no token, as it does not answer or refuses the client's id or secret. "
+    "It is asked again every 10 s; until then the brokers may refuse us",
+)
+"""Nor this: the client says `authentication`, as when brokers refuse."""
+
 UNKNOWN_TOPIC = _row(
     Operation.CONSUME,
     Action.WAIT,
@@ -164,6 +173,7 @@ ROWS: tuple[Row, ...] = (
     DAMAGED,
     CREATED_ANEW,
     NO_COMMIT,
+    NO_TOKEN,
     UNKNOWN_TOPIC,
     _row(Operation.CONSUME, Action.IGNORE, "end_of_partition", "", KafkaError._PARTITION_EOF),
     _row(
@@ -220,5 +230,7 @@ def row_of(operation: Operation, error: KafkaError) -> Row:
 
 def remedy_of(name: str) -> str | None:
     """What to do about an error that is waited out, by its bounded name; None when nothing is to be done."""
+    if name == NO_TOKEN.name:
+        return NO_TOKEN.remedy
     code = _CODES.get(name)
     return None if code is None else _INDEX[Operation.CONSUME, code].remedy or None

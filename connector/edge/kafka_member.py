@@ -93,7 +93,7 @@ class Member:
         self._closing = False
         self.commands: SimpleQueue[Command] = SimpleQueue()
         self.topics = TopicWatch(identities.admin, subscription.topics)
-        self._troubles = Troubles(ears.tell, ears.report, self.topics, has_name="group.instance.id" in properties)
+        self._troubles = Troubles(ears.tell, ears.report, self.topics, properties)
         self.turned_at = time.monotonic()
         self.joined = False
 

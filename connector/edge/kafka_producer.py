@@ -12,7 +12,8 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from connector.core.record import Headers
 from connector.core.signals import WriteFailed
-from connector.edge.kafka_errors import Action, Operation, name_of, row_of
+from connector.edge.kafka_errors import NO_TOKEN, Action, Operation, name_of, row_of
+from connector.edge.kafka_tokens import keep, lacks_token
 
 _PROMISED: dict[str, object] = {
     "enable.idempotence": True,
@@ -31,7 +32,9 @@ _PROMISED: dict[str, object] = {
 }
 
 _POLL = 0.1
-_FLUSH = 5.0
+_FLUSH, _GOODBYE = 5.0, 8.0
+"""Seconds for the copies under way, and for all of the end."""
+
 _FATAL = "fatal"
 
 
@@ -44,6 +47,7 @@ class KafkaSink:
         self._loop = asyncio.get_running_loop()
         self._producer = self._new_producer()
         self._closing = threading.Event()
+        self._ended = asyncio.Event()
         self._thread = threading.Thread(target=self._poll, name="kafka-producer", daemon=True)
         self._thread.start()
 
@@ -63,15 +67,22 @@ class KafkaSink:
         return await answered
 
     async def close(self) -> None:
-        """Flush what is under way, bounded, and stop the thread."""
+        """Flush what is under way, and stop the thread; bounded, whatever the client waits for."""
         self._closing.set()
-        await self._loop.run_in_executor(None, self._thread.join)
+        try:
+            async with asyncio.timeout(_GOODBYE):
+                await self._ended.wait()
+        except TimeoutError:
+            self._on_error("close_timed_out")
 
     def _new_producer(self) -> Producer:
-        return Producer({**self._properties, "error_cb": self._on_client_error}, logger=logging.getLogger("librdkafka"))
+        properties = {**self._properties, "error_cb": self._on_client_error}
+        producer = Producer(properties, logger=logging.getLogger("librdkafka"))
+        keep(producer, properties)
+        return producer
 
     def _on_client_error(self, error: KafkaError) -> None:
-        self._call_soon(self._on_error, name_of(error))
+        self._call_soon(self._on_error, NO_TOKEN.name if lacks_token(error) else name_of(error))
 
     def _poll(self) -> None:
         while not self._closing.is_set():
@@ -82,6 +93,7 @@ class KafkaSink:
                 self._replace()
         with contextlib.suppress(KafkaException):
             self._producer.flush(_FLUSH)
+        self._call_soon(self._ended.set)
 
     def _replace(self) -> None:
         """The producer can do nothing more: what it holds is reported as failed, or its writes would wait for ever."""

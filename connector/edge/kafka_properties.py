@@ -12,6 +12,9 @@ _SILENT = logging.getLogger("librdkafka.properties")
 _SILENT.addHandler(logging.NullHandler())
 _SILENT.propagate = False  # a client that lives for a moment has nothing to say of brokers that it did not reach
 
+_ASKS_NOBODY = {"sasl.oauthbearer.method": "default"}
+"""A client that asks for a token cannot be closed before it has one, or gave it up: after two minutes, it may be."""
+
 
 def refusal(consumer: Mapping[str, Any], producer: Mapping[str, Any]) -> str | None:
     """Return why librdkafka refuses the properties of the consumer or the producer, in its own words, or None.
@@ -24,7 +27,7 @@ def refusal(consumer: Mapping[str, Any], producer: Mapping[str, Any]) -> str | N
 
 def _refused(client: Callable[..., Consumer | Producer], properties: Mapping[str, Any]) -> str | None:
     try:
-        made = client(dict(properties), logger=_SILENT)
+        made = client(dict(properties) | _ASKS_NOBODY, logger=_SILENT)
     except KafkaException as raised:
         return str(raised.args[0].str())
     if isinstance(made, Consumer):

@@ -3,33 +3,41 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from confluent_kafka import KafkaError
 
 from connector.core.signals import Failed
-from connector.edge.kafka_errors import DAMAGED, UNKNOWN_TOPIC, Action, Operation, Row, name_of, row_of
+from connector.edge.kafka_errors import DAMAGED, NO_TOKEN, UNKNOWN_TOPIC, Action, Operation, Row, name_of, row_of
+from connector.edge.kafka_tokens import Tokens, lacks_token
 from connector.edge.kafka_topics import TopicWatch
 
 _RELEASE_PATIENCE = 120.0
 """Seconds that a static member waits for its name, which a broker holds for a process that died until its session
 ends (KIP-848: 45 s by default)."""
 
+_REFUSED = "authentication_failed"
+
 
 class Troubles:
     """Carries out the table's rows for reading. On the owner's thread only; nothing here raises.
 
-    `has_name`: the member is a static one. `wants_new_client` stays until `begin`.
+    `properties` are the client's. `wants_new_client` stays until `begin`.
     """
 
     def __init__(
-        self, tell: Callable[[Failed], None], report: Callable[[str], None], topics: TopicWatch, *, has_name: bool
+        self,
+        tell: Callable[[Failed], None],
+        report: Callable[[str], None],
+        topics: TopicWatch,
+        properties: Mapping[str, object],
     ) -> None:
         self._tell = tell
         self._report = report
         self._topics = topics
         self._began_at = time.monotonic()
-        self._waits_for_name = has_name
+        self._waits_for_name = "group.instance.id" in properties
+        self._tokens = Tokens(properties)
         self.wants_new_client = False
 
     def begin(self) -> None:
@@ -39,10 +47,18 @@ class Troubles:
     def joined(self) -> None:
         """The group knows us: from here on whoever has our name is another process."""
         self._waits_for_name = False
+        self._tokens.worked()
 
     def meet(self, error: KafkaError, topic: str | None = None) -> None:
         """An error that the client told by itself, of this topic where it is about one."""
+        if lacks_token(error):
+            self._tokens.missing(time.monotonic())
+            self._report(NO_TOKEN.name)
+            return
         row = row_of(Operation.CONSUME, error)
+        if row.name == _REFUSED and self._tokens.may_have_expired(time.monotonic()):
+            self._report(NO_TOKEN.name if self._tokens.are_missing else name_of(error))
+            return
         action = Action.NEW_CLIENT if self._may_be_unreleased(error) else row.action
         if row is DAMAGED and topic is None:
             action = Action.WAIT

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+
 import pytest
 
 from connector.edge.kafka_properties import refusal
+from tests.support.oauth import TokenEndpoint
 
 SHARED = {"bootstrap.servers": "localhost:1"}
 MEMBER = {**SHARED, "group.id": "g"}
@@ -13,6 +16,22 @@ MEMBER = {**SHARED, "group.id": "g"}
 def test_properties_that_are_right_are_not_refused() -> None:
     """No broker is asked: the address is nobody's."""
     assert refusal(MEMBER, SHARED) is None
+
+
+def test_nobody_is_asked_for_a_token() -> None:
+    """An endpoint that takes connections and is silent would keep the client, and with it the start, for minutes."""
+    with closing(TokenEndpoint(60)) as endpoint:
+        endpoint.silent = True
+        oauth = {
+            "security.protocol": "sasl_plaintext",
+            "sasl.mechanism": "OAUTHBEARER",
+            "sasl.oauthbearer.method": "oidc",
+            "sasl.oauthbearer.client.id": "me",
+            "sasl.oauthbearer.client.secret": "mine",
+            "sasl.oauthbearer.token.endpoint.url": endpoint.url,
+        }
+        assert refusal(MEMBER | oauth, SHARED | oauth) is None
+        assert endpoint.asked == 0
 
 
 @pytest.mark.parametrize(
