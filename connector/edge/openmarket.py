@@ -1,10 +1,10 @@
-"""The vendor's HTTP API by aiohttp: a request in, what came back out. Every exception of the network ends here.
+"""The vendor's HTTP API: a request in, what came back out. Every exception of the network ends behind it.
 
 What may go wrong is a value, because what becomes of the record hangs on it: was the request written (then it may
 have been delivered, and a repeat is a person texted twice), or not? Nothing here posts a second time.
 
-aiohttp's connector keeps the pool, the names and TLS, and its parser reads the answers. Its session is left out: for a
-request whose head never changes it costs more than all the rest of the road (docs/performance.md).
+A transport of our own (`http_pool`, `http_connection`, `http_answer`, `http_dial`), since no library tells which bytes
+were handed to the kernel, and none takes all the forms of an answer that proxies make (docs/performance.md).
 """
 
 from __future__ import annotations
@@ -13,35 +13,22 @@ import asyncio
 import re
 import ssl
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-import aiohttp
-from aiohttp.connector import Connection
-from aiohttp.http_exceptions import HttpProcessingError
-from aiohttp.http_parser import RawResponseMessage
 from yarl import URL
 
 from connector import __version__
-from connector.core.reply import Answer, Failure, NoReply, Reply
+from connector.core.reply import Answer
 from connector.core.request import InvokeRequest
 from connector.edge.daemon import in_daemon_thread
+from connector.edge.http_connection import Post
+from connector.edge.http_pool import Peer, Pool
 
-# Shorter than the server's, or a post meets a connection that is just being closed and may have been delivered.
-# The shortest default in common use is 5 s (Apache, Node.js); under load a connection is never idle that long.
-_KEEP_ALIVE_SECONDS = 4.0
-# Long enough to cost nothing, short enough to follow the vendor to another address.
-_DNS_CACHE_SECONDS = 30
-_ANSWER_LIMIT = 64 * 1024  # bytes; the vendor's answers have a few hundred
 _HEADS_SIZE = 1024  # service ids; an account has tens
 _SERVICE_ID = re.compile(r"[0-9A-Fa-f]{1,64}")  # vendor page: hexadecimal; anything else could leave the base path
-
 _LINE_END = re.compile(r"[\0\r\n]")
-_INTERIM = frozenset(range(100, 200)) - {101}  # RFC 9110: the final answer is still to come
-
-# OpenSSL's names for alerts by which a server refuses our certificate, rather than the handshake.
-_CERTIFICATE_ALERTS = ("CERTIFICATE", "UNKNOWN_CA", "ACCESS_DENIED")
 
 
 class Tls(NamedTuple):
@@ -65,28 +52,8 @@ class Tls(NamedTuple):
         return context
 
 
-class _Peer:
-    """Where to, and under which certificates. aiohttp keeps the connections of each of them apart."""
-
-    __slots__ = ("has_answered", "is_mutual", "target")
-
-    def __init__(self, url: URL, tls: Tls, context: ssl.SSLContext) -> None:
-        # Tells the connector where to; what is sent is written by `invoke`.
-        self.target = aiohttp.ClientRequest("POST", url, loop=asyncio.get_running_loop(), ssl=context)
-        self.is_mutual = tls.certificate_file is not None
-        self.has_answered = False
-
-    def may_refuse_certificate(self) -> bool:
-        """Whether a reset may be the refusal of our certificate.
-
-        With TLS 1.3 it is judged after the handshake, and its refusal shows as a reset of a request already
-        written; with TLS 1.2, of the handshake. Once any answer came under it, a reset is just a reset.
-        """
-        return self.is_mutual and not self.has_answered
-
-
 class OpenMarket:
-    """`flow.ports.Invoker` over one aiohttp connector. Make it on a running event loop."""
+    """Satisfies `flow.ports.Invoker`. Make it on a running event loop."""
 
     def __init__(
         self,
@@ -105,16 +72,18 @@ class OpenMarket:
         `in_flight` bounds the connections. `name` is the header that mutual TLS asks for, and its value.
         Raises OSError when a TLS file cannot be used.
         """
-        self._url = URL(f"{base_url.rstrip('/')}/service/v1/invokeService/")
+        self._url = url = URL(f"{base_url.rstrip('/')}/service/v1/invokeService/")
         self._account_id = account_id
         self._name = dict([name]) if name else {}
-        self._total_timeout = total_timeout
-        self._timeouts = aiohttp.ClientTimeout(connect=connect_timeout)
-        self._peer = _Peer(self._url, tls, tls.context())
-        self._connector = aiohttp.TCPConnector(
+        assert url.raw_host is not None
+        assert url.port is not None
+        self._pool = Pool(
+            url.raw_host,
+            url.port,
+            self._peer(tls, tls.context()),
             limit=in_flight,
-            keepalive_timeout=_KEEP_ALIVE_SECONDS,
-            ttl_dns_cache=_DNS_CACHE_SECONDS,
+            connect_timeout=connect_timeout,
+            total_timeout=total_timeout,
         )
         self.renew_password(password)
 
@@ -122,7 +91,7 @@ class OpenMarket:
         """Show this password from the next post on."""
         self._headers = _lines(
             {
-                "Host": self._peer.target.headers["Host"],
+                "Host": self._url.host_port_subcomponent or "",
                 "Authorization": _basic(self._account_id, password),
                 "Content-Type": "application/json",
                 "Accept-Encoding": "identity",
@@ -136,65 +105,45 @@ class OpenMarket:
         """Use these files from the next post on, which opens a connection of its own.
 
         A post under way ends where it began: cutting it off would leave unknown whether it was delivered. Its
-        connection takes no other, and is closed when it was idle for as long as any.
+        connection takes no other.
         Raises OSError for a file that cannot be used; then everything stays as it is.
         """
-        self._peer = _Peer(self._url, tls, await in_daemon_thread(tls.context))
+        self._pool.renew(self._peer(tls, await in_daemon_thread(tls.context)))
 
-    async def invoke(self, request: InvokeRequest, traceparent: str | None = None) -> Answer:
-        """Post once. Raises ValueError for a service id that is not 1 to 64 hexadecimal digits."""
-        peer = self._peer
+    def post(self, request: InvokeRequest, on_answer: Callable[[Answer], None], traceparent: str | None = None) -> Post:
+        """Post once; `on_answer` is called with what came back, in a later turn of the event loop.
+
+        Raises ValueError for a service id that is not 1 to 64 hexadecimal digits.
+        """
         head = self._heads.get(request.service_id) or self._head(request.service_id)
         if traceparent is not None:
             head += _lines({"traceparent": traceparent})
-        written = complete = False
-        connection: Connection | None = None
-        message: RawResponseMessage | None = None
-        content = b""
+        body = request.body
+        return self._pool.post(b"%bContent-Length: %d\r\n\r\n%b" % (head, len(body), body), on_answer)
+
+    async def invoke(self, request: InvokeRequest, traceparent: str | None = None) -> Answer:
+        """Post once, and return what came back. Raises ValueError as `post` does."""
+        answered: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+
+        def answer(came: Answer) -> None:
+            if not answered.done():  # cancelled, in this turn
+                answered.set_result(came)
+
+        post = self.post(request, answer, traceparent)
         try:
-            async with asyncio.timeout(self._total_timeout):
-                connection = await self._connect(peer.target)
-                protocol, transport = connection.protocol, connection.transport
-                if protocol is None or transport is None:
-                    return NoReply(Failure.RESET, sent=False)
-                # A compressed answer stays as it is: 1 MB of gzip can be gigabytes, and the status says enough.
-                protocol.set_response_params(read_until_eof=True, auto_decompress=False)
-                written = True
-                transport.write(b"%bContent-Length: %d\r\n\r\n%b" % (head, len(request.body), request.body))
-                message, payload = await protocol.read()
-                while message.code in _INTERIM:
-                    message, payload = await protocol.read()
-                peer.has_answered = True
-                while len(content) <= _ANSWER_LIMIT and not payload.at_eof():
-                    content += await payload.readany()
-                complete = len(content) <= _ANSWER_LIMIT
-        except (aiohttp.ClientError, HttpProcessingError, OSError) as error:  # TimeoutError, ssl.SSLError are OSErrors
-            if message is None or message.code in _INTERIM:
-                return NoReply(_failure(error, written, peer), written)
-            # Cut, reset or timed out: what came until then is kept, and the status line has decided already.
-        finally:
-            if connection is not None:
-                (connection.release if complete else connection.close)()
-        headers = message.headers
-        return Reply(
-            message.code,
-            _text(headers.get("X-Request-Id")),
-            content[:_ANSWER_LIMIT],
-            _text(headers.get("Retry-After")),
-            complete,
-        )
+            return await answered
+        except asyncio.CancelledError:
+            self._pool.abandon(post)
+            raise
 
     async def close(self) -> None:
-        """Close the connections; posts under way fail."""
-        await self._connector.close()
+        """Close the connections; posts under way are answered as cut."""
+        await self._pool.close()
 
-    async def _connect(self, target: aiohttp.ClientRequest) -> Connection:
-        """A connection on which nothing has come yet: an answer that nobody asked for must not be taken for ours."""
-        while True:
-            connection = await self._connector.connect(target, [], self._timeouts)
-            if connection.protocol is None or not connection.protocol.should_close:
-                return connection
-            connection.close()
+    def _peer(self, tls: Tls, context: ssl.SSLContext) -> Peer:
+        if self._url.scheme != "https":
+            return Peer(None, is_mutual=False)
+        return Peer(context, is_mutual=tls.certificate_file is not None)
 
     def _head(self, service_id: str) -> bytes:
         if not _SERVICE_ID.fullmatch(service_id):
@@ -206,27 +155,6 @@ class OpenMarket:
         return head
 
 
-def _failure(error: Exception, written: bool, peer: _Peer) -> Failure:
-    match error:
-        case TimeoutError():
-            return Failure.TIMEOUT
-        case aiohttp.ClientConnectorDNSError():
-            return Failure.DNS
-        case aiohttp.ClientConnectorCertificateError():
-            return Failure.SERVER_CERTIFICATE
-        case aiohttp.ClientConnectorSSLError():
-            return Failure.CLIENT_CERTIFICATE if _refuses_certificate(error) else Failure.TLS
-        case aiohttp.ClientConnectorError(os_error=ConnectionResetError()):
-            # A port that refuses does not reset: the TCP connection was there, and the handshake broke off.
-            return Failure.CLIENT_CERTIFICATE if peer.may_refuse_certificate() else Failure.TLS
-        case aiohttp.ClientConnectorError():
-            return Failure.CONNECT
-        case aiohttp.ClientConnectionError() | OSError():
-            refused = _refuses_certificate(error) or (written and peer.may_refuse_certificate())
-            return Failure.CLIENT_CERTIFICATE if refused else Failure.RESET
-    return Failure.PROTOCOL
-
-
 def _lines(headers: Mapping[str, str]) -> bytes:
     """Header lines. Raises ValueError for a text that would begin a line of its own."""
     if any(_LINE_END.search(text) for header in headers.items() for text in header):
@@ -236,15 +164,3 @@ def _lines(headers: Mapping[str, str]) -> bytes:
 
 def _basic(account_id: str, password: str) -> str:
     return "Basic " + b64encode(f"{account_id}:{password}".encode()).decode("ascii")
-
-
-def _refuses_certificate(error: Exception) -> bool:
-    text = str(error)
-    return "ALERT" in text and any(name in text for name in _CERTIFICATE_ALERTS)
-
-
-def _text(header: str | None) -> str | None:
-    """aiohttp smuggles bytes that are not UTF-8 as lone surrogates, which neither JSON nor Kafka's headers take."""
-    if header is None or header.isascii():
-        return header
-    return header.encode("utf-8", "surrogateescape").decode("utf-8", "replace")

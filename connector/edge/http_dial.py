@@ -1,0 +1,137 @@
+"""Connections to one host: its name resolved, both families of addresses tried, TLS. Nothing is sent here."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from collections.abc import Callable
+from functools import partial
+from typing import TypeVar
+
+from aiohappyeyeballs import AddrInfoType, start_connection
+
+from connector.core.reply import Failure
+from connector.edge.daemon import in_daemon_thread
+
+# Long enough to cost nothing, short enough to follow the vendor to another address.
+_NAME_SECONDS = 30.0
+_NEXT_ADDRESS_SECONDS = 0.25  # RFC 8305, "Connection Attempt Delay"
+_FOR_EVER = 3600.0  # seconds; whoever waits for a handshake has a time-out of their own
+
+# OpenSSL's names for alerts by which a server refuses our certificate, rather than the handshake.
+_CERTIFICATE_ALERTS = ("CERTIFICATE", "UNKNOWN_CA", "ACCESS_DENIED")
+
+P = TypeVar("P", bound=asyncio.Protocol)
+
+
+class DialError(Exception):
+    """No connection could be had, and why."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure.value)
+        self.failure = failure
+
+
+class Dialer:
+    """Opens connections to one host and port. Made on a running event loop."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self._host = host
+        self._port = port
+        self._loop = asyncio.get_running_loop()
+        self._addresses: list[AddrInfoType] = []
+        self._fresh_until = 0.0
+        self._looking_up: asyncio.Task[list[AddrInfoType]] | None = None
+
+    async def connect(
+        self, make: Callable[[socket.socket], P], tls: ssl.SSLContext | None, broken_off: Callable[[], Failure]
+    ) -> P:
+        """Return the protocol that `make` made for a connection that is ready to be written to.
+
+        Takes as long as it takes: cancel it. `broken_off` names the failure of a handshake that the other side cut.
+        Raises DialError.
+        """
+        addresses = await self._resolved()
+        while True:
+            try:
+                connected = await start_connection(addresses, happy_eyeballs_delay=_NEXT_ADDRESS_SECONDS)
+                reached = connected.getpeername()[:2]
+            except (OSError, RuntimeError):  # uvloop raises RuntimeError for some of them
+                raise DialError(Failure.CONNECT) from None
+            try:
+                return await self._protocol_on(connected, make, tls)
+            except OSError as error:  # ssl.SSLError is one
+                failure = _failure(error, broken_off)
+            addresses = [info for info in addresses if info[4][:2] != reached]
+            if not addresses:
+                raise DialError(failure)
+
+    async def _protocol_on(
+        self, connected: socket.socket, make: Callable[[socket.socket], P], tls: ssl.SSLContext | None
+    ) -> P:
+        made: list[P] = []
+
+        def protocol() -> P:
+            made.append(make(connected))
+            return made[0]
+
+        try:
+            connected.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            if tls is None:
+                await self._loop.create_connection(protocol, sock=connected)
+            else:
+                await self._loop.create_connection(
+                    protocol,
+                    sock=connected,
+                    ssl=tls,
+                    server_hostname=self._host.rstrip("."),
+                    ssl_handshake_timeout=_FOR_EVER,
+                )
+        finally:
+            if not made:  # otherwise the transport closes it
+                connected.close()
+        return made[0]
+
+    async def _resolved(self) -> list[AddrInfoType]:
+        """The host's addresses, each time beginning with another one."""
+        if self._loop.time() >= self._fresh_until:
+            self._looking_up = self._looking_up or self._loop.create_task(self._look_up())
+            # Shared by all that wait for it: who gives up waiting leaves it to the others.
+            self._addresses = await asyncio.shield(self._looking_up)
+        first = self._addresses.pop(0)
+        self._addresses.append(first)
+        return [first, *self._addresses[:-1]]
+
+    async def _look_up(self) -> list[AddrInfoType]:
+        ask = partial(socket.getaddrinfo, self._host, self._port, type=socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG)
+        try:
+            found = await in_daemon_thread(ask)
+            if not found:
+                raise DialError(Failure.DNS)
+        except (OSError, UnicodeError):  # UnicodeError: no name that DNS could know
+            raise DialError(Failure.DNS) from None
+        finally:
+            self._looking_up = None
+        self._fresh_until = self._loop.time() + _NAME_SECONDS
+        return list(found)
+
+    def close(self) -> None:
+        """Wait for no name any more."""
+        if self._looking_up is not None:
+            self._looking_up.cancel()
+
+
+def refuses_certificate(error: BaseException | None) -> bool:
+    """Whether this is a server's alert that our certificate will not do."""
+    said = str(error)
+    return "ALERT" in said and any(name in said for name in _CERTIFICATE_ALERTS)
+
+
+def _failure(error: OSError, broken_off: Callable[[], Failure]) -> Failure:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return Failure.SERVER_CERTIFICATE
+    if isinstance(error, ssl.SSLError):
+        return Failure.CLIENT_CERTIFICATE if refuses_certificate(error) else Failure.TLS
+    # The TCP connection was there, and the handshake broke off.
+    return broken_off() if isinstance(error, ConnectionError) else Failure.CONNECT
