@@ -12,8 +12,9 @@ from collections.abc import Callable
 from typing import Protocol, cast
 
 from connector.core.reply import Answer, Failure, NoReply, Reply
-from connector.edge.http_answer import Familiar, HttpAnswer
+from connector.edge.http_answer import HttpAnswer
 from connector.edge.http_dial import refuses_certificate
+from connector.edge.http_familiar import Familiar
 
 
 class Certificates(Protocol):

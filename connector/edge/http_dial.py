@@ -33,12 +33,28 @@ class DialError(Exception):
         self.failure = failure
 
 
-class Dialer:
-    """Opens connections to one host and port. Made on a running event loop."""
+Resolve = Callable[[str, int], list[AddrInfoType]]
+"""Looks a host's addresses up; may take long, and is called on a thread of its own. Raises OSError."""
 
-    def __init__(self, host: str, port: int) -> None:
+
+def resolve(host: str, port: int) -> list[AddrInfoType]:
+    """Ask the system, for the families that this machine has addresses of."""
+    return list(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG))
+
+
+class Dialer:
+    """Opens connections to one host and port. Made on a running event loop.
+
+    Addresses are looked up anew when they are older than `name_seconds`.
+    """
+
+    def __init__(
+        self, host: str, port: int, *, resolve: Resolve = resolve, name_seconds: float = _NAME_SECONDS
+    ) -> None:
         self._host = host
         self._port = port
+        self._resolve = resolve
+        self._name_seconds = name_seconds
         self._loop = asyncio.get_running_loop()
         self._addresses: list[AddrInfoType] = []
         self._fresh_until = 0.0
@@ -104,17 +120,16 @@ class Dialer:
         return [first, *self._addresses[:-1]]
 
     async def _look_up(self) -> list[AddrInfoType]:
-        ask = partial(socket.getaddrinfo, self._host, self._port, type=socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG)
         try:
-            found = await in_daemon_thread(ask)
+            found = await in_daemon_thread(partial(self._resolve, self._host, self._port))
             if not found:
                 raise DialError(Failure.DNS)
         except (OSError, UnicodeError):  # UnicodeError: no name that DNS could know
             raise DialError(Failure.DNS) from None
         finally:
             self._looking_up = None
-        self._fresh_until = self._loop.time() + _NAME_SECONDS
-        return list(found)
+        self._fresh_until = self._loop.time() + self._name_seconds
+        return found
 
     def close(self) -> None:
         """Wait for no name any more."""

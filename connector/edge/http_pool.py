@@ -9,9 +9,9 @@ from collections.abc import Callable
 
 from connector.core.reply import Answer, Failure, NoReply
 from connector.deadline import Deadlines, in_time
-from connector.edge.http_answer import Familiar
 from connector.edge.http_connection import Connection, Post
 from connector.edge.http_dial import Dialer, DialError
+from connector.edge.http_familiar import Familiar
 
 # Shorter than the server's, or a post meets a connection that is just being closed and may have been delivered.
 # The shortest default in common use is 5 s (Apache, Node.js); under load a connection is never idle that long.
@@ -192,9 +192,8 @@ class Pool:
             self.free(connection)
             return
         post = next(iter(self._waiting))
-        if connection.take(post):
-            self._goes(post)
-        else:  # a server that cuts or talks at once: not tried in a circle
+        self._goes(post)
+        if not connection.take(post):  # a server that cuts or talks at once: not tried in a circle
             self._fail(post, connection.peer.broken_off(Failure.RESET))
 
     def _goes(self, post: Post) -> None:

@@ -10,6 +10,7 @@ from base64 import b64encode
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from threading import Event as ThreadEvent
 from typing import NamedTuple
 
 import pytest
@@ -25,6 +26,7 @@ from connector.core.reply import Failure, NoReply, Reply
 from connector.core.request import InvokeRequest
 from connector.edge.openmarket import OpenMarket, Tls
 from connector.flow.ports import Invoker
+from tests.support.blocking_http import ANSWER, blocking_server, read_request, reset
 from tests.support.raw_http import Peer, raw_server
 
 REQUEST = InvokeRequest("0A1B2C3D4E5F", b'{"endUser":{"phoneNumber":"12515550123"}}', ())
@@ -39,6 +41,26 @@ async def accept(peer: Peer) -> None:
     while True:
         await peer.request()
         await peer.answer(X_Request_Id="id-1")
+
+
+OK = b"HTTP/1.1 202 Accepted\r\nX-Request-Id: id-1\r\n"
+EMPTY = OK + b"Content-Length: 0\r\n"
+ODD_FORMS = {
+    "a header line above 8190 bytes": EMPTY + b"X-Long: " + b"x" * 9000 + b"\r\n\r\n",
+    "more than 128 headers": EMPTY + b"".join(b"X-%d: x\r\n" % number for number in range(200)) + b"\r\n",
+    "Content-Length beside chunked": EMPTY + b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    "two equal Content-Lengths": EMPTY + b"Content-Length: 0\r\n\r\n",
+    "Transfer-Encoding: identity": OK + b"Transfer-Encoding: identity\r\n\r\n",
+    "identity beside a Content-Length": EMPTY + b"Transfer-Encoding: identity\r\n\r\n",
+    "a header name with a space": EMPTY + b"X Powered By: somebody\r\n\r\n",
+    "a header of 30 KB": EMPTY + b"X-Long: " + b"x" * 30_000 + b"\r\n\r\n",
+    "two different Content-Lengths": EMPTY + b"Content-Length: 2\r\n\r\n",
+    "a Content-Length that is no number": OK + b"Content-Length: none\r\n\r\n",
+    "lone line feeds": EMPTY.replace(b"\r\n", b"\n") + b"\n",
+    "a folded header": EMPTY + b"X-Folded: a\r\n b\r\n\r\n",
+    "chunks that are none": OK + b"Transfer-Encoding: chunked\r\n\r\nno size\r\n",
+}
+"""Answers that accept, as proxies and gateways have been seen to write them."""
 
 
 class Certificates:
@@ -273,6 +295,60 @@ class InvokerSuite:
         assert isinstance(answer, Reply)
         assert (answer.status, answer.request_id, answer.body_complete) == (202, "r", False)
 
+    @pytest.mark.parametrize("form", ODD_FORMS)
+    async def test_an_acceptance_that_a_proxy_has_bent_is_an_acceptance(self, form: str) -> None:
+        """The status line and the X-Request-Id that have come decide, on a connection used again or not."""
+
+        async def bent(peer: Peer) -> None:
+            while True:
+                await peer.request()
+                await peer.send(ODD_FORMS[form])
+                if b"Content-Length" not in ODD_FORMS[form]:
+                    return
+
+        async with raw_server(bent) as server, self.open(server.url) as invoker:
+            answers = [await invoker.invoke(REQUEST) for _ in range(3)]
+        assert [(type(answer), answer[:2]) for answer in answers] == [(Reply, (202, "id-1"))] * 3
+        assert len(server.requests) == 3
+
+    @pytest.mark.parametrize("end", ["close", "reset", "silence"])
+    async def test_a_head_that_breaks_off_behind_the_request_id_is_an_answer(self, end: str) -> None:
+        async def cut(peer: Peer) -> None:
+            await peer.request()
+            await peer.send(b"HTTP/1.1 202 Accepted\r\nX-Request-Id: id-1\r\nServer: ")
+            await asyncio.sleep(SHORT)
+            if end == "silence":
+                await peer.forever()
+            if end == "reset":
+                peer.reset()
+
+        async with raw_server(cut) as server, self.open(server.url, Options(total_timeout=WRITTEN)) as invoker:
+            assert await invoker.invoke(REQUEST) == Reply(202, "id-1", b"", None, False)
+
+    async def test_two_answers_to_one_request_cost_the_connection(self) -> None:
+        async def twice(peer: Peer) -> None:
+            seen = await peer.request()
+            name = seen.headers.get("traceparent", "none").encode()
+            answer = b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\nX-Request-Id: %b\r\n\r\n" % name
+            await peer.send(answer + answer)
+            await peer.gone()
+
+        async with raw_server(twice) as server, self.open(server.url) as invoker:
+            answers = [await invoker.invoke(REQUEST, trace) for trace in (TRACE, None, TRACE)]
+        assert answers == [Reply(202, name, b"") for name in (TRACE, "none", TRACE)]
+        assert server.connections == 3
+
+    async def test_an_answer_that_comes_before_the_whole_request_was_written_costs_the_connection(self) -> None:
+        """What is left of the request would go in front of the next one."""
+
+        async def hasty(peer: Peer) -> None:
+            await peer.answer("413 Too Large", X_Request_Id="r")
+            await peer.gone()
+
+        async with raw_server(hasty) as server, self.open(server.url) as invoker:
+            large = InvokeRequest("FF", b"x" * 20_000_000, ())
+            assert await invoker.invoke(large) in (Reply(413, "r", b""), NoReply(Failure.RESET, sent=False))
+
     # No answer: maybe delivered.
 
     async def test_silence_after_the_request_is_a_timeout_that_may_have_been_delivered(self) -> None:
@@ -403,6 +479,82 @@ class InvokerSuite:
             assert await invoker.invoke(REQUEST) == Reply(202, None, b"")
         assert (server.connections, len(server.requests)) == (2, 2)
 
+    @pytest.mark.parametrize("event", ["closed", "reset", "stray"])
+    async def test_what_happened_to_an_idle_connection_is_seen_before_it_is_written_to(self, event: str) -> None:
+        """Even where the event loop had no turn to read it: the post goes on another connection."""
+        happened, go_on = ThreadEvent(), ThreadEvent()
+
+        def serve(connection: socket.socket, number: int) -> None:
+            while len(read_request(connection)) > 4:
+                connection.sendall(ANSWER % str(number).encode())
+                if number == 0:
+                    go_on.wait(10)
+                    if event == "stray":
+                        connection.sendall(ANSWER % b"stray")
+                    elif event == "reset":
+                        reset(connection)
+                    else:
+                        connection.shutdown(socket.SHUT_WR)
+                    happened.set()
+                    return
+
+        with blocking_server(serve) as url:
+            async with self.open(url) as invoker:
+                first = await invoker.invoke(REQUEST)
+                go_on.set()
+                happened.wait(10)  # this holds the event loop
+                assert [first, await invoker.invoke(REQUEST)] == [Reply(202, "0", b""), Reply(202, "1", b"")]
+
+    async def test_a_reset_after_a_part_of_the_request_may_have_been_delivered(self) -> None:
+        def serve(connection: socket.socket, number: int) -> None:
+            connection.recv(1)
+            reset(connection)
+
+        with blocking_server(serve, buffer=4096) as url:
+            async with self.open(url) as invoker:
+                large = InvokeRequest("FF", b"x" * 20_000_000, ())
+                assert await invoker.invoke(large) == NoReply(Failure.RESET, sent=True)
+
+    async def test_a_server_that_cuts_every_connection_at_once_is_not_dialled_in_a_circle(self) -> None:
+        async def cut(peer: Peer) -> None:
+            peer.reset()
+
+        async with raw_server(cut) as server, self.open(server.url) as invoker:
+            answers = [await invoker.invoke(REQUEST) for _ in range(5)]
+        assert {answer.failure for answer in answers if isinstance(answer, NoReply)} == {Failure.RESET}
+        assert server.connections == 5
+
+    async def test_an_address_of_ip_version_6_in_the_base_url(self) -> None:
+        async with raw_server(accept, host="::1") as server, self.open(f"http://[::1]:{server.port}") as invoker:
+            assert await invoker.invoke(REQUEST) == Reply(202, "id-1", b"")
+        assert server.requests[0].headers["host"] == f"[::1]:{server.port}"
+
+    async def test_the_environments_proxies_are_not_asked(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+        async with raw_server(accept) as server, self.open(server.url) as invoker:
+            assert await invoker.invoke(REQUEST) == Reply(202, "id-1", b"")
+
+    async def test_more_posts_than_connections_wait_and_are_all_answered_once(self) -> None:
+        async with raw_server(accept) as server, self.open(server.url, Options(in_flight=3)) as invoker:
+            answers = await asyncio.gather(*(invoker.invoke(REQUEST) for _ in range(50)))
+        assert answers == [Reply(202, "id-1", b"")] * 50
+        assert len(server.requests) == 50
+        assert server.connections <= 3
+
+    async def test_posts_under_way_when_the_transport_is_closed_are_answered_as_cut(self) -> None:
+        read = asyncio.Event()
+
+        async def silent(peer: Peer) -> None:
+            await peer.request()
+            read.set()
+            await peer.forever()
+
+        async with raw_server(silent) as server:
+            async with self.open(server.url, Options(in_flight=1)) as invoker:
+                posts = [asyncio.create_task(_invoke(invoker)) for _ in range(2)]
+                await asyncio.wait_for(read.wait(), 10)
+            assert await asyncio.gather(*posts) == [NoReply(Failure.RESET, sent) for sent in (True, False)]
+
     # TLS.
 
     @pytest.mark.parametrize("version", VERSIONS)
@@ -485,7 +637,7 @@ class InvokerSuite:
 
 
 class TestOpenMarket(InvokerSuite):
-    """The transport by aiohttp."""
+    """The connector's own transport."""
 
     def make(self, url: str, options: Options) -> Invoker:
         return OpenMarket(url, "123-456", "s3cret", **options._asdict())

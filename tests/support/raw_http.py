@@ -83,15 +83,15 @@ class RawServer:
 
 
 @asynccontextmanager
-async def raw_server(script: Script, *, tls: ssl.SSLContext | None = None) -> AsyncIterator[RawServer]:
-    """Play `script` on each connection of a free loopback port; each connection is closed when it returns."""
+async def raw_server(
+    script: Script, *, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1"
+) -> AsyncIterator[RawServer]:
+    """Play `script` on each connection of a free port of `host`; each connection is closed when it returns."""
     seen = RawServer("https" if tls else "http")
     playing: set[asyncio.Task[None]] = set()
     open_writers: set[asyncio.StreamWriter] = set()
 
     async def play(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        seen.connections += 1
-        open_writers.add(writer)
         try:
             await script(Peer(seen, reader, writer))
         except (OSError, asyncio.IncompleteReadError):
@@ -100,11 +100,13 @@ async def raw_server(script: Script, *, tls: ssl.SSLContext | None = None) -> As
             writer.close()
 
     def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        seen.connections += 1
+        open_writers.add(writer)  # here, since a task that is cancelled before its first turn would not close it
         task = asyncio.get_running_loop().create_task(play(reader, writer))
         playing.add(task)
         task.add_done_callback(playing.discard)
 
-    server = await asyncio.start_server(accept, "127.0.0.1", 0, ssl=tls)
+    server = await asyncio.start_server(accept, host, 0, ssl=tls)
     seen.port = server.sockets[0].getsockname()[1]
     try:
         yield seen
