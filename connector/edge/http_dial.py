@@ -112,7 +112,9 @@ class Dialer:
     async def _resolved(self) -> list[AddrInfoType]:
         """The host's addresses, each time beginning with another one."""
         if self._loop.time() >= self._fresh_until:
-            self._looking_up = self._looking_up or self._loop.create_task(self._look_up())
+            if self._looking_up is None:
+                self._looking_up = self._loop.create_task(self._look_up())
+                self._looking_up.add_done_callback(_retrieve)
             # Shared by all that wait for it: who gives up waiting leaves it to the others.
             self._addresses = await asyncio.shield(self._looking_up)
         first = self._addresses.pop(0)
@@ -135,6 +137,12 @@ class Dialer:
         """Wait for no name any more."""
         if self._looking_up is not None:
             self._looking_up.cancel()
+
+
+def _retrieve(looked_up: asyncio.Task[list[AddrInfoType]]) -> None:
+    """Whoever waited for it may have given up; asyncio would log what nobody asks for."""
+    if not looked_up.cancelled():
+        looked_up.exception()
 
 
 def refuses_certificate(error: BaseException | None) -> bool:
