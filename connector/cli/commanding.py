@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from connector.cli.loading import load_without_password
+from connector.config.section import EVERY_ADDRESS
 from connector.config.sections import Admin
 from connector.core.pauses import EVERYTHING, Source, parse_target
 from connector.edge.control_client import ControlError, command
@@ -100,7 +101,8 @@ def say_what_stays(stays: Iterable[PausedRow]) -> bool:
 def _address(admin: Admin) -> str:
     if admin.control_port == 0:
         raise typer.BadParameter("admin.control_port is 0, any free port: give --url with the one that was taken")
-    host = admin.control_host  # every interface (0.0.0.0, ::) is this machine for whoever connects
+    # 0.0.0.0 and :: are this machine for whoever connects; the name of both together is none.
+    host = "127.0.0.1" if admin.control_host == EVERY_ADDRESS else admin.control_host
     return f"http://{f'[{host}]' if ':' in host else host}:{admin.control_port}"
 
 

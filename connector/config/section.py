@@ -26,6 +26,10 @@ def together(problem: str, *values: object) -> None:
         raise ValueError(problem)
 
 
+EVERY_ADDRESS = "*"
+"""To listen on: all addresses of this machine, IPv4 and IPv6."""
+
+
 def is_loopback(host: str) -> bool:
     """Whether only this machine is reached by this host's name or address."""
     try:

@@ -9,7 +9,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from connector.config.files import ReadableFile, Secret, SecretFile
-from connector.config.section import Section, is_loopback
+from connector.config.section import EVERY_ADDRESS, Section, is_loopback
 from connector.config.units import DAY, GIB, HOUR, KIB, MIB, MINUTE, SECOND, Duration, Size
 
 
@@ -111,8 +111,10 @@ class Admin(Section):
     """The HTTP listener for probes, metrics and `/status`, which has no authentication and takes no commands; and the
     one that `connector pause` and `connector resume` speak to."""
 
-    host: str = Field(default="0.0.0.0", min_length=1)  # noqa: S104 - a pod's probes come from outside of it
-    """Address to listen on. Every interface by default, because probes and scrapes come from outside the pod."""
+    host: str = Field(default=EVERY_ADDRESS, min_length=1)
+    """Address to listen on. `"*"` (in quotes) is every address of both families, or of IPv4 where the kernel has no
+    IPv6; `0.0.0.0` and `"::"` are those of one family. Every address by default, because probes and scrapes come from
+    outside the pod."""
 
     port: int = Field(default=9464, ge=0, le=65535)
     """Port to listen on; 0 takes any free one. 9464 is the usual port of a Prometheus exporter."""
@@ -121,7 +123,8 @@ class Admin(Section):
     """Whether `/readyz` succeeds during a hold. A hold is not cured by taking pods out of service."""
 
     control_host: str = Field(default="127.0.0.1", min_length=1)
-    """Address to listen on for commands. Another one than loopback needs `control_token_file`."""
+    """Address to listen on for commands, as `host`. Another one than loopback needs `control_token_file`. IPv4's
+    loopback is there in IPv6-only pods too."""
 
     control_port: int = Field(default=9465, ge=0, le=65535)
     """Port to listen on for commands; 0 takes any free one."""

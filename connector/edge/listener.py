@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+import errno
+import socket
+
 from aiohttp import web
+
+from connector.config.section import EVERY_ADDRESS
+
+_BACKLOG = 128
+_NO_IPV6 = frozenset({errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL})
 
 
 class Listener:
@@ -12,19 +20,35 @@ class Listener:
         self._runner: web.AppRunner | None = None
 
     async def start(self, app: web.Application, host: str, port: int) -> int:
-        """Listen, and return the port: the one asked for, or a free one for 0. Raises OSError when it is taken."""
+        """Listen, and return the port: the one asked for, or a free one for 0. Raises OSError when it is taken.
+
+        `host` is an address or a name of this machine, or EVERY_ADDRESS.
+        """
         runner = self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
         await runner.setup()
         try:
-            await web.TCPSite(runner, host, port).start()
+            if host == EVERY_ADDRESS:
+                await web.SockSite(runner, _on_every_address(port)).start()
+            else:
+                await web.TCPSite(runner, host, port).start()
         except OSError:
             await self.stop()
             raise
-        address: tuple[str, int] = runner.addresses[0]
-        return address[1]
+        return int(runner.addresses[0][1])  # after it IPv6 has two numbers more
 
     async def stop(self) -> None:
         """Stop listening; requests under way have a second to end."""
         runner, self._runner = self._runner, None
         if runner is not None:
             await runner.cleanup()
+
+
+def _on_every_address(port: int) -> socket.socket:
+    """One socket for both families: asyncio's own for `::` is closed to IPv4."""
+    if socket.has_dualstack_ipv6():
+        try:
+            return socket.create_server(("::", port), family=socket.AF_INET6, backlog=_BACKLOG, dualstack_ipv6=True)
+        except OSError as error:
+            if error.errno not in _NO_IPV6:
+                raise
+    return socket.create_server(("0.0.0.0", port), backlog=_BACKLOG)  # noqa: S104 - every address was asked for

@@ -158,6 +158,18 @@ def test_an_address_of_ipv6_is_asked_at(config_file: WriteConfig, connector: Run
     assert f"no connector can be reached at http://[::1]:{port} " in run.stderr
 
 
+def test_who_listens_on_every_address_is_asked_at_loopback(
+    config_file: WriteConfig, connector: Run, tmp_path: Path
+) -> None:
+    token = tmp_path / "token"
+    token.write_text("planted-token-0123")
+    token.chmod(0o600)
+    port = free_port()
+    admin = {"control_host": "*", "control_port": port, "control_token_file": str(token)}
+    run = connector("pause", "--config", config_file(admin=admin))
+    assert f"no connector can be reached at http://127.0.0.1:{port} " in run.stderr
+
+
 def test_another_address_can_be_named(stage: Stage, connector: Run, config_file: WriteConfig) -> None:
     run = connector("pause", "--url", stage.url + "/", "--config", config_file(admin={"control_port": free_port()}))
     assert run.exit_code == 0, run.output

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import uuid
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -25,6 +26,7 @@ from connector.edge.kafka_admin import AdminError, KafkaAdmin, TopicPlan
 from tests.cli.conftest import EVENT, PHONE_NUMBER, VALUE, Run
 from tests.support.deadline import wait_until
 from tests.support.kafka_broker import Kafka
+from tests.support.network import needs_ipv6
 
 Configure = Callable[..., Path]
 
@@ -217,3 +219,11 @@ def test_a_topic_that_cannot_be_made_is_an_admin_error(kafka: Kafka, main: str) 
     admin = KafkaAdmin({"bootstrap.servers": kafka.bootstrap_servers})
     with pytest.raises(AdminError, match="topic_already_exists"):
         admin.create(TopicPlan(main, 1, 1, {}))
+
+
+@needs_ipv6
+def test_a_vendor_at_an_address_of_ipv6_is_reached(config_file: Callable[..., Path]) -> None:
+    with socket.create_server(("::1", 0), family=socket.AF_INET6) as vendor:
+        where = f"[::1]:{vendor.getsockname()[1]}"
+        found = live.api(load(config_file(openmarket={"base_url": f"http://{where}"}), {}))
+    assert (found.verdict, found.why) == (Verdict.OK, f"{where} reached, no TLS")

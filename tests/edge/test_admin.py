@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import socket
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
 import aiohttp
 import pytest
 
+from connector.config.sections import Admin
 from connector.edge.admin import AdminServer
 from connector.observe.metrics import Metrics
+from tests.support.network import UNSHARE_NETWORK, can_unshare_network, needs_ipv6
 
 
 class State:
@@ -23,7 +27,7 @@ class State:
 
 
 @asynccontextmanager
-async def listening(state: State, metrics: Metrics | None = None) -> AsyncIterator[str]:
+async def listening(state: State, metrics: Metrics | None = None, host: str = "127.0.0.1") -> AsyncIterator[str]:
     admin = AdminServer(
         (metrics or Metrics()).registry,
         turn_age=lambda: state.turn_age,
@@ -31,7 +35,7 @@ async def listening(state: State, metrics: Metrics | None = None) -> AsyncIterat
         is_ready=lambda: state.ready,
         status=lambda: state.status,
     )
-    port = await admin.start("127.0.0.1", 0)
+    port = await admin.start(host, 0)
     try:
         yield f"http://127.0.0.1:{port}"
     finally:
@@ -117,3 +121,48 @@ async def test_it_can_be_stopped_twice() -> None:
     await admin.start("127.0.0.1", 0)
     await admin.stop()
     await admin.stop()
+
+
+@needs_ipv6
+async def test_the_default_host_serves_both_families_on_one_port() -> None:
+    """Whichever family the pods of a cluster have, its probes get through."""
+    async with listening(State(), host=Admin().host) as url:
+        assert (await get(url + "/livez"))[0] == 200
+        assert (await get(url.replace("127.0.0.1", "[::1]") + "/livez"))[0] == 200
+
+
+async def test_a_port_that_one_family_has_already_is_taken() -> None:
+    """Else half of the probes would ask somebody else."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        admin = AdminServer(
+            Metrics().registry, turn_age=lambda: 0.0, turn_age_bound=60.0, is_ready=lambda: True, status=dict
+        )
+        with pytest.raises(OSError, match="in use"):
+            await admin.start(Admin().host, taken.getsockname()[1])
+
+
+_WITHOUT_IPV6 = """
+import asyncio, fcntl, socket, struct
+from pathlib import Path
+from aiohttp import web
+from connector.edge.listener import Listener
+
+Path("/proc/sys/net/ipv6/conf/all/disable_ipv6").write_text("1")
+with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
+    fcntl.ioctl(any_socket, 0x8914, struct.pack("16sh", b"lo", 1))  # SIOCSIFFLAGS, IFF_UP
+
+async def main():
+    port = await Listener().start(web.Application(), "*", 0)
+    await asyncio.open_connection("127.0.0.1", port)
+    print("reached")
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.skipif(not can_unshare_network(), reason="needs the right to make a network namespace")
+def test_the_default_host_serves_ipv4_where_ipv6_is_switched_off() -> None:
+    run = subprocess.run(
+        [*UNSHARE_NETWORK, sys.executable, "-c", _WITHOUT_IPV6], capture_output=True, text=True, check=False
+    )
+    assert run.stdout == "reached\n", run.stderr

@@ -11,8 +11,10 @@ from typing import Any
 import aiohttp
 import pytest
 
+from connector.config.section import EVERY_ADDRESS
 from connector.core.pauses import EVERYTHING, Paused, Source, Target
 from connector.edge.control import HOLDS, LONGEST_REASON, ControlServer
+from tests.support.network import needs_ipv6
 from tests.support.told import PAUSED_AT_MS, Told
 
 TOPICS = ("invocations", "invocations.retry")
@@ -266,9 +268,22 @@ async def test_the_token_of_the_moment_counts() -> None:
         assert (await ask(url + "/holds", method="GET", headers=bearer("the-second-token-2")))[0] == 200
 
 
-async def test_without_a_token_it_listens_on_loopback_only() -> None:
+@pytest.mark.parametrize("host", ["192.0.2.1", EVERY_ADDRESS, "::"])
+async def test_without_a_token_it_listens_on_loopback_only(host: str) -> None:
     with pytest.raises(ValueError, match="without a token"):
-        await ControlServer(Told(), TOPICS, None).start("192.0.2.1", 0)
+        await ControlServer(Told(), TOPICS, None).start(host, 0)
+
+
+@needs_ipv6
+async def test_with_a_token_it_takes_commands_over_both_families() -> None:
+    server = ControlServer(Told(), TOPICS, lambda: TOKEN)
+    port = await server.start(EVERY_ADDRESS, 0)
+    try:
+        for host in ("127.0.0.1", "[::1]"):
+            status, _ = await ask(f"http://{host}:{port}/holds", method="GET", headers=bearer(TOKEN))
+            assert status == 200
+    finally:
+        await server.stop()
 
 
 async def test_a_port_that_is_taken_is_an_oserror() -> None:

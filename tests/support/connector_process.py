@@ -28,7 +28,8 @@ class ConnectorProcess:
         self.config = folder / "connector.yaml"
         self._log = folder / "connector.log"
         self._port = _free_port()
-        whole = {**settings, "admin": {"host": "127.0.0.1", "port": self._port, "control_port": 0}}
+        admin = {"host": "127.0.0.1", "port": self._port, "control_port": 0, **settings.get("admin", {})}
+        whole = {**settings, "admin": admin}
         self.config.write_text(json.dumps(whole, indent=2))  # JSON is YAML
         self._process: asyncio.subprocess.Process | None = None
 
@@ -162,11 +163,15 @@ class ConnectorProcess:
             self.signal(signal.SIGKILL)
             await self.ended()
 
+    def url(self, page: str, host: str = "127.0.0.1") -> str:
+        """A page of its admin listener."""
+        return f"http://{host}:{self._port}/{page}"
+
     async def _get(self, page: str) -> str | None:
         try:
             async with (
                 aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(5)) as session,
-                session.get(f"http://127.0.0.1:{self._port}/{page}") as answer,
+                session.get(self.url(page)) as answer,
             ):
                 return await answer.text() if answer.status == 200 else None
         except (aiohttp.ClientError, TimeoutError):

@@ -74,6 +74,14 @@ class KafkaBroker(Kafka):
         self.stop()
         self.start()
 
+    def listen_on_ipv6(self) -> None:
+        """Take clients on IPv6's loopback and nowhere else; to be said before the first start."""
+        properties, port = self._folder / "server.properties", self.bootstrap_servers.rpartition(":")[2]
+        _, _, controller = _read(properties)["listeners"].partition(",")
+        self.bootstrap_servers = f"[::1]:{port}"
+        at = f"PLAINTEXT://{self.bootstrap_servers}"
+        _add(properties, {"listeners": f"{at},{controller}", "advertised.listeners": at})
+
     def second(self, folder: Path) -> KafkaBroker:
         """Another broker of this one's cluster, node 2, which must have run before; not started yet."""
         other = KafkaBroker(folder)

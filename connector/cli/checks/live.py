@@ -160,7 +160,7 @@ def api(settings: Settings) -> Finding:
     host = url.hostname or ""
     port = url.port or (443 if encrypted else 80)
     found = asyncio.run(handshake(host, port, context, settings.openmarket.timeouts.connect))
-    return address(f"{host}:{port}", found, SystemClock().now_ms() / 1000)
+    return address(f"[{host}]:{port}" if ":" in host else f"{host}:{port}", found, SystemClock().now_ms() / 1000)
 
 
 def address(where: str, found: Shaken | Refused, now_s: float) -> Finding:

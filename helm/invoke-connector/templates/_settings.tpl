@@ -53,7 +53,7 @@
 {{- end -}}
 {{- end -}}
 {{- end -}}
-{{- if has (dig "admin" "host" "0.0.0.0" .Values.config) (list "127.0.0.1" "::1" "localhost") -}}
+{{- if has (dig "admin" "host" "*" .Values.config) (list "127.0.0.1" "::1" "localhost") -}}
 {{- fail "config.admin.host: the probes come from outside the pod and cannot reach loopback" -}}
 {{- end -}}
 {{- if eq (include "invoke-connector.adminPort" . | int) 0 -}}
