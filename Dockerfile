@@ -53,5 +53,6 @@ ENV PATH=/opt/venv/bin:$PATH \
 USER 65532:65532
 EXPOSE 9464
 STOPSIGNAL SIGTERM
-ENTRYPOINT ["connector"]
+# Process 1 is sent no signal that it neither handles nor blocks: blocked, a stop waits until Python is there to take it.
+ENTRYPOINT ["env", "--block-signal=TERM,INT,HUP", "connector"]
 CMD ["run", "--config", "/etc/connector/config.yaml"]

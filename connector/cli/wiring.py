@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,6 +15,7 @@ from connector import __version__
 from connector.cli import control, parts, policies
 from connector.cli.commands import FlowCommands
 from connector.cli.renewal import Hide, Renewal, read_again
+from connector.cli.stopping import Stopping
 from connector.cli.view import View
 from connector.config import ConfigError
 from connector.config.client import consumer_properties, kafka_properties, producer_properties
@@ -42,7 +43,7 @@ from connector.flow.lifecycle import Ending, run_until
 from connector.flow.loop import Limits, Loop, Topics, World
 from connector.flow.settle import Targets
 from connector.observe.events import AcceptedLine, Events, Logger
-from connector.observe.metrics import Metrics
+from connector.observe.metrics import Metrics, Series
 
 _HEARTBEAT = 1.0
 """Seconds between two signs of life of the event loop."""
@@ -52,11 +53,12 @@ _LIVENESS_BEYOND_DRAIN = 30.0
 
 
 class Output(NamedTuple):
-    """Where the log goes."""
+    """Where the log goes. `dropped` counts its lines that could not be written."""
 
     logger: Logger
     accepted_line: AcceptedLine | None
     hide: Hide
+    dropped: Series
 
 
 class CannotStartError(Exception):
@@ -68,15 +70,15 @@ class CannotStartError(Exception):
         self.remedy = remedy
 
 
-async def run(settings: Settings, output: Output, stop: asyncio.Event) -> Ending:
-    """Run one connector until `stop` is set or Kafka refuses for good.
+async def run(settings: Settings, output: Output, stopping: Stopping) -> Ending:
+    """Run one connector until it is told to stop or Kafka refuses for good.
 
     Raises ConfigError for schemas or Kafka properties that cannot be used, and CannotStartError.
     """
     if (why := refusal(consumer_properties(settings.kafka), producer_properties(settings.kafka))) is not None:
         raise ConfigError((f"kafka: librdkafka refuses these settings: {why}",))
     process = _Process(settings, output)
-    return await process.run(stop)
+    return await process.run(stopping)
 
 
 @contextmanager
@@ -96,6 +98,7 @@ class _Process:
         self._clock = SystemClock()
         table = parts.outcome_table(settings)
         self._metrics = _metrics(table)
+        self._metrics.counter("log_lines_dropped").follow(output.dropped)
         self._events = Events(self._metrics, output.logger, settings.log.accepted, accepted_line=output.accepted_line)
         self._round_trips: dict[tuple[str, ...], float] = {}
         kafka = settings.kafka
@@ -144,7 +147,7 @@ class _Process:
             status=view.status,
         )
 
-    async def run(self, stop: asyncio.Event) -> Ending:
+    async def run(self, stopping: Stopping) -> Ending:
         """Start the neighbours, run the loop, and let go of all of them."""
         settings, admin = self._settings, self._settings.admin
         with _needs("admin.host and admin.port: an address of this machine, and a port that nobody else has"):
@@ -152,6 +155,14 @@ class _Process:
         with _needs(control.TAKEN):
             port = await self._control.start(admin.control_host, admin.control_port)
         self._events.starting({**_summary(settings), "control_port": port}, settings.openmarket.is_cie)
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+
+        def drain() -> None:
+            with suppress(RuntimeError):  # the event loop is closed: the process has stopped
+                loop.call_soon_threadsafe(stop.set)
+
+        stopping.drain_by(drain)
         jobs = [self._heartbeat(stop), self._watermarks.run(), FileWatch(self._files, self._renewal.changed).run()]
         if (file := settings.hold.paused_file) is not None:
             jobs.append(self._follow(file).run())

@@ -8,18 +8,21 @@ no redaction: an event id that could show a phone number is hashed before, and t
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Callable, Collection, MutableMapping
 from datetime import UTC, datetime
-from typing import Any, BinaryIO, Literal
+from typing import Any, Literal, TextIO
 
 import orjson
 import structlog
 from structlog.typing import FilteringBoundLogger, Processor
 
 from connector.observe.events import AcceptedLine
-from connector.observe.lines import Lines
+from connector.observe.lines import Lines, Stream
+from connector.observe.metrics import Series
 from connector.observe.redaction import Redaction
 from connector.observe.sampling import Sampler
+from connector.observe.stderr import Stderr
 
 _LIBRARY_LINES_A_SECOND = 5  # of one library's logger: three Kafka clients without a broker say 30
 
@@ -30,12 +33,15 @@ Format = Literal["auto", "json", "console"]
 class Logs:
     """A logger and the way to close it. `accepted_line` is None where people read: there the chain is right.
 
-    `hide` takes secrets that came later, which no line may show from then on.
+    `hide` takes secrets that came later, which no line may show from then on. `dropped` counts lines that could not be
+    written.
     """
+
+    dropped: Series
 
     def __init__(
         self,
-        stream: BinaryIO,
+        stream: Stream,
         now_ms: Callable[[], int],
         level: Level = "info",
         format: Format = "auto",  # noqa: A002 - the setting's name
@@ -43,7 +49,8 @@ class Logs:
     ) -> None:
         """`now_ms`: wall clock, ms since the epoch. `secrets`: values that no line may show."""
         as_json = format == "json" or (format == "auto" and not stream.isatty())
-        self._lines = Lines(stream)
+        self._lines = Lines(stream, self._tell_dropped)
+        self.dropped = self._lines.dropped
         stamp = Stamp()
         redaction = Redaction(secrets)
         self.hide = redaction.hide
@@ -62,20 +69,32 @@ class Logs:
         shows_accepted = as_json and level in ("debug", "info")
         self.accepted_line: AcceptedLine | None = accepted_line(self._lines, stamp) if shows_accepted else None
         self._handler = _Handler(self.logger, now_ms)
+        self._stderr = Stderr(lambda text: self.logger.error(text, logger="stderr"))
+        self._replaced: TextIO | None = None
 
-    def take_over_stdlib(self) -> None:
-        """Send the warnings and errors of libraries (aiohttp, asyncio) through the same chain, until `close`.
+    def take_over(self) -> None:
+        """Send whatever else this process says through the same chain, until `close`.
 
-        Nothing below a warning, whatever the level: what a library says while debugging may show a request.
+        That is the warnings and errors of libraries (aiohttp, asyncio) and Python's own, nothing below, whatever the
+        level: what a library says while debugging may show a request. And what is written to `sys.stderr`, as the
+        traceback of a thread is: a stream that nobody reads must not stop who writes there.
         """
         root = logging.getLogger()
         root.addHandler(self._handler)
         root.setLevel(logging.WARNING)
+        logging.captureWarnings(True)
+        self._replaced, sys.stderr = sys.stderr, self._stderr
 
     def close(self) -> None:
-        """Write what waits, and give the libraries' logging back."""
+        """Write what waits, for a second at most, and give back what was taken over. The last thing to do."""
         logging.getLogger().removeHandler(self._handler)
-        self._lines.flush()
+        if self._replaced is not None:
+            logging.captureWarnings(False)
+            sys.stderr, self._replaced = self._replaced, None
+        self._lines.close()
+
+    def _tell_dropped(self, count: int) -> None:
+        self.logger.warning("lines_dropped", count=count)
 
 
 class Stamp:

@@ -148,7 +148,12 @@ TABLE: tuple[Definition, ...] = (
         "Harmless flaws of an event that were put right, by kind.",
         (Label("kind", (*KINDNESSES, OTHER)),),
     ),
-    Definition("hold", G, "1 while a hold of this kind is in force: it stops posting, or the brake keeps its classes back.", (_HOLD_KIND,)),
+    Definition(
+        "hold",
+        G,
+        "1 while a hold of this kind is in force: it stops posting, or the brake keeps its classes back.",
+        (_HOLD_KIND,),
+    ),
     Definition("holds", C, "Holds entered, by kind.", (_HOLD_KIND,)),
     Definition("hold_seconds", C, "Time spent in holds that have ended, by kind.", (_HOLD_KIND,)),
     Definition("brake_warnings", C, "Times that so much became dead letters that `hold.brake.then: hold` would hold."),
@@ -211,6 +216,7 @@ TABLE: tuple[Definition, ...] = (
     ),
     Definition("source_failures", C, "Failures of the Kafka source that end the process.", (_KAFKA_CODE,)),
     Definition("log_lines_left_out", C, "Log lines left out by sampling."),
+    Definition("log_lines_dropped", C, "Log lines that could not be written: nobody read them, or the disk was full."),
     Definition("owner_thread_turn_age_seconds", G, "Time since the consumer's owner thread last turned."),
     Definition("loop_turn_age_seconds", G, "Time since the delivery loop last turned."),
     Definition(

@@ -18,8 +18,11 @@ def _instruction(name: str) -> str:
 
 
 def test_the_entry_point_is_process_1() -> None:
-    """Exec form: a shell in between would not pass SIGTERM on, and no stop would ever drain."""
-    assert json.loads(_instruction("ENTRYPOINT")) == ["connector"]
+    """Exec form: a shell in between would not pass SIGTERM on, and no stop would ever drain.
+
+    What is in front becomes the connector, and blocks the signals until that takes them.
+    """
+    assert json.loads(_instruction("ENTRYPOINT")) == ["env", "--block-signal=TERM,INT,HUP", "connector"]
     assert json.loads(_instruction("CMD")) == ["run", "--config", "/etc/connector/config.yaml"]
     assert _instruction("STOPSIGNAL") == "SIGTERM"
 

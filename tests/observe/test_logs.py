@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import io
 import logging
+import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -13,7 +14,6 @@ import pytest
 import structlog
 
 from connector.observe.events import Events
-from connector.observe.lines import Lines
 from connector.observe.logs import Format, Level, Logs, Stamp
 from connector.observe.metrics import Metrics
 
@@ -24,20 +24,6 @@ PHONE = "12515550123"
 class Terminal(io.BytesIO):
     def isatty(self) -> bool:
         return True
-
-
-class Noticing(io.BytesIO):
-    def __init__(self) -> None:
-        super().__init__()
-        self.written = asyncio.Event()
-
-    def flush(self) -> None:
-        self.written.set()
-
-
-class Closed(io.BytesIO):
-    def write(self, line: object) -> int:
-        raise BrokenPipeError
 
 
 @contextmanager
@@ -109,41 +95,6 @@ def test_the_short_way_writes_the_line_that_the_chain_would_write(request_id: st
         chain._plain_accepted_line("order-7", request_id, 0.0421, NOW_MS, trace_id)
     short, long = stream.getvalue().splitlines()
     assert short == long
-
-
-async def test_accepted_lines_are_gathered_and_written_by_themselves() -> None:
-    with logging_to(stream := Noticing()) as logs:
-        assert logs.accepted_line is not None
-        logs.accepted_line("one", "r", 0.1, NOW_MS, None)
-        logs.accepted_line("two", "r", 0.1, NOW_MS, None)
-        assert stream.getvalue() == b""
-        await asyncio.wait_for(stream.written.wait(), 10)
-        assert [line["event_id"] for line in written(stream)] == ["one", "two"]
-
-
-async def test_a_line_of_the_chain_takes_the_gathered_lines_with_it_in_order() -> None:
-    with logging_to(stream := io.BytesIO()) as logs:
-        assert logs.accepted_line is not None
-        logs.accepted_line("one", "r", 0.1, NOW_MS, None)
-        logs.logger.warning("late_answer")
-        assert [line["event"] for line in written(stream)] == ["accepted", "late_answer"]
-
-
-def test_without_an_event_loop_a_gathered_line_is_written_at_once() -> None:
-    Lines(stream := io.BytesIO()).write_soon(b"line\n")
-    assert stream.getvalue() == b"line\n"
-
-
-async def test_close_writes_what_waits() -> None:
-    with logging_to(stream := io.BytesIO()) as logs:
-        assert logs.accepted_line is not None
-        logs.accepted_line("one", "r", 0.1, NOW_MS, None)
-    assert len(written(stream)) == 1
-
-
-def test_a_log_that_cannot_be_written_stops_nothing() -> None:
-    with logging_to(Closed()) as logs:
-        logs.logger.error("dead_lettered")
 
 
 @pytest.mark.parametrize(
@@ -246,7 +197,7 @@ def test_a_text_that_is_not_utf_8_is_still_written() -> None:
 
 def test_warnings_of_libraries_pass_the_same_chain() -> None:
     with logging_to(stream := io.BytesIO()) as logs:
-        logs.take_over_stdlib()
+        logs.take_over()
         logging.getLogger("aiohttp.server").error("Unhandled %s", PHONE)
         logging.getLogger("asyncio").info("chatter")
     assert written(stream) == [
@@ -262,7 +213,7 @@ def test_warnings_of_libraries_pass_the_same_chain() -> None:
 def test_librdkafkas_failed_connections_are_warnings_and_no_flood() -> None:
     """It makes a new connection in a moment, and says each failure at once."""
     with logging_to(stream := io.BytesIO()) as logs:
-        logs.take_over_stdlib()
+        logs.take_over()
         for _ in range(100):
             logging.getLogger("librdkafka").error("FAIL [rdkafka#consumer-1]: Connection refused")
     assert [line["level"] for line in written(stream)] == ["warning"] * 5
@@ -277,6 +228,49 @@ def test_a_library_that_misuses_its_arguments_is_still_heard() -> None:
 
 def test_after_close_libraries_have_their_logging_back() -> None:
     with logging_to(stream := io.BytesIO()) as logs:
-        logs.take_over_stdlib()
+        logs.take_over()
     logging.getLogger("asyncio").warning("after")
     assert stream.getvalue() == b""
+
+
+# What else a process says.
+
+
+def test_what_is_written_to_standard_error_is_a_line_like_the_others() -> None:
+    """In one order with them, redacted, and never in anybody's way."""
+    with logging_to(stream := io.BytesIO()) as logs:
+        logs.take_over()
+        logs.logger.info("ready")
+        print("half of it, ", end="", file=sys.stderr)  # noqa: T201 - what libraries do
+        print(f"and {PHONE}", file=sys.stderr)  # noqa: T201
+    assert [(line["level"], line["event"]) for line in written(stream)] == [
+        ("info", "ready"),
+        ("error", "half of it, and [number]"),
+    ]
+
+
+def test_a_warning_of_python_is_a_warning() -> None:
+    with logging_to(stream := io.BytesIO()) as logs, warnings.catch_warnings():
+        warnings.simplefilter("always")
+        logs.take_over()
+        warnings.warn("old", DeprecationWarning, stacklevel=1)
+    (line,) = written(stream)
+    assert (line["level"], line["logger"]) == ("warning", "py.warnings")
+    assert "DeprecationWarning: old" in str(line["event"])
+
+
+def test_after_close_standard_error_is_what_it_was() -> None:
+    before = sys.stderr
+    with logging_to(io.BytesIO()) as logs:
+        logs.take_over()
+        assert sys.stderr is not before
+    assert sys.stderr is before
+
+
+def test_lines_that_were_dropped_are_told_of_by_a_line() -> None:
+    """Also where the log is for people."""
+    for form in ("json", "console"):
+        with logging_to(stream := io.BytesIO(), form=form) as logs:
+            logs._tell_dropped(7)
+        assert b"lines_dropped" in stream.getvalue()
+        assert b"7" in stream.getvalue()

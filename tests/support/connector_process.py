@@ -33,16 +33,29 @@ class ConnectorProcess:
         self.config.write_text(json.dumps(whole, indent=2))  # JSON is YAML
         self._process: asyncio.subprocess.Process | None = None
 
-    async def start(self, patience: float = _START_SECONDS) -> None:
-        """Start it and wait until it has joined the group. AssertionError with its log when it does not in time."""
+    async def spawn(self, *before: str, stderr: int | None = None) -> int:
+        """Start it and return its process id. `before`: the words of a command that starts it, such as `nohup`.
+
+        `stderr`: a file descriptor for its log, which is not kept then.
+        """
         with self._log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "connector", "run", "--config", str(self.config)),
+                *(*before, sys.executable, "-m", "connector", "run", "--config", str(self.config)),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
-                stderr=log,
+                stderr=log if stderr is None else stderr,
                 env={name: value for name, value in os.environ.items() if not name.startswith("CONNECTOR_")},
             )
+        return self._process.pid
+
+    async def start(self, patience: float = _START_SECONDS) -> None:
+        """Start it and wait until it has joined the group. AssertionError with its log when it does not in time."""
+        await self.spawn()
+        await self.joins(patience)
+
+    async def joins(self, patience: float = _START_SECONDS) -> None:
+        """Wait until it has joined the group. AssertionError with its log when it does not in time."""
+        assert self._process is not None
         try:
             async with asyncio.timeout(patience):
                 while await self._get("readyz") is None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-import signal
 from typing import Any
 
 import pytest
@@ -108,19 +107,6 @@ async def test_rolling_stops_repeat_nothing(stage: Stage) -> None:
     await eventually(lambda: stage.simulator.ledger.accepted >= len(events), PATIENCE, "all are accepted")
     assert await connector.stop() == 0
     assert stage.accepted_once(fields["eventId"] for fields in events)
-
-
-async def test_a_second_signal_ends_the_process_at_once(stage: Stage) -> None:
-    stage.create_topics()
-    stage.scenario(rules=[{"do": {"kind": "hang"}}])
-    stage.produce([single_object(event("hangs"))])
-    connector = stage.connector()
-    await connector.start()
-    await connector.shows(in_flight=1)
-    connector.signal(signal.SIGTERM)
-    await eventually(lambda: connector.lines("stopping"), PATIENCE, "it drains")
-    connector.signal(signal.SIGTERM)
-    assert await connector.ended() == 128 + signal.SIGTERM
 
 
 async def test_a_group_that_must_have_a_commit_and_has_none_ends_with_exit_code_1(stage: Stage) -> None:
