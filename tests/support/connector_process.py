@@ -91,6 +91,10 @@ class ConnectorProcess:
         parsed = [json.loads(line) for line in self.log.splitlines() if line.startswith("{")]
         return [line for line in parsed if line["event"] == event]
 
+    async def lives(self) -> bool:
+        """Whether `/livez` says so."""
+        return await self._get("livez") is not None
+
     async def status(self) -> dict[str, Any]:
         """`/status`; empty while it does not answer."""
         text = await self._get("status")

@@ -28,6 +28,7 @@ async def test_a_log_reader_that_stands_still_stops_nothing(stage: Stage) -> Non
         await connector.joins()
         await eventually(lambda: stage.simulator.ledger.accepted >= EVENTS, PATIENCE, "all are accepted")
         metrics = await connector.until(accepted=EVENTS)
+        assert await connector.lives()
         assert 0 < metrics["log_lines_dropped_total"] < EVENTS
         connector.signal(signal.SIGTERM)
         assert await connector.ended() == 0
