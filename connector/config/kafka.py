@@ -56,7 +56,7 @@ class OAuth(Section):
     """File that holds the client's secret. One trailing newline is taken off."""
 
     token_endpoint: str = Field(pattern=r"^https?://[^\s@]+$")
-    """URL that issues the tokens."""
+    """URL that issues the tokens. While it is away the connector waits, as for a broker."""
 
     scope: str | None = None
     """Scope to ask for, if the token endpoint wants one."""
@@ -127,12 +127,13 @@ class Kafka(Section):
 
     group_protocol: Literal["classic", "consumer"] = "classic"
     """Who assigns partitions: `classic` (the group's leader, on every broker) or `consumer` (the broker, KIP-848, 4.0
-    and newer). Classic is the default because every broker knows it."""
+    and newer). Classic is the default because every broker knows it. A live group goes from classic to `consumer` one
+    process after the other only from `assignment` `range` or `roundrobin`: docs/operations.md has the drill."""
 
     assignment: Literal["cooperative-sticky", "range", "roundrobin"] = "cooperative-sticky"
     """How `classic` shares partitions out. With `cooperative-sticky` only partitions that move are let go; with the
     other two, which are eager, every rebalance stops every process until it has drained: for groups that must have it.
-    The same in every process of the group; `consumer` has no use for it."""
+    The same in every process of the group, so that a change needs all of them stopped; `consumer` has no use for it."""
 
     group_instance_id: GroupName | None = None
     """Static membership: a name of this one process that outlives its restarts, so that a restart within the session

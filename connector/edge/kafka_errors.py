@@ -72,6 +72,16 @@ NO_TOKEN = _row(
 )
 """Nor this: the client says `authentication`, as when brokers refuse."""
 
+NOT_CONVERTIBLE = _row(
+    Operation.CONSUME,
+    Action.STOP,
+    "group_not_convertible",
+    "members of kafka.group_id live with kafka.assignment cooperative-sticky, and from that the brokers change no live "
+    "group to kafka.group_protocol consumer. Stop all processes of the group, then start them with it; or go back to "
+    "classic. One process after the other works from `range` and `roundrobin` only",
+)
+"""The client says that it is fatal, and in its words that there is no such group."""
+
 UNKNOWN_TOPIC = _row(
     Operation.CONSUME,
     Action.WAIT,
@@ -174,6 +184,7 @@ ROWS: tuple[Row, ...] = (
     CREATED_ANEW,
     NO_COMMIT,
     NO_TOKEN,
+    NOT_CONVERTIBLE,
     UNKNOWN_TOPIC,
     _row(Operation.CONSUME, Action.IGNORE, "end_of_partition", "", KafkaError._PARTITION_EOF),
     _row(

@@ -16,11 +16,13 @@ from connector.edge.kafka_errors import name_of
 
 class Group(NamedTuple):
     """The group's state as the brokers name it (`EMPTY`, `STABLE`, …), how many members it has, and the names of those
-    that are static."""
+    that are static; whether it is of the classic protocol, and how it then shares partitions out ("": not known)."""
 
     state: str
     members: int
     names: frozenset[str]
+    is_classic: bool
+    assignment: str
 
 
 class KafkaGroups(KafkaAdmin):
@@ -37,7 +39,10 @@ class KafkaGroups(KafkaAdmin):
         if found is None:
             return None
         names = frozenset(member.group_instance_id for member in found.members if member.group_instance_id)
-        return None if found.state.name == "DEAD" else Group(found.state.name, len(found.members), names)
+        if found.state.name == "DEAD":
+            return None
+        is_classic = found.type.name == "CLASSIC"
+        return Group(found.state.name, len(found.members), names, is_classic, found.partition_assignor or "")
 
     def all_committed(self, name: str) -> dict[Partition, Commit]:
         """All that the group has committed, with its metadata; nothing for a group that is not there."""

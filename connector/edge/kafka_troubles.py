@@ -8,7 +8,17 @@ from collections.abc import Callable, Mapping
 from confluent_kafka import KafkaError
 
 from connector.core.signals import Failed
-from connector.edge.kafka_errors import DAMAGED, NO_TOKEN, UNKNOWN_TOPIC, Action, Operation, Row, name_of, row_of
+from connector.edge.kafka_errors import (
+    DAMAGED,
+    NO_TOKEN,
+    NOT_CONVERTIBLE,
+    UNKNOWN_TOPIC,
+    Action,
+    Operation,
+    Row,
+    name_of,
+    row_of,
+)
 from connector.edge.kafka_tokens import Tokens, lacks_token
 from connector.edge.kafka_topics import TopicWatch
 
@@ -17,6 +27,7 @@ _RELEASE_PATIENCE = 120.0
 ends (KIP-848: 45 s by default)."""
 
 _REFUSED = "authentication_failed"
+_NO_SUCH_GROUP = KafkaError(KafkaError.GROUP_ID_NOT_FOUND).str()
 
 
 class Troubles:
@@ -37,6 +48,7 @@ class Troubles:
         self._topics = topics
         self._began_at = time.monotonic()
         self._waits_for_name = "group.instance.id" in properties
+        self._joins_by_broker = properties.get("group.protocol") == "consumer"
         self._tokens = Tokens(properties)
         self.wants_new_client = False
 
@@ -54,6 +66,9 @@ class Troubles:
         if lacks_token(error):
             self._tokens.missing(time.monotonic())
             self._report(NO_TOKEN.name)
+            return
+        if self._is_not_convertible(error):
+            self.stop(NOT_CONVERTIBLE)
             return
         row = row_of(Operation.CONSUME, error)
         if row.name == _REFUSED and self._tokens.may_have_expired(time.monotonic()):
@@ -82,6 +97,9 @@ class Troubles:
     def stop(self, row: Row, topic: str | None = None) -> None:
         """The process ends."""
         self._tell(Failed(row.name, f"topic {topic}: {row.remedy}" if topic else row.remedy))
+
+    def _is_not_convertible(self, error: KafkaError) -> bool:
+        return self._joins_by_broker and error.code() == KafkaError._FATAL and _NO_SUCH_GROUP in error.str()
 
     def _may_be_unreleased(self, error: KafkaError) -> bool:
         """Whether our name may still belong to a process that died: the client then only says that it is fatal."""

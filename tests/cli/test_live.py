@@ -67,7 +67,7 @@ def test_created_topics_are_what_check_wants(connector: Run, config: Path, kafka
     _wait_for(kafka, f"{main}.retry", f"{main}.dlq")
     checked = connector("check", "--live", "--config", config).stdout
     found = lines(checked, "retry topic") + lines(checked, "dead letter topic") + lines(checked, "group")
-    assert len(found) == 14
+    assert len(found) == 15
     assert all(line.startswith("ok ") for line in found)
 
 
@@ -131,6 +131,35 @@ def test_a_static_name_that_somebody_has_is_a_warning(config_file: Configure, ka
         "pod-1 is no member now",
         "",
     )
+
+
+@pytest.mark.parametrize(
+    ("ours", "verdict"),
+    [
+        ({}, Verdict.OK),
+        ({"assignment": "range"}, Verdict.FAILED),
+        ({"group_protocol": "consumer"}, Verdict.WARNING),
+    ],
+    ids=["as they", "range", "consumer"],
+)
+def test_members_that_would_not_let_us_in_are_seen_before(
+    config_file: Configure, kafka: Kafka, main: str, ours: dict[str, str], verdict: Verdict
+) -> None:
+    """They live with the cooperative assignment."""
+    group = f"group-{main}"
+    shared = {"bootstrap_servers": kafka.bootstrap_servers, "topics": {"main": main}, "group_id": group}
+    settings = load(config_file(kafka={**shared, **ours}), {})
+    assert _named(live.kafka(settings), "group members").verdict is Verdict.OK
+    cooperative = {"partition.assignment.strategy": "cooperative-sticky"}
+    member = Consumer({"bootstrap.servers": kafka.bootstrap_servers, "group.id": group, **cooperative})
+    try:
+        member.subscribe([main])
+        wait_until(lambda: member.poll(0.1) is not None or member.assignment(), 20, "it is a member")
+        found = _named(live.kafka(settings), "group members")
+        assert found.verdict is verdict
+        assert ("stop all processes" in found.remedy) is (verdict is not Verdict.OK)
+    finally:
+        member.close()
 
 
 def _named(findings: Iterable[Finding], name: str) -> Finding:

@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
+from connector.core.record import Partition
 from tests.support.connector_process import ConnectorProcess
 from tests.support.deadline import eventually
 from tests.whole.load import PATIENCE, Load
-from tests.whole.stage import Stage, books_balance, event
+from tests.whole.stage import Stage, books_balance, event, single_object
 
 DELIVERY = {"in_flight": 16, "uncommitted": 50}
 BOUND = DELIVERY["in_flight"] + DELIVERY["uncommitted"]
@@ -110,15 +111,29 @@ async def test_a_cooperative_group_refuses_who_comes_with_the_other_protocol_and
             await connector.start()
             await load.goes_on()
         comes = stage.connector(**other)
-        with pytest.raises(AssertionError, match="The group id does not exist"):
+        with pytest.raises(AssertionError, match="exit code 1"):
             await comes.start()
-        assert await comes.ended() == 1
+        (failed,) = comes.lines("source_failed")
+        assert failed["code"] == "group_not_convertible"
+        assert "Stop all processes" in failed["remedy"]
         await load.goes_on()
     await _nothing_lost(stage, load.marks)
     await _stop(*stays)
     await comes.start()
     await _stop(comes)
     assert stage.accepted_once(load.marks)
+
+
+async def test_added_partitions_are_read_within_half_a_minute_with_each_protocol(stage: Stage) -> None:
+    """Librdkafka by itself looks for them every five minutes."""
+    stage.create_topics()
+    groups = [stage.connector(kafka={**kafka, "group_id": f"{stage.main}-{name}"}) for name, kafka in PROTOCOLS.items()]
+    await asyncio.gather(*(connector.start() for connector in groups))
+    stage.cluster.grow(stage.main, 3)
+    for partition in (1, 2):
+        stage.cluster.append(Partition(stage.main, partition), single_object(event(f"e-{partition}", partition)))
+    await asyncio.gather(*(connector.until(30, accepted=2) for connector in groups))
+    await _stop(*groups)
 
 
 async def test_a_process_that_died_gets_its_static_name_back_from_the_broker(stage: Stage) -> None:

@@ -30,6 +30,8 @@ _NETWORK = {
     "server_certificate": "set openmarket.tls.ca_file if a proxy of yours signs; else it is not the vendor",
     "tls": "TLS 1.2 or newer on both sides; with mutual TLS, openmarket.tls.certificate_file",
 }
+_COOPERATIVE = "cooperative-sticky"
+_STOP_ALL = "stop all processes of the group, then start them with the new setting: see Changing the group protocol"
 _CREATE = "connector topics create, or connector topics print for somebody who may"
 _MAIN = "correct kafka.topics.main, or create the topic: connector topics makes the other two after its likeness"
 
@@ -54,8 +56,9 @@ def kafka(settings: Settings, within: float = 10.0) -> Iterator[Finding]:
     if settings.kafka.group_protocol == "consumer":
         yield group_protocol(admin, cluster.brokers[0])
     yield group(admin, settings.kafka.group_id)
+    groups = KafkaGroups(kafka_properties(settings.kafka), within)
+    yield members(groups, settings)
     if settings.kafka.group_instance_id is not None:
-        groups = KafkaGroups(kafka_properties(settings.kafka), within)
         yield static_name(groups, settings.kafka.group_id, settings.kafka.group_instance_id)
     yield from topics(admin, settings)
 
@@ -84,6 +87,29 @@ def group(admin: KafkaAdmin, group_id: str) -> Finding:
     if "READ" not in allowed:
         return Finding("group rights", Verdict.FAILED, f"we may not READ group {group_id}", remedy)
     return Finding("group rights", Verdict.OK, f"READ allowed on {group_id}")
+
+
+def members(groups: KafkaGroups, settings: Settings) -> Finding:
+    """Whether those who are in the group now would let us in: not with every other protocol or assignment."""
+    name, kafka = "group members", settings.kafka
+    try:
+        found = groups.group(kafka.group_id)
+    except AdminError as error:
+        remedy = f"an ACL that allows DESCRIBE on group {kafka.group_id}"
+        return Finding(name, Verdict.WARNING, str(error), remedy)
+    if found is None or not found.members:
+        return Finding(name, Verdict.OK, "none now")
+    kind = f"assignment {found.assignment or 'not known now'}" if found.is_classic else "group protocol consumer"
+    how = f"{found.members} with {kind}"
+    if not found.is_classic or not found.assignment:
+        return Finding(name, Verdict.OK, how)
+    if kafka.group_protocol == "consumer":
+        if found.assignment == _COOPERATIVE:
+            return Finding(name, Verdict.WARNING, f"{how}: while they live, consumer may be refused", _STOP_ALL)
+    elif found.assignment != kafka.assignment:
+        why = f"{how}: while they live, {kafka.assignment} is refused"
+        return Finding(name, Verdict.FAILED, why, _STOP_ALL)
+    return Finding(name, Verdict.OK, how)
 
 
 def static_name(groups: KafkaGroups, group_id: str, name: str) -> Finding:
