@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -48,3 +49,15 @@ class Refusal(NamedTuple):
     def reason(self) -> str:
         """All problems in one text that carries no value of the event."""
         return " · ".join(map(str, self.problems))
+
+
+SETTINGS_BEHIND: Mapping[str, str] = {
+    "bad_frame": "schemas.framing",
+    "unknown_schema": "schemas.registry and schemas.folder",
+    "incompatible_schema": "schemas.bare_schema",
+    "undecodable": "schemas.framing and schemas.bare_schema",
+    "service_id_not_allowed": "openmarket.service_ids",
+    "bad_key": "openmarket.key_characters",
+}
+"""Classes of refusal that a wrong setting of this deployment causes as well as a producer does, and the settings to
+look at. Expiry is none: after a long stop all that waits may have expired, and must not wait for what passes."""

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from connector.core.destination import EXPIRED, KEEP, Destination, ToDeadLetter
 from connector.core.outcome import Delivered
+from connector.core.refusal import SETTINGS_BEHIND
 from connector.core.tries import Intervals, Tries
 from connector.core.window import Counts, Window
 from connector.flow.assignment import Delivery
@@ -42,7 +43,8 @@ class BrakeRules(NamedTuple):
 class Brake:
     """Keeps dead letters from being written, of the classes that became too many; everything else goes on.
 
-    Only while nothing at all passes does it stop posting: then one record is tried at the intervals of `tries`.
+    Only while nothing at all passes does it stop posting: then one record is tried at the intervals of `tries`. Until
+    the first post of this process it keeps back each record whose refusal a wrong setting of ours may have caused.
     `put_back` gives a record its place back, `on_change` is told when posting may go on.
     """
 
@@ -69,16 +71,20 @@ class Brake:
         self._letters = Window(rules.window)
         self._of_class: dict[str, Window] = {}
         self._kept: deque[Delivery] = deque()
+        self._doubted: deque[Delivery] = deque()
+        self._posts = self._brakes = False
         self._armed_from = float("-inf")
 
     def __len__(self) -> int:
         """Records that wait for its end and are not to be tried."""
-        return len(self._kept)
+        return len(self._kept) + len(self._doubted)
 
     def passed(self, now: float) -> None:
         """A record did not become a dead letter."""
         self._letters.add(now, marked=False)
-        if (hold := self._holds["brake"]) is None:
+        if not self._posts:
+            self.posted()
+        if not self._brakes or (hold := self._holds["brake"]) is None:
             return
         if hold.stops_posting:
             self._holds.stop_posting("brake", False)
@@ -86,11 +92,20 @@ class Brake:
         if self._is_over(now):
             self._let_go()
 
+    def posted(self) -> None:
+        """A record was posted: our settings are not what refuses all of them."""
+        self._posts = True
+        if self._doubted:
+            self._let_go()
+
     def catch(self, delivery: Delivery, destination: Destination, delivered: Delivered) -> Destination | None:
         """Where the record goes: not to the dead letters while too many of its class do. None: it waits here."""
         if not isinstance(destination, ToDeadLetter) or destination.cause.code == EXPIRED or delivery.was_kept:
             return destination
         now, code = self._clock.monotonic(), destination.cause.code
+        if not self._posts and code in SETTINGS_BEHIND and self._rules.holds:
+            self._doubt(delivery, code)
+            return None
         self._letters.add(now, marked=True)
         self._of_class.setdefault(code, Window(self._rules.window)).add(now, marked=True)
         if self._rules.trips(counts := self._letters.counts(now)):
@@ -98,7 +113,7 @@ class Brake:
                 self._put_on(delivery, destination, counts, now)
             else:
                 self._disarm(now)
-        if "brake" not in self._holds or delivered is Delivered.MAYBE or not self._is_one_of_many(code, now):
+        if not self._brakes or delivered is Delivered.MAYBE or not self._is_one_of_many(code, now):
             return destination
         if delivery.request is not None and self._stops_posting(counts):
             return KEEP  # what was posted is what there is to try
@@ -110,6 +125,7 @@ class Brake:
         """Let what was kept go to the dead letters, until they are few again; False when it was not on."""
         if "brake" not in self._holds:
             return False
+        self._posts = True
         self._disarm(self._clock.monotonic())
         self._let_go()
         return True
@@ -117,29 +133,39 @@ class Brake:
     def forget_gone(self) -> None:
         """Partitions left: what waits here of them is not ours any more."""
         self._kept = deque(delivery for delivery in self._kept if not delivery.assignment.gone)
+        if self._doubted:
+            self._doubted = deque(delivery for delivery in self._doubted if not delivery.assignment.gone)
+            if not (self._doubted or self._brakes):
+                self._holds.leave("brake")
+
+    def _doubt(self, delivery: Delivery, code: str) -> None:
+        """Nobody knows yet whether it is the producer who is wrong, or this deployment."""
+        self._doubted.append(delivery)
+        why = f"no event could be posted since the start, and {SETTINGS_BEHIND[code]} may be the reason"
+        self._hold(code, why, f"compare {SETTINGS_BEHIND[code]} with what producers send", delivery, None)
+
+    def _hold(self, code: str, why: str, remedy: str, delivery: Delivery, tries: Tries | None) -> None:
+        place, offset = delivery.record.partition, delivery.record.offset
+        details = {
+            "topic": place.topic,
+            "partition": place.number,
+            "offset": offset,
+            "event_id": delivery.event_id,
+            "service_id": delivery.service_id or None,
+        }
+        shows = f"connector render --topic {place.topic} --partition {place.number} --offset {offset}"
+        reason = Reason(code, why, f"see one: `{shows}`; {remedy}; or let them go: `{_DISARM}`", details)
+        self._holds.enter("brake", reason, tries, stops_posting=False)
 
     def _put_on(self, delivery: Delivery, destination: ToDeadLetter, counts: Counts, now: float) -> None:
         rules, code = self._rules, destination.cause.code
         why = f"{counts.marked} of {counts.total} records became dead letters within {rules.window:g} s"
         if rules.holds:
-            place = delivery.record.partition
-            details = {
-                "topic": place.topic,
-                "partition": place.number,
-                "offset": delivery.record.offset,
-                "event_id": delivery.event_id,
-                "service_id": delivery.service_id or None,
-            }
-            shows = (
-                f"connector render --topic {place.topic} --partition {place.number} --offset {delivery.record.offset}"
-            )
-            remedy = f"see one: `{shows}`; mend the producer, or the classification; or let them go: `{_DISARM}`"
-            self._holds.enter(
-                "brake",
-                Reason(code, f"{why}; the last: {code}", remedy, details),
-                Tries(self._tries, now, self._chance()),
-                stops_posting=delivery.request is not None and counts.marked == counts.total,
-            )
+            self._brakes = True
+            tries = Tries(self._tries, now, self._chance())
+            self._hold(code, f"{why}; the last: {code}", "mend the producer, or the classification", delivery, tries)
+            if delivery.request is not None:
+                self._stops_posting(counts)
         else:
             self._disarm(now)
             self._events.brake_warned(code, why)
@@ -167,7 +193,9 @@ class Brake:
         self._armed_from = now + self._rules.window
 
     def _let_go(self) -> None:
+        self._brakes = False
         self._holds.leave("brake")
-        while self._kept:
-            self._put_back(self._kept.pop())
+        for waiting in (self._kept, self._doubted):
+            while waiting:
+                self._put_back(waiting.pop())
         self._on_change()

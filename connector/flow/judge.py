@@ -124,6 +124,7 @@ class Judge:
         if delivery.request is None or outcome is None:
             self._suspects.acquit(delivery)
             return self._letter(delivery, destination, Delivered.NEVER_SENT)
+        self.brake.posted()
         if outcome.overloaded and outcome.delivered is not Delivered.NEVER_SENT:
             self._gate.failed(delivery, refused=outcome.asks_to_wait)
         elif outcome.delivered is not Delivered.NEVER_SENT:

@@ -121,9 +121,20 @@ def test_a_handshake_is_judged(found: Shaken | Refused, verdict: Verdict) -> Non
     assert address("vendor:443", found, 0.0).verdict is verdict
 
 
-def test_our_own_schemas_are_enough(config_file: Configure) -> None:
+def test_our_own_schemas_are_enough_for_single_objects(config_file: Configure) -> None:
     """They come with the package."""
-    assert schemas(configured(config_file)).verdict is Verdict.OK
+    assert schemas(load(config_file({}, schemas={"framing": "single_object"}), {})).verdict is Verdict.OK
+
+
+@pytest.mark.parametrize(("framing", "verdict"), [("auto", Verdict.WARNING), ("single_object", Verdict.OK)])
+def test_frames_with_an_id_that_nobody_can_look_up_are_a_warning(
+    config_file: Configure, framing: str, verdict: Verdict
+) -> None:
+    """Neither a registry nor ids.json: every such event would be refused."""
+    settings = load(config_file({}, schemas={"framing": framing}), {})
+    found = schemas(settings)
+    assert found.verdict is verdict
+    assert verdict is Verdict.OK or "ids.json" in found.why
 
 
 def test_a_folder_with_what_is_no_schema_fails(config_file: Configure, tmp_path: Path) -> None:

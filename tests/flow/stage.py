@@ -188,6 +188,7 @@ class Connector:
         )
         if warm:
             self.loop.gate.open_wide()
+            self.loop.judge.brake.posted()
         self.task = asyncio.create_task(self.loop.run())
 
     def _keep(self, _logger: object, level: str, line: MutableMapping[str, Any]) -> Mapping[str, Any]:

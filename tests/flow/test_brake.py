@@ -246,3 +246,35 @@ async def test_its_line_names_a_record_and_the_command_that_shows_it(clock: Virt
         assert f"`connector render --topic {MAIN} --partition 0 --offset {MINIMUM - 1}`" in str(line["remedy"])
         (hold,) = connector.loop.holds.in_force
         assert hold.reason.details["offset"] == MINIMUM - 1
+
+
+@run_virtual
+async def test_until_something_is_posted_a_refusal_may_be_a_slip_of_the_deployment(clock: VirtualClock) -> None:
+    """Nothing is a dead letter for what our own settings may have caused, until somebody looks."""
+    kafka, vendor = broker(clock), ScriptedVendor(always(ACCEPTED))
+    for n in range(60):
+        feed(kafka, b"framed in another way", n % 2)
+    async with running(Connector(kafka, vendor, clock, warm=False)) as connector:
+        await asyncio.sleep(7200)
+        assert values(kafka, DEAD) == []
+        (line,) = [line for line in connector.log if line["event"] == "hold_entered"]
+        assert (line["kind"], line["level"], line["offset"]) == ("brake", "error", 0)
+        assert "schemas.framing" in str(line["why"])
+        assert connector.loop.waiting()["hold"] == 60
+
+
+@run_virtual
+async def test_once_something_is_posted_what_was_refused_is_the_producers_slip(clock: VirtualClock) -> None:
+    """Also what was kept back until then; and what no setting of ours explains is a dead letter from the beginning."""
+    kafka, vendor = broker(clock), ScriptedVendor(always(ACCEPTED))
+    for n in range(20):
+        feed(kafka, b"no event", n % 2)
+    feed(kafka, event(1, phoneNumber="0123456"))
+    async with running(Connector(kafka, vendor, clock, warm=False)) as connector:
+        await asyncio.sleep(60)
+        assert [dict(letter.headers)["invoke.class"] for letter in values(kafka, DEAD)] == [b"national_phone_number"]
+        feed(kafka, event(2))
+        await asyncio.sleep(60)
+        assert len(values(kafka, DEAD)) == 21
+        assert connector.loop.holds.in_force == ()
+        assert connector.books_balance()

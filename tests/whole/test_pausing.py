@@ -153,6 +153,35 @@ async def test_the_brake_stops_mass_dead_lettering_until_a_command_lets_it_go(st
     assert len(connector.lines("hold_entered")) == 1
 
 
+@pytest.mark.parametrize(
+    ("slip", "setting"),
+    [
+        ({"openmarket": {"service_ids": ["FFFF"]}}, "openmarket.service_ids"),
+        ({"schemas": {"framing": "confluent"}}, "schemas.framing"),
+    ],
+    ids=["allow-list", "framing"],
+)
+async def test_a_slip_of_the_deployment_empties_nothing_into_the_dead_letters(
+    stage: Stage, slip: dict[str, Any], setting: str
+) -> None:
+    """Nothing was ever posted, and a setting of ours may be the reason: every record keeps its place."""
+    stage.create_topics()
+    marks = [f"e-{n}" for n in range(36)]
+    _produce(stage, 0, *marks)
+    connector = stage.connector(**slip)
+    await connector.start()
+    metrics = await connector.shows(records_waiting=36)
+    assert metrics["records_dead_lettered_total"] == 0
+    (line,) = connector.lines("hold_entered")
+    assert (line["kind"], line["level"], line["offset"]) == ("brake", "error", 0)
+    assert setting in line["why"]
+    assert await connector.stop() == 0
+    mended = stage.connector()
+    await mended.start()
+    await _accepted(stage, *marks)
+    assert await mended.stop() == 0
+
+
 async def test_what_the_vendor_asks_for_twice_in_a_row_is_a_pause_of_the_process(stage: Stage) -> None:
     """All wait for as long as its `Retry-After` says; nobody goes to the retry topic for it."""
     marks, connector = await _turned_away(stage, 2)

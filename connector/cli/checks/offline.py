@@ -83,6 +83,15 @@ def schemas(settings: Settings) -> Finding:
     except (ConfigError, SchemaFolderError, OSError) as error:
         remedy = "correct the folder: *.avsc files, and ids.json if registry ids are mapped; docs: schemas/README.md"
         return Finding("schemas", Verdict.FAILED, str(error), remedy)
+    configured = settings.schemas
+    if configured.registry is None and not known.by_id and configured.framing in ("auto", "confluent"):
+        return Finding(
+            "schemas",
+            Verdict.WARNING,
+            "events with a registry's id (Confluent's frame) cannot be read: there is no registry, and no ids.json",
+            "name schemas.registry, or map the ids in ids.json of schemas.folder; if producers write Avro single "
+            "objects, set schemas.framing: single_object",
+        )
     why = f"{len(known.by_fingerprint)} by fingerprint and {len(known.by_id)} by id, all compatible with ours"
     return Finding("schemas", Verdict.OK, why)
 
