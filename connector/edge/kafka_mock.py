@@ -1,6 +1,6 @@
 """librdkafka's own mock cluster: a broker with nothing to install. Nothing of it is kept on disk.
 
-It has a process of its own, which is killed in the end: taken down in order, it was seen to crash and to hang for ever.
+It has a process of its own, which is killed in the end: librdkafka 2.16.0 does not always survive taking it down.
 Its partitions are rings of 5 MiB, it makes topics of 4 partitions when they are used, and it knows no admin requests.
 """
 
