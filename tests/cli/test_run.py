@@ -39,3 +39,12 @@ def test_a_port_that_somebody_else_has_is_named_with_the_setting(config_file: Co
     (line,) = [found for text in ended.stderr.splitlines() if (found := orjson.loads(text))["event"] == "cannot_start"]
     assert "address already in use" in line["reason"]
     assert "admin.port" in line["remedy"]
+
+
+def test_an_error_that_nobody_foresaw_is_one_line_and_ends_the_process(config_file: Configure) -> None:
+    """In the log's own shape, redacted like every other: here a host's name that no resolver takes."""
+    ended = started(config_file(VENDOR, kafka=BROKER, admin={"port": 0, "host": "x" * 70}))
+    assert ended.returncode == 1
+    lines = [orjson.loads(text) for text in ended.stderr.splitlines()]
+    (fault,) = [line for line in lines if line["event"] == "process_fault"]
+    assert "UnicodeError: label too long" in fault["exception"]
