@@ -61,6 +61,10 @@ class Output(NamedTuple):
     dropped: Series
 
 
+_kept: list[object] = []
+"""Everything, until the process ends: Kafka's clients wait when they are destroyed, for brokers that may hang."""
+
+
 class CannotStartError(Exception):
     """Something that a connector needs before its first record is not to be had. Both texts are for a person."""
 
@@ -78,6 +82,7 @@ async def run(settings: Settings, output: Output, stopping: Stopping) -> Ending:
     if (why := refusal(consumer_properties(settings.kafka), producer_properties(settings.kafka))) is not None:
         raise ConfigError((f"kafka: librdkafka refuses these settings: {why}",))
     process = _Process(settings, output)
+    _kept.append(process)
     return await process.run(stopping)
 
 

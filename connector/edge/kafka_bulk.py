@@ -10,6 +10,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from connector.edge.kafka_admin import AdminError
 from connector.edge.kafka_errors import name_of
+from connector.edge.kafka_tokens import keep
 
 _PROMISED = {"enable.idempotence": True, "acks": "all", "message.timeout.ms": 30_000, "linger.ms": 20}
 _FULL_WAIT = 0.1
@@ -31,6 +32,7 @@ def write_all(properties: Mapping[str, Any], topic: str, records: Iterable[Keyed
     answers = _Answers()
     try:
         producer = Producer(dict(properties) | _PROMISED, logger=logging.getLogger("librdkafka.admin"))
+        keep(producer, properties)
         for record in records:
             _write(producer, topic, record, answers)
             producer.poll(0)

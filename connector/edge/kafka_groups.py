@@ -12,6 +12,7 @@ from connector.core.signals import Commit
 from connector.edge.kafka_admin import SILENT, AbsentError, AdminError, KafkaAdmin
 from connector.edge.kafka_bounds import Look, look
 from connector.edge.kafka_errors import name_of
+from connector.edge.kafka_tokens import let_go
 
 
 class Group(NamedTuple):
@@ -82,7 +83,7 @@ class KafkaGroups(KafkaAdmin):
         try:
             found = self._once_loaded(ask)
         finally:
-            consumer.close()
+            let_go(consumer, self._properties)
         return {
             Partition(tp.topic, tp.partition): Commit(tp.offset, tp.metadata or "")
             if tp.error is None

@@ -32,8 +32,8 @@ _PROMISED: dict[str, object] = {
 }
 
 _POLL = 0.1
-_FLUSH, _GOODBYE = 5.0, 8.0
-"""Seconds for the copies under way, and for all of the end."""
+_FLUSH, _GOODBYE = 3.0, 3.5
+"""Seconds for the copies under way, of which the drain left none that anybody waits for, and for all of the end."""
 
 _FATAL = "fatal"
 

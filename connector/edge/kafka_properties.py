@@ -13,7 +13,7 @@ _SILENT.addHandler(logging.NullHandler())
 _SILENT.propagate = False  # a client that lives for a moment has nothing to say of brokers that it did not reach
 
 _ASKS_NOBODY = {"sasl.oauthbearer.method": "default"}
-"""A client that asks for a token cannot be closed before it has one, or gave it up: after two minutes, it may be."""
+"""A client that asks for a token cannot be closed before it has one or gave it up, after 20 s or more."""
 
 
 def refusal(consumer: Mapping[str, Any], producer: Mapping[str, Any]) -> str | None:

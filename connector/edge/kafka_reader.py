@@ -12,6 +12,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 from connector.core.record import Partition, Record
 from connector.edge.kafka_admin import AdminError
 from connector.edge.kafka_records import record_of
+from connector.edge.kafka_tokens import let_go
 
 _POLL = 0.2
 _ENDED = frozenset({KafkaError._PARTITION_EOF, KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE})
@@ -32,7 +33,7 @@ def read_one(properties: Mapping[str, Any], partition: Partition, offset: int, w
         consumer.assign([TopicPartition(partition.topic, partition.number, offset)])
         message = _first(consumer, time.monotonic() + within)
     finally:
-        consumer.close()
+        let_go(consumer, properties)
     if message is None:
         return None
     return record_of(message)

@@ -12,6 +12,7 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaExcepti
 from connector.core.record import Partition
 from connector.core.signals import Assigned
 from connector.edge.kafka_identity import LogIdentities
+from connector.edge.kafka_tokens import let_go
 
 _LOOK_UP, _LOOK_UP_PAUSE, _LOOK_UPS = 10.0, 0.5, 4
 """Seconds for a broker to answer what an assignment needs to know, seconds between tries, and how many there are."""
@@ -105,7 +106,7 @@ class Starts:
         try:
             metadata = asking.list_topics(topic, timeout=_LOOK_UP)
         finally:
-            asking.close()
+            let_go(asking, self._properties)
         partitions = [TopicPartition(topic, number) for number in metadata.topics[topic].partitions]
         return any(tp.offset >= 0 for tp in self._committed(consumer, partitions))
 

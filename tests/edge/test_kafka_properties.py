@@ -19,7 +19,7 @@ def test_properties_that_are_right_are_not_refused() -> None:
 
 
 def test_nobody_is_asked_for_a_token() -> None:
-    """An endpoint that takes connections and is silent would keep the client, and with it the start, for minutes."""
+    """An endpoint that takes connections and is silent would keep the client, and with it the start, for 20 s."""
     with closing(TokenEndpoint(60)) as endpoint:
         endpoint.silent = True
         oauth = {

@@ -92,7 +92,7 @@ async def test_a_token_endpoint_that_is_away_is_waited_for_beyond_the_expiry_of_
 async def test_a_stop_while_the_token_endpoint_is_silent_ends_within_its_budget(
     connector: tuple[Stage, ConnectorProcess], endpoint: TokenEndpoint
 ) -> None:
-    """Its clients wait for an answer, and so would whoever closes or destroys them: for two minutes."""
+    """Its clients wait for an answer, and so would whoever closes or destroys them."""
     _, process = connector
     asked = endpoint.asked
     endpoint.silent = True
