@@ -22,7 +22,7 @@ COPY requirements/ requirements/
 RUN /build/tools/bin/pip --python /opt/venv/bin/python install --no-cache-dir --no-compile \
         --require-hashes --only-binary :all: --requirement requirements/run.txt \
     && /build/tools/bin/pip install --no-cache-dir --require-hashes --requirement requirements/build.txt
-COPY pyproject.toml README.md ./
+COPY pyproject.toml README.md LICENSE ./
 COPY connector/ connector/
 # connector/schemas is a link to it: the schema that events are read into is part of the package.
 COPY schemas/ schemas/
