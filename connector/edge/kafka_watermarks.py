@@ -22,7 +22,7 @@ from connector.edge.kafka_bounds import Bounds, asking_client, look
 _log = logging.getLogger(__name__)
 
 _EVERY, _AGAIN = 10.0, 2.0
-"""Seconds between two looks: lag is watched over minutes; and after one that did not tell all."""
+"""Seconds between two looks: lag is watched over minutes; and after one that did not tell all or had nothing to ask."""
 
 _RETENTION_EVERY = 600.0
 """Seconds between two looks at retention: it changes by hand."""
@@ -69,7 +69,7 @@ class Watermarks:
             self._on_error(code)
         for topic in {partition.topic for partition in told.bounds}:
             await self._look_at_retention(topic, asyncio.get_running_loop().time())
-        return not told.unknown
+        return bool(partitions) and not told.unknown
 
     async def _look_at_retention(self, topic: str, now: float) -> None:
         if now - self._looked_at.get(topic, -_RETENTION_EVERY) < _RETENTION_EVERY:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -24,10 +24,11 @@ from connector.edge.kafka_watermarks import Watermarks
 from tests.cli.conftest import Run
 from tests.conftest import missing
 from tests.support.clusters import RealCluster, joined
+from tests.support.connector_process import ConnectorProcess
 from tests.support.deadline import eventually, wait_until
 from tests.support.kafka_broker import KafkaBroker
 
-TOPIC = "events"
+TOPIC, RETRY, DEAD_LETTER = "events", "events.retry", "events.dlq"
 LED, LEADERLESS, LED_TOO = (Partition(TOPIC, number) for number in range(3))
 KNOWN = {LED: Bounds(0, 5), LED_TOO: Bounds(0, 5)}
 NO_LEADER = "leader_not_available"
@@ -72,6 +73,8 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
         assert cluster.committed(Partition(cluster.create(), 0)) < 0
         gone.start()
         broker.create_led_by(TOPIC, 1, 2, 1)
+        for copies in (RETRY, DEAD_LETTER):
+            broker.create_led_by(copies, 1)
         for partition in (LED, LEADERLESS, LED_TOO):
             cluster.append_all(partition, [b"record"] * 5)
         client = asking_client({"bootstrap.servers": broker.bootstrap_servers})
@@ -96,9 +99,12 @@ def _leaderless(admin: KafkaAdmin) -> tuple[int, ...]:
 
 @pytest.fixture
 def settings_file(stage: Stage, config_file: Callable[..., Path]) -> Path:
-    names = {"main": TOPIC, "retry": f"{TOPIC}.retry", "dead_letter": f"{TOPIC}.dlq"}
-    kafka = {"bootstrap_servers": stage.broker.bootstrap_servers, "group_id": "leaderless", "topics": names}
-    return config_file(kafka=kafka)
+    return config_file(kafka=_kafka(stage, "leaderless"))
+
+
+def _kafka(stage: Stage, group: str) -> dict[str, Any]:
+    names = {"main": TOPIC, "retry": RETRY, "dead_letter": DEAD_LETTER}
+    return {"bootstrap_servers": stage.broker.bootstrap_servers, "group_id": group, "topics": names}
 
 
 def test_a_leader_that_is_not_reached_keeps_only_its_own_partition_unknown_and_costs_no_core(stage: Stage) -> None:
@@ -140,6 +146,30 @@ async def test_a_member_reads_the_partitions_that_have_leaders(stage: Stage) -> 
         await eventually(lambda: len(member.records) == 10, 30, "the records of two partitions come")
         assert set(member.assigned) == {LED, LEADERLESS, LED_TOO}
         assert not member.failed
+
+
+async def test_a_process_has_no_lag_of_it_in_its_metrics_and_null_on_its_page(
+    stage: Stage, config_file: Callable[..., Path], tmp_path: Path
+) -> None:
+    settings = json.loads(config_file(kafka=_kafka(stage, "process"), log={"format": "json"}).read_text())
+    connector = ConnectorProcess(tmp_path / "process", settings)
+    await connector.start()
+    try:
+        status = await connector.status_when(lambda status: _lag(status, LED) is not None)
+        assert _lag(status, LED_TOO) is not None
+        assert str(LEADERLESS) in status["partitions"]
+        assert _lag(status, LEADERLESS) is None
+        lags = [line for line in (await connector.metrics_text()).splitlines() if "connector_lag{" in line]
+        assert [line.partition("} ")[0] for line in lags if f'"{TOPIC}"' in line] == [
+            f'invoke_connector_lag{{partition="{partition.number}",topic="{TOPIC}"' for partition in (LED, LED_TOO)
+        ]
+    finally:
+        await connector.kill()
+
+
+def _lag(status: Mapping[str, Any], partition: Partition) -> int | None:
+    lag: int | None = status.get("partitions", {}).get(str(partition), {}).get("lag")
+    return lag
 
 
 def test_status_shows_what_is_known_and_a_question_mark_for_what_is_not(
