@@ -39,7 +39,10 @@ class Assigned(NamedTuple):
 
 
 class Revoking(NamedTuple):
-    """These partitions are about to go: drain them, then `release` all of them within `budget` seconds."""
+    """These partitions are about to go: drain them, then `release` all of them within `budget` seconds.
+
+    Those of different topics may be asked back side by side, each answered alone.
+    """
 
     partitions: frozenset[Partition]
     budget: float
@@ -65,9 +68,9 @@ class Asleep(NamedTuple):
 
 
 class Counted(NamedTuple):
-    """The topics that are read have so many partitions, in all processes together."""
+    """These topics have so many partitions each, in all processes together."""
 
-    partitions: int
+    partitions: Mapping[str, int]
 
 
 class Failed(NamedTuple):

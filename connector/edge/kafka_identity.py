@@ -8,6 +8,7 @@ from concurrent.futures import Future
 from typing import NamedTuple, TypeVar
 
 from confluent_kafka import KafkaException, TopicCollection
+from confluent_kafka.admin import TopicDescription  # type: ignore[attr-defined]  # the library does not say so
 
 from connector.core.record import Partition
 from connector.core.settled_map import LogIdentity
@@ -31,8 +32,14 @@ class Log(NamedTuple):
     end: int
 
 
+class _Greeting(NamedTuple):
+    topic: str
+    at: float
+    answer: Future[TopicDescription]
+
+
 class LogIdentities:
-    """Asks by a client of its own, since it is asked inside the consumer's callbacks. Calls block.
+    """Asks by a client of its own, since it is asked inside consumers' callbacks, on their threads. Calls block.
 
     Everything is asked anew for each assignment: a topic that was created anew has a new id.
     """
@@ -43,8 +50,8 @@ class LogIdentities:
 
     def ask(self, topic: str) -> None:
         """See whether the brokers answer at all, without waiting; by asking for this topic, which need not exist."""
-        self._asked_at, self._asked_for = time.monotonic(), topic
-        self._greeting = self.admin.describe_topics(TopicCollection([topic]), request_timeout=_ANSWER)[topic]
+        answer = self.admin.describe_topics(TopicCollection([topic]), request_timeout=_ANSWER)[topic]
+        self._greeting = _Greeting(topic, time.monotonic(), answer)
 
     def of(self, partitions: Collection[Partition], *, urgent: Collection[Partition]) -> Mapping[Partition, Log]:
         """The logs of these partitions as far as Kafka tells; `urgent`: those that have a map, of no use without it.
@@ -54,7 +61,7 @@ class LogIdentities:
         """
         now = time.monotonic()
         deadline, patience = now + _URGENT, now + _PATIENCE
-        if not partitions or not self._answers(_URGENT if urgent else self._asked_at + _PATIENCE - now):
+        if not partitions or not self._answers(_URGENT if urgent else self._greeting.at + _PATIENCE - now):
             return {}
         found: dict[Partition, Log] = {}
         while True:
@@ -70,14 +77,15 @@ class LogIdentities:
     def _answers(self, patience: float) -> bool:
         deadline = time.monotonic() + patience
         while True:
+            greeting = self._greeting
             try:
-                self._greeting.result(max(deadline - time.monotonic(), 0.0))
+                greeting.answer.result(max(deadline - time.monotonic(), 0.0))
             except TimeoutError:
                 return False
             except KafkaException as raised:
                 if raised.args[0].code() > 0:  # a broker's, not the client's own
                     return True
-                self.ask(self._asked_for)
+                self.ask(greeting.topic)
                 time.sleep(max(min(_PAUSE, deadline - time.monotonic()), 0.0))
             else:
                 return True

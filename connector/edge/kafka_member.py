@@ -1,4 +1,4 @@
-"""A member of the consumer group: the one thread that owns the Consumer and makes every call on it.
+"""A member of the consumer group: the one thread that owns its Consumer and makes every call on it.
 
 Calls from a second thread would be serialised behind the poll under way and starve (pitfalls: over 6 s), and no
 callback may raise: the batch fetched meanwhile would be thrown away.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from queue import Empty, SimpleQueue
 from typing import NamedTuple
 
@@ -23,6 +23,7 @@ from connector.edge.kafka_ends import Ends
 from connector.edge.kafka_errors import CREATED_ANEW, NO_COMMIT
 from connector.edge.kafka_holding import Holding
 from connector.edge.kafka_identity import LogIdentities
+from connector.edge.kafka_memberships import Membership, is_eager
 from connector.edge.kafka_records import record_of
 from connector.edge.kafka_room import Room, Verdict
 from connector.edge.kafka_starts import NoStartError, Starts, Subscription
@@ -32,7 +33,6 @@ from connector.edge.kafka_troubles import Troubles
 _log = logging.getLogger(__name__)
 
 _BATCH = 500
-_COOPERATIVE = "cooperative-sticky"
 _BUSY_WAIT, _IDLE_WAIT = 0.005, 0.2
 """Seconds that a poll may wait: nothing wakes it for a command, so short while answers are outstanding."""
 
@@ -48,7 +48,6 @@ _PROMISED: dict[str, object] = {
     "auto.offset.reset": "error",
     "enable.partition.eof": True,
     "check.crcs": True,
-    "queued.max.messages.kbytes": 8192,
     "queued.min.messages": 10000,
     "fetch.queue.backoff.ms": 50,
     "statistics.interval.ms": 15000,
@@ -74,15 +73,15 @@ class Member:
 
     def __init__(
         self,
-        properties: Mapping[str, object],
+        membership: Membership,
         subscription: Subscription,
         identities: LogIdentities,
         room: Room,
         ears: Ears,
     ) -> None:
-        self._properties = {**_NOTICES, **properties, **_PROMISED}
-        # KIP-848 names no strategy, and is incremental.
-        self._incremental = properties.get("partition.assignment.strategy", _COOPERATIVE) == _COOPERATIVE
+        self._properties = {**_NOTICES, **membership.properties, **_PROMISED}
+        self._incremental = not is_eager(membership.properties)
+        self._reads = list(membership.topics)
         self._subscription = subscription
         self._identities = identities
         self._room = room
@@ -96,8 +95,8 @@ class Member:
         self._deferred: deque[Command] = deque()
         self._closing = False
         self.commands: SimpleQueue[Command] = SimpleQueue()
-        self.topics = TopicWatch(identities.admin, subscription.topics)
-        self._troubles = Troubles(ears.tell, ears.report, self.topics, properties)
+        self.topics = TopicWatch(identities.admin, membership.topics)
+        self._troubles = Troubles(ears.tell, ears.report, self.topics, membership.properties)
         self.turned_at = time.monotonic()
         self.joined = False
 
@@ -123,9 +122,9 @@ class Member:
             },
             logger=logging.getLogger("librdkafka"),
         )
-        self._identities.ask(self._subscription.topics[0])
+        self._identities.ask(self._reads[0])
         self._consumer.subscribe(
-            self._subscription.topics,
+            self._reads,
             on_assign=self._on_assign,
             on_revoke=self._on_revoke,
             on_lost=self._on_lost,
@@ -141,7 +140,7 @@ class Member:
         self.turned_at = time.monotonic()
         if self.topics.turn(self.turned_at):
             self._give_up_other_lives()
-            self._tell(Counted(sum(self.topics.partitions.values())))
+            self._tell(Counted(dict(self.topics.partitions)))
         while self._deferred:
             self._carry_out(self._deferred.popleft())
         while not self.commands.empty():

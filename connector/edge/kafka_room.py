@@ -1,4 +1,4 @@
-"""Back-pressure as credit: whether there is room to take more, and when the client is told to fetch no more."""
+"""Back-pressure as credit: whether there is room to take more, and when a client is told to fetch no more."""
 
 from __future__ import annotations
 
@@ -19,41 +19,69 @@ class Verdict(Enum):
     """It stayed full: pause everything, and wait."""
 
 
-class Room:
-    """Records and bytes that the flow can still take: what was given less what was used.
+class Credit:
+    """Records and bytes that the flow can still take, of all members together: what was given less what each used.
 
-    `give` belongs to the flow's thread and the rest to the owner's: each number has one writer, so no lock is needed.
+    `give` belongs to the flow's thread, and what a `Room` used to its member's: each number has one writer, so no lock
+    is needed.
     """
 
     def __init__(self) -> None:
-        self._given_records = self._given_size = 0
-        self._used_records = self._used_size = 0
-        self._capacity = 0
-        self._full_since: float | None = None
-        self.paused = False
+        self._records = self._size = 0
+        self._rooms: list[Room] = []
+        self.capacity = 0
+
+    def room(self) -> Room:
+        """One member's side. Before any thread has begun."""
+        room = Room(self)
+        self._rooms.append(room)
+        return room
 
     def give(self, records: int, size: int) -> None:
         """Credit for so many more; the first call sets the capacity."""
-        self._capacity = self._capacity or records
-        self._given_records += records
-        self._given_size += size
+        self.capacity = self.capacity or records
+        self._records += records
+        self._size += size
+
+    @property
+    def records(self) -> int:
+        """How many more; below 0 when the last batches overdrew."""
+        return self._records - sum(room.used_records for room in self._rooms)
+
+    @property
+    def size(self) -> int:
+        """Bytes more."""
+        return self._size - sum(room.used_size for room in self._rooms)
+
+
+class Room:
+    """The credit as one member sees it. Each member's last batch may overdraw it."""
+
+    def __init__(self, credit: Credit) -> None:
+        self._credit = credit
+        self._used_when_idle = 0
+        self._full_since: float | None = None
+        self.used_records = self.used_size = 0
+        self.paused = False
 
     def use(self, records: int, size: int) -> None:
-        """So many were taken. The last batch may overdraw."""
-        self._used_records += records
-        self._used_size += size
+        """So many were taken by this member."""
+        self.used_records += records
+        self.used_size += size
 
     @property
     def is_in_use(self) -> bool:
-        """Whether the flow has any record in hand."""
-        return self._given_records - self._used_records < self._capacity
+        """Whether the flow has any record in hand, and some of this member's since it last had none."""
+        if self._credit.records >= self._credit.capacity:
+            self._used_when_idle = self.used_records
+        return self.used_records > self._used_when_idle
 
     def look(self, now: float) -> Verdict:
         """Decide for this turn; `now` in seconds of a clock that never goes back. Resuming takes a quarter of room."""
-        left = self._given_records - self._used_records
-        if left > 0 and self._given_size > self._used_size:
+        left = self._credit.records
+        if left > 0 and self._credit.size > 0:
             self._full_since = None
-            if self.paused and left * 4 >= self._capacity:
+            if self.paused and left * 4 >= self._credit.capacity:
                 self.paused = False
                 return Verdict.RESUME
             return Verdict.TAKE

@@ -27,11 +27,6 @@ class Subscription(NamedTuple):
     start: Literal["earliest", "latest", "error"]
     drain: float
 
-    @property
-    def topics(self) -> list[str]:
-        """All topics to subscribe to."""
-        return [self.main, *sorted(self.retry)]
-
 
 class NoStartError(Exception):
     """A group without a commit, and a policy that wants one."""

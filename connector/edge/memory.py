@@ -7,8 +7,8 @@ compaction of its own accord (a test leaves offsets out), authorization, and any
 from __future__ import annotations
 
 import asyncio
-from collections import deque
-from collections.abc import Callable, Collection, Mapping
+from collections import Counter, deque
+from collections.abc import Callable, Collection, Iterator, Mapping
 
 from connector.core.record import Headers, Partition, Record
 from connector.core.settled_map import LogIdentity
@@ -84,9 +84,9 @@ class MemoryBroker:
         """A new leader, who has everything."""
         self.cut(partition, self._next_offset[partition])
 
-    def count(self, topics: Collection[str]) -> int:
-        """How many partitions these topics have."""
-        return sum(partition.topic in topics for partition in self.logs)
+    def count(self, topics: Collection[str]) -> dict[str, int]:
+        """How many partitions each of these topics has."""
+        return dict(Counter(partition.topic for partition in self.logs if partition.topic in topics))
 
     def describe(self, partition: Partition) -> tuple[LogIdentity | None, int]:
         """Which log it is, and its end."""
@@ -156,10 +156,12 @@ class MemoryBroker:
         self.leave(member)
         member.lose(lost)
 
-    def released(self, member: MemorySource, offsets: Mapping[Partition, Commit]) -> None:
+    def released(
+        self, member: MemorySource, partitions: frozenset[Partition], offsets: Mapping[Partition, Commit]
+    ) -> None:
         """A member let partitions go, with a last commit."""
         self.store(member, offsets)
-        for partition in member.let_go():
+        for partition in member.let_go(partitions):
             self._owner.pop(partition, None)
         self._rebalance()
 
@@ -195,23 +197,27 @@ class MemoryBroker:
                 member.gain(partition, commit)
 
     def _wanted(self) -> dict[Partition, MemorySource]:
-        """Sticky and even: who has partitions keeps its share, the rest goes to whoever has least."""
         topics = sorted({topic for member in self._members for topic in member.topics})
-        partitions = [partition for partition in self.logs if partition.topic in topics]
-        share = -(-len(partitions) // len(self._members))
-        load = dict.fromkeys(self._members, 0)
-        wanted: dict[Partition, MemorySource] = {}
+        return {partition: member for topic in topics for partition, member in self._shared_out(topic)}
+
+    def _shared_out(self, topic: str) -> Iterator[tuple[Partition, MemorySource]]:
+        """Each topic by itself, as among members that read nothing else: sticky, and even but for one partition."""
+        readers = [member for member in self._members if topic in member.topics]
+        partitions = [partition for partition in self.logs if partition.topic == topic]
+        had = Counter(self._owner[partition] for partition in partitions if partition in self._owner)
+        least, more = divmod(len(partitions), len(readers))
+        # Whoever has most keeps the one that others have not.
+        readers.sort(key=lambda member: -had[member])
+        left = {member: least + (number < more) for number, member in enumerate(readers)}
+        free = []
         for partition in partitions:
             owner = self._owner.get(partition)
-            if owner in load and load[owner] < share:
-                wanted[partition] = owner
-                load[owner] += 1
-        for partition in partitions:
-            if partition not in wanted:
-                member = min(load, key=load.__getitem__)
-                wanted[partition] = member
-                load[member] += 1
-        return wanted
+            if owner is not None and left.get(owner):
+                left[owner] -= 1
+                yield partition, owner
+            else:
+                free.append(partition)
+        yield from zip(free, (member for member, count in left.items() for _ in range(count)), strict=True)
 
 
 class MemorySink:
@@ -230,7 +236,7 @@ class MemorySink:
 
 
 class MemorySource:
-    """A member of the MemoryBroker's group."""
+    """A process of the MemoryBroker's group: a member for each topic that it reads."""
 
     def __init__(self, broker: MemoryBroker, topics: frozenset[str]) -> None:
         self._broker = broker
@@ -239,7 +245,7 @@ class MemorySource:
         self._woken: asyncio.Event = asyncio.Event()
         self._position: dict[Partition, int] = {}
         self._asleep: set[Partition] = set()
-        self._revoking: frozenset[Partition] = frozenset()
+        self._revoking: dict[str, frozenset[Partition]] = {}
         self._commits: deque[Mapping[Partition, Commit]] = deque()
         self._records = 0
         self._size = 0
@@ -271,10 +277,10 @@ class MemorySource:
         else:
             self._store_next()
 
-    def release(self, offsets: Mapping[Partition, Commit]) -> None:
-        """Let the partitions of the last `Revoking` go."""
+    def release(self, partitions: frozenset[Partition], offsets: Mapping[Partition, Commit]) -> None:
+        """Let the partitions of a `Revoking` go."""
         self._store_all()
-        self._broker.released(self, offsets)
+        self._broker.released(self, partitions, offsets)
 
     def sleep(self, partition: Partition, offset: int) -> None:
         """Stop fetching and go back."""
@@ -308,21 +314,22 @@ class MemorySource:
         self.feed()
 
     def revoke(self, partitions: frozenset[Partition], budget: float) -> None:
-        """Called by the broker: these must be let go; one hand-over at a time."""
-        if not self._revoking:
-            self._revoking = partitions
-            self._tell(Revoking(partitions, budget))
+        """Called by the broker: these must be let go; one hand-over of a topic at a time."""
+        for topic in sorted({partition.topic for partition in partitions} - self._revoking.keys()):
+            going = frozenset(partition for partition in partitions if partition.topic == topic)
+            self._revoking[topic] = going
+            self._tell(Revoking(going, budget))
 
-    def let_go(self) -> frozenset[Partition]:
-        """Called by the broker at a release: what went."""
-        gone, self._revoking = self._revoking, frozenset()
+    def let_go(self, partitions: frozenset[Partition]) -> frozenset[Partition]:
+        """Called by the broker at a release: what went of these, which were asked back together."""
+        gone = frozenset().union(*(self._revoking.pop(each.topic, frozenset()) for each in partitions))
         for partition in gone:
             self._forget(partition)
         return gone
 
     def lose(self, partitions: frozenset[Partition]) -> None:
         """Called by the broker: these are gone."""
-        self._revoking = frozenset()
+        self._revoking = {}
         for partition in partitions:
             self._forget(partition)
         self._tell(Lost(partitions))
@@ -330,7 +337,7 @@ class MemorySource:
     def feed(self) -> None:
         """Take what there is and what there is room for."""
         for partition in list(self._position):
-            if partition in self._asleep or partition in self._revoking or self._closed:
+            if partition in self._asleep or partition in self._revoking.get(partition.topic, ()) or self._closed:
                 continue
             while batch := self._batch(partition):
                 self._tell(Taken(batch))

@@ -261,7 +261,7 @@ class Gate:
 
     def _has_turn(self) -> bool:
         """Whether the rate allows one more now."""
-        if self._bucket is None:
+        if self._bucket is None or not self.share:
             return self._rules.rate is None  # before it is known which part is ours, nothing is
         wait = self._bucket.wait(self._clock.monotonic())
         if wait > 0:

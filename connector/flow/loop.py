@@ -35,6 +35,7 @@ from connector.flow.judge import HoldRules, Judge
 from connector.flow.pause import Pauser
 from connector.flow.ports import Clock, Decoder, Sink, Source
 from connector.flow.settle import Rest, Settler, Targets
+from connector.flow.share import Shares
 from connector.flow.sleep import Sleepers
 from connector.flow.standstill import Standstill
 from connector.observe.events import Events, where
@@ -168,7 +169,7 @@ class Loop:
             assignments=lambda: self.assignments.values(),
             on_change=self._wake_all,
         )
-        self._partitions_in_all = 0
+        self._shares = Shares(world.clock, topics.delayed, on_change=self._share)
 
     @property
     def in_flight(self) -> int:
@@ -243,7 +244,7 @@ class Loop:
                 if assignment := self.assignments.get(event.partition):
                     self._sleepers.asleep(assignment)
             elif isinstance(event, Counted):
-                self._partitions_in_all = event.partitions
+                self._shares.counted(event.partitions)
                 self._share()
             else:
                 return event
@@ -262,6 +263,7 @@ class Loop:
         self.committer.stop()
         self.gate.stop()
         self.judge.stop()
+        self._shares.stop()
         self._retire(leaving)
         await self._source.close(offsets)
         return drained
@@ -362,7 +364,7 @@ class Loop:
         self._report_left_behind(leaving)
         offsets = self.committer.final(leaving)
         self._retire(leaving)
-        self._source.release(offsets)
+        self._source.release(event.partitions, offsets)
         self._events.revoked(event.partitions, drained)
 
     def _lose(self, partitions: Iterable[Partition]) -> None:
@@ -417,12 +419,8 @@ class Loop:
         self._wake_all()
 
     def _share(self) -> None:
-        """Take the part of the deployment's rate that our partitions are of all.
-
-        Before Kafka told how many there are, and for a moment when they become more, what is ours is all we know of.
-        """
-        ours = len(self.assignments)
-        self.gate.set_share(ours / max(ours, self._partitions_in_all, 1))
+        """Take the part of the deployment's rate that goes with our partitions."""
+        self.gate.set_share(self._shares.of(self.assignments))
         self._wake(1)
 
     def _look_again(self, assignment: Assignment) -> None:

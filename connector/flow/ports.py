@@ -16,7 +16,7 @@ from connector.core.signals import Commit, SchemaNeeded, SourceEvent, WriteFaile
 
 
 class Source(Protocol):
-    """A member of the consumer group. Commands return at once and are carried out in order."""
+    """This process's part of the consumer group. Commands return at once and are carried out in order."""
 
     def start(self) -> None:
         """Join the group."""
@@ -30,8 +30,8 @@ class Source(Protocol):
     def commit(self, offsets: Mapping[Partition, Commit]) -> None:
         """Commit asynchronously; answered by one `Committed`. One at a time."""
 
-    def release(self, offsets: Mapping[Partition, Commit]) -> None:
-        """Answer to `Revoking`: a last commit (possibly of nothing), then let go."""
+    def release(self, partitions: frozenset[Partition], offsets: Mapping[Partition, Commit]) -> None:
+        """Answer to the `Revoking` of these partitions: a last commit (possibly of nothing), then let go."""
 
     def sleep(self, partition: Partition, offset: int) -> None:
         """Stop fetching a partition and go back to `offset`; answered by `Asleep`."""

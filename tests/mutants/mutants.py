@@ -103,8 +103,8 @@ MUTANTS = (
     Mutant(
         "nothing is committed when a partition is let go",
         "flow/loop.py",
-        "self._source.release(offsets)",
-        "self._source.release({})",
+        "self._source.release(event.partitions, offsets)",
+        "self._source.release(event.partitions, {})",
         _KIND,
     ),
     Mutant(

@@ -62,7 +62,7 @@ class Member:
         self.committed: list[Committed] = []
         self.asleep: list[Partition] = []
         self.failed: list[Failed] = []
-        self.counted: list[int] = []
+        self.counted: dict[str, int] = {}
         self._listening = asyncio.create_task(self._listen())
 
     def start(self, room: int = ROOM, size: int = SIZE) -> None:
@@ -98,7 +98,7 @@ class Member:
                 case Asleep(partition):
                     self.asleep.append(partition)
                 case Counted(partitions):
-                    self.counted.append(partitions)
+                    self.counted |= partitions
                 case Failed() as failed:
                     self.failed.append(failed)
 
