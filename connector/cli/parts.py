@@ -32,6 +32,12 @@ def outcome_table(settings: Settings) -> Table:
     return rules.outcome_table(settings.openmarket)
 
 
+def retry_topics(settings: Settings) -> frozenset[str]:
+    """The retry topics that are read."""
+    topics = settings.kafka.topics
+    return frozenset({topics.retry, *topics.retry_also})
+
+
 def decoder(settings: Settings, clock: Clock, registry: ConfluentRegistry | None) -> AvroDecoder:
     """The Avro decoder with every schema that folder and package have. Raises ConfigError for one that is unusable."""
     schemas = settings.schemas

@@ -45,6 +45,10 @@ class View:
         held = self._loop.holds.active and not self._settings.admin.ready_during_hold
         return self._events.is_ready and not held and not self._source.missing
 
+    def main_partitions(self) -> int:
+        """How many partitions of the main topic are ours."""
+        return sum(partition.topic == self._settings.kafka.topics.main for partition in self._loop.assignments)
+
     def turn_age(self) -> float:
         """Seconds since the slowest of our own loops turned."""
         return max(self._events.loop_turn_age(), self._events.owner_turn_age())
@@ -64,6 +68,7 @@ class View:
                 name: int(sum(series.value for series in self._metrics.counter(f"records_{name}").series.values()))
                 for name in ("taken", "accepted", "retried", "dead_lettered", "skipped", "released")
             },
+            "main_partitions": self.main_partitions(),
             "in_hand": loop.in_hand,
             "in_flight": loop.in_flight,
             "waiting": loop.waiting(),
@@ -98,6 +103,7 @@ class View:
         provide("records_waiting", lambda: {(reason,): count for reason, count in loop.waiting().items()})
         provide("partitions_waiting", self._waiting)
         provide("assigned_partitions", lambda: len(loop.assignments))
+        provide("assigned_main_partitions", self.main_partitions)
         provide("oldest_unsettled_seconds", self._oldest_seconds)
         provide("oldest_unsettled_retention_ratio", self._oldest_ratio)
         provide("lag", lambda: {(p.topic, str(p.number)): float(lag) for p, lag in self._lags().items()})

@@ -14,6 +14,7 @@ import orjson
 from connector import __version__
 from connector.cli import control, parts, policies
 from connector.cli.commands import FlowCommands
+from connector.cli.idle import Idleness
 from connector.cli.renewal import Hide, Renewal, read_again
 from connector.cli.stopping import Stopping
 from connector.cli.view import View
@@ -140,6 +141,7 @@ class _Process:
         commands = FlowCommands(self._loop, self._clock)
         metrics, events, loop, source = self._metrics, self._events, self._loop, self._source
         view = View(settings, self._clock, events, metrics, loop, source, watermarks, commands)
+        self._idleness = Idleness(events, kafka.topics.main, view.main_partitions)
         metrics.provide("certificate_expiry_timestamp_seconds", lambda: self._renewal.certificate_expiries)
         metrics.provide("broker_round_trip_seconds", lambda: self._round_trips)
         self._watermarks = watermarks
@@ -210,6 +212,8 @@ class _Process:
             if self._source.joined and not joined and not stop.is_set():
                 joined = True
                 self._events.ready()
+            if joined and not stop.is_set():
+                self._idleness.look(self._clock.monotonic())
             await asyncio.sleep(_HEARTBEAT)
 
     def _report_missing(self, before: frozenset[str]) -> frozenset[str]:
@@ -246,20 +250,17 @@ def _metrics(table: Table) -> Metrics:
     return Metrics([*refusals, *dead_letters], answers, sorted(FETCH_CODES))
 
 
-def _retry_topics(settings: Settings) -> frozenset[str]:
-    topics = settings.kafka.topics
-    return frozenset({topics.retry, *topics.retry_also})
-
-
 def _subscription(settings: Settings) -> Subscription:
     return Subscription(
-        settings.kafka.topics.main, _retry_topics(settings), settings.kafka.start, settings.delivery.drain
+        settings.kafka.topics.main, parts.retry_topics(settings), settings.kafka.start, settings.delivery.drain
     )
 
 
 def _topics(settings: Settings) -> Topics:
     topics = settings.kafka.topics
-    return Topics(_retry_topics(settings), Targets(topics.retry, topics.dead_letter, Names(settings.kafka.group_id)))
+    return Topics(
+        parts.retry_topics(settings), Targets(topics.retry, topics.dead_letter, Names(settings.kafka.group_id))
+    )
 
 
 def _limits(settings: Settings) -> Limits:

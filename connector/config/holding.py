@@ -102,7 +102,7 @@ class Pace(Section):
 
     rate: float | None = Field(default=None, ge=0.01, le=1_000_000)
     """Most requests a second of the whole deployment, retries, probes and canaries among them. Each process takes the
-    part that its partitions are of all partitions. Default: no bound."""
+    part that its partitions are of each topic's, 96 % of it by the main topic. Default: no bound."""
 
     burst: int = Field(default=1, ge=1, le=1_000_000)
     """Requests that may go at once after a pause, of the whole deployment: 1 spaces them evenly."""

@@ -137,7 +137,8 @@ class Kafka(Section):
 
     group_instance_id: GroupName | None = None
     """Static membership: a name of this one process that outlives its restarts, so that a restart within the session
-    time-out moves no partition. Must differ between processes; null is dynamic membership."""
+    time-out moves no partition. Must differ between processes; null is dynamic membership. The main topic's
+    member has this very name; a retry topic's adds a dot and the topic, unless `assignment` is an eager one."""
 
     start: Literal["earliest", "latest", "error"] = "earliest"
     """Where a group without any commit starts. `earliest` loses nothing; `error` stops with exit code 1. Partitions

@@ -18,6 +18,10 @@ _PATIENCE = 10.0
 """Seconds without a count after which nobody will tell it, as librdkafka's mock cluster does not."""
 
 
+_LATE = 0.1
+"""Seconds added to a wait: a timer may ring a little early."""
+
+
 class _View(NamedTuple):
     """How many partitions each topic had, and until when somebody may still believe it."""
 
@@ -36,7 +40,7 @@ class Shares:
         self._counts: Mapping[str, int] = {}
         self._earlier: list[_View] = []
         self._unknown_since: dict[str, float] = {}
-        self._timers: list[asyncio.TimerHandle] = []
+        self._timers: list[tuple[float, asyncio.TimerHandle]] = []
 
     def counted(self, partitions: Mapping[str, int]) -> None:
         """These topics have so many partitions each.
@@ -58,7 +62,7 @@ class Shares:
 
     def stop(self) -> None:
         """No change from here."""
-        for timer in self._timers:
+        for _, timer in self._timers:
             timer.cancel()
 
     def _under(self, counts: Mapping[str, int], ours: Iterable[Partition]) -> float:
@@ -81,6 +85,7 @@ class Shares:
         return guesses
 
     def _look_in(self, seconds: float) -> None:
-        now = asyncio.get_running_loop().time()
-        self._timers = [timer for timer in self._timers if timer.when() > now]
-        self._timers.append(asyncio.get_running_loop().call_later(seconds, self._on_change))
+        now = self._clock.monotonic()
+        self._timers = [(rings, timer) for rings, timer in self._timers if rings > now]
+        timer = asyncio.get_running_loop().call_later(seconds + _LATE, self._on_change)
+        self._timers.append((now + seconds, timer))

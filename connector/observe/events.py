@@ -269,6 +269,14 @@ class Events:
 
     # Partitions.
 
+    def nothing_of_main_topic(self, topic: str) -> None:
+        """The group gave this process no partition of the main topic."""
+        self._log.info("nothing_of_main_topic", topic=topic)
+
+    def main_topic_again(self, topic: str) -> None:
+        """It has some now."""
+        self._log.info("main_topic_again", topic=topic)
+
     def assigned(self, partition: Partition, position: int) -> None:
         """A partition is ours from this offset on."""
         self._count("partitions_assigned")

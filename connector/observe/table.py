@@ -121,6 +121,11 @@ TABLE: tuple[Definition, ...] = (
         _TOPIC_PARTITION,
     ),
     Definition("assigned_partitions", G, "Partitions that this process reads."),
+    Definition(
+        "assigned_main_partitions",
+        G,
+        "Those of the main topic among them; 0: another process more would add nothing.",
+    ),
     Definition("answers", C, "Answers to posts by class, a post without an answer among them.", (_ANSWER_CODE,)),
     Definition("http_answers", C, "Answers to posts by HTTP status; none: no status line came.", (_STATUS,)),
     Definition("post_seconds", H, "Time of a post, from its start to its answer or its failure.", edges=_POST_EDGES),

@@ -49,7 +49,7 @@ def test_sound_topics_have_no_finding_but_ok(role: str) -> None:
         (copy(min_insync_replicas="4"), "replication", Verdict.FAILED),
         (copy(replicas=2), "replication", Verdict.WARNING),
         (copy(min_insync_replicas="1"), "replication", Verdict.WARNING),
-        (copy(partitions=3), "partitions", Verdict.WARNING),
+        (copy(partitions=3), "partitions", Verdict.OK),
         (copy(operations=frozenset({"READ"})), "rights", Verdict.FAILED),
         (copy(operations=None), "rights", Verdict.WARNING),
     ],

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connector.core.pace import LATENESS, Bucket
+from connector.core.pace import LATENESS, Bucket, Part, share_of
 
 rates = st.floats(0.01, 5_000)
 bursts = st.floats(0.1, 50)
@@ -68,3 +68,35 @@ def test_another_rate_counts_from_the_next_request_on() -> None:
     bucket.take(0.0)
     bucket.set(100, 1)
     assert bucket.wait(0.0) == pytest.approx(1 - LATENESS)
+
+
+deals = st.integers(1, 8).flatmap(
+    lambda processes: st.tuples(
+        st.just(processes),
+        st.lists(st.integers(0, processes), min_size=1, max_size=20),
+        st.lists(st.integers(0, processes), max_size=20),
+    )
+)
+"""Processes, and who has each partition of the main and of the retry topics: number 0 is nobody."""
+
+
+@given(deals)
+def test_the_shares_of_all_processes_are_never_more_than_the_whole(deal: tuple[int, list[int], list[int]]) -> None:
+    """However the partitions lie, also while some of them move."""
+    assert sum(_shares(*deal)) <= 1 + 1e-9
+
+
+@given(deals)
+def test_whoever_has_the_main_topic_reaches_95_percent(deal: tuple[int, list[int], list[int]]) -> None:
+    """Though those who have retries only leave their part unused."""
+    processes, main, retry = deal
+    main = [max(owner, 1) for owner in main]
+    shares = _shares(processes, main, retry)
+    assert sum(share for process, share in enumerate(shares, 1) if process in main) >= 0.95
+
+
+def _shares(processes: int, main: list[int], retry: list[int]) -> list[float]:
+    return [
+        share_of(Part(main.count(process), len(main)), Part(retry.count(process), len(retry)))
+        for process in range(1, processes + 1)
+    ]

@@ -19,7 +19,7 @@ from tests.support.deadline import eventually
 from tests.support.kafka_broker import Kafka
 
 PATIENCE = 10.0
-SHAPES = ((4, 4), (7, 3))
+SHAPES = ((4, 4), (12, 1))
 """Partitions of the main and of the retry topic."""
 
 REAL = [pytest.param(name, marks=pytest.mark.kafka) for name in ("classic", "eager", "consumer")]

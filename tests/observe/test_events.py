@@ -78,6 +78,8 @@ HAPPENINGS: dict[str, tuple[Callable[[Events], None], str | None, str | None]] =
     "never_sent": (lambda e: e.never_sent(Failure.DNS), "never_sent_total", "warning"),
     "maybe_delivered": (lambda e: e.maybe_delivered("rate_limited"), "maybe_delivered_total", None),
     "topic_missing": (lambda e: e.topic_missing("invocations"), None, "warning"),
+    "nothing_of_main_topic": (lambda e: e.nothing_of_main_topic("invocations"), None, "info"),
+    "main_topic_again": (lambda e: e.main_topic_again("invocations"), None, "info"),
     "topic_found": (lambda e: e.topic_found("invocations"), None, "info"),
     "left_behind": (lambda e: e.left_behind(RECORD, "order-7"), "maybe_delivered_total", "warning"),
     "late_answer": (lambda e: e.late_answer(RECORD, "order-7", LIMITED), "late_answers_total", "warning"),

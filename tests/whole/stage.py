@@ -124,10 +124,10 @@ class Stage:
         """The dead-letter topic."""
         return f"{self.main}.dlq"
 
-    def create_topics(self, partitions: int = 1, *, dead_letter: bool = True) -> None:
-        """Make the topics; the dead-letter topic only when asked for."""
+    def create_topics(self, partitions: int = 1, *, retry: int = 1, dead_letter: bool = True) -> None:
+        """Make the topics, with so many partitions; the dead-letter topic only when asked for."""
         self.main = self.cluster.create(partitions)
-        self.cluster.kafka.create_topic(self.retry)
+        self.cluster.kafka.create_topic(self.retry, retry)
         if dead_letter:
             self.cluster.kafka.create_topic(self.dead_letter)
 

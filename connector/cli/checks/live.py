@@ -9,13 +9,14 @@ from urllib.parse import urlsplit
 from connector.cli import parts
 from connector.cli.checks.finding import Finding, Verdict
 from connector.cli.checks.topics import judge_copy, judge_main, rights
-from connector.config.client import kafka_properties
+from connector.config.client import consumer_properties, kafka_properties
 from connector.config.settings import Settings
 from connector.config.units import DAY
 from connector.edge.clock import SystemClock
 from connector.edge.handshake import Refused, Shaken, handshake
 from connector.edge.kafka_admin import AdminError, KafkaAdmin, Topic
 from connector.edge.kafka_groups import KafkaGroups
+from connector.edge.kafka_memberships import static_names
 from connector.edge.registry import Unavailable
 
 _SOON = 14 * DAY
@@ -59,7 +60,9 @@ def kafka(settings: Settings, within: float = 10.0) -> Iterator[Finding]:
     groups = KafkaGroups(kafka_properties(settings.kafka), within)
     yield members(groups, settings)
     if settings.kafka.group_instance_id is not None:
-        yield static_name(groups, settings.kafka.group_id, settings.kafka.group_instance_id)
+        member = consumer_properties(settings.kafka)
+        for name in static_names(member, settings.kafka.topics.main, parts.retry_topics(settings)):
+            yield static_name(groups, settings.kafka.group_id, name)
     yield from topics(admin, settings)
 
 
