@@ -113,12 +113,15 @@ def test_the_new_group_protocol_is_offered_by_new_brokers(
     assert lines(result.stdout, "group protocol") == ["ok       group protocol: consumer"]
 
 
-def test_a_static_name_that_somebody_has_is_a_warning(config_file: Configure, kafka: Kafka, main: str) -> None:
-    """And one that nobody has is not."""
-    group = f"group-{main}"
+@pytest.mark.parametrize("taken", ["pod-0", "pod-0.{}.retry"])
+def test_a_static_name_that_somebody_has_is_a_warning(
+    config_file: Configure, kafka: Kafka, main: str, taken: str
+) -> None:
+    """Whichever of a process's members it is; and one that nobody has is none."""
+    group, taken = f"group-{uuid.uuid4().hex[:12]}", taken.format(main)
     shared = {"bootstrap_servers": kafka.bootstrap_servers, "topics": {"main": main}}
     settings = load(config_file(kafka={**shared, "group_id": group, "group_instance_id": "pod-0"}), {})
-    member = Consumer({"bootstrap.servers": kafka.bootstrap_servers, "group.id": group, "group.instance.id": "pod-0"})
+    member = Consumer({"bootstrap.servers": kafka.bootstrap_servers, "group.id": group, "group.instance.id": taken})
     try:
         member.subscribe([main])
         wait_until(lambda: member.poll(0.1) is not None or member.assignment(), 20, "it is a member")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from urllib.parse import urlsplit
 
 from connector.cli import parts
@@ -61,8 +61,8 @@ def kafka(settings: Settings, within: float = 10.0) -> Iterator[Finding]:
     yield members(groups, settings)
     if settings.kafka.group_instance_id is not None:
         member = consumer_properties(settings.kafka)
-        for name in static_names(member, settings.kafka.topics.main, parts.retry_topics(settings)):
-            yield static_name(groups, settings.kafka.group_id, name)
+        names = static_names(member, settings.kafka.topics.main, parts.retry_topics(settings))
+        yield static_name(groups, settings.kafka.group_id, names)
     yield from topics(admin, settings)
 
 
@@ -115,16 +115,16 @@ def members(groups: KafkaGroups, settings: Settings) -> Finding:
     return Finding(name, Verdict.OK, how)
 
 
-def static_name(groups: KafkaGroups, group_id: str, name: str) -> Finding:
-    """Of two processes of one name the older one is ended: each must have its own."""
+def static_name(groups: KafkaGroups, group_id: str, names: Sequence[str]) -> Finding:
+    """Of two members of one name the older one is ended: each process must have its own, for all its members."""
     try:
         found = groups.group(group_id)
     except AdminError as error:
         return Finding("static name", Verdict.WARNING, str(error), f"an ACL that allows DESCRIBE on group {group_id}")
-    if found is not None and name in found.names:
-        why = f"{name} is a member already: this process before its restart, or another one, which would be ended"
+    if found is not None and (taken := [name for name in names if name in found.names]):
+        why = f"{taken[0]} is a member already: this process before its restart, or another one, which would be ended"
         return Finding("static name", Verdict.WARNING, why, "a kafka.group_instance_id of its own for each process")
-    return Finding("static name", Verdict.OK, f"{name} is no member now")
+    return Finding("static name", Verdict.OK, f"{names[0]} is no member now")
 
 
 def topics(admin: KafkaAdmin, settings: Settings) -> Iterator[Finding]:
