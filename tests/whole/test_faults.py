@@ -27,18 +27,20 @@ async def test_a_missing_dead_letter_topic_stops_its_partition_and_loses_nothing
     stage.client["topic.metadata.propagation.max.ms"] = 500  # or the first failure shows after 30 s
     connector = stage.connector()
     await connector.start()
+    stage.produce([single_object(event("first", 3))], partition=1)
+    await connector.until(accepted=1)
     stage.produce([b"not Avro"], partition=0)
     await _waits_to_write(connector, f"{stage.main}-0")
     stage.produce([single_object(event("behind", 1))], partition=0)
     stage.produce([single_object(event("beside", 2))], partition=1)
-    await connector.until(accepted=1)
-    assert stage.accepted_once(["beside"])
+    await connector.until(accepted=2)
+    assert stage.accepted_once(["first", "beside"])
     assert (await connector.metrics())["records_dead_lettered_total"] == 0
 
     stage.cluster.kafka.create_topic(stage.dead_letter)
 
-    await connector.until(seconds=45, accepted=2, dead_lettered=1)
-    assert stage.accepted_once(["beside", "behind"])
+    await connector.until(seconds=45, accepted=3, dead_lettered=1)
+    assert stage.accepted_once(["first", "beside", "behind"])
     assert stage.dead_letters(1)[0].value == b"not Avro"
     assert await connector.stop() == 0
     assert connector.lines("write_recovered")
@@ -65,7 +67,7 @@ async def test_headers_give_way_before_a_record_does(stage: Stage) -> None:
     stage.create_topics(dead_letter=False)
     stage.cluster.kafka.create_topic(stage.dead_letter, max_message_bytes="2000")
     bad = b"\x01" + random.Random(1).randbytes(800)
-    stage.produce([bad], (("large", random.Random(2).randbytes(1500)),))
+    stage.produce([bad, single_object(event("good"))], (("large", random.Random(2).randbytes(1500)),))
     connector = stage.connector()
     await connector.start()
     await connector.until(dead_lettered=1)
