@@ -14,6 +14,7 @@ from pydantic import BaseModel, ValidationError
 from rich.console import Console
 from rich.table import Table
 
+from connector.cli.control import deployment
 from connector.cli.loading import load_without_password
 from connector.config.section import EVERY_ADDRESS
 from connector.config.sections import Admin
@@ -54,9 +55,17 @@ class HoldRow(BaseModel):
     since_ms: int
 
 
+class Commanded(BaseModel):
+    """Whose listener it was."""
+
+    group: str
+    topic: str
+
+
 class InForce(BaseModel):
     """What the listener answers to a command that was carried out."""
 
+    deployment: Commanded
     paused: list[PausedRow]
     holds: list[HoldRow]
     stays: list[PausedRow] = []
@@ -75,11 +84,18 @@ def send(config: Path, url: str, path: str, body: Mapping[str, object]) -> InFor
 
     Ends with exit code 1 and the remedy when it was not carried out.
     """
-    admin = load_without_password(config, os.environ).admin
+    settings = load_without_password(config, os.environ)
+    admin = settings.admin
+    meant = {"deployment": deployment(settings)._asdict()}
     token = admin.control_token_file
     try:
         answer = asyncio.run(
-            command(url or _address(admin), path, body, None if token is None else token.secret.get_secret_value())
+            command(
+                url or _address(admin),
+                path,
+                {**body, **meant},
+                None if token is None else token.secret.get_secret_value(),
+            )
         )
         in_force = InForce.model_validate(answer)
     except ControlError as error:
@@ -116,8 +132,9 @@ def _failed(problem: str) -> typer.Exit:
 
 
 def _print(in_force: InForce) -> None:
+    whose = f"group {in_force.deployment.group} on topic {in_force.deployment.topic}"
+    typer.echo(f"{whose}:" if in_force.paused or in_force.holds else f"{whose}: nothing is paused, no hold is in force")
     if not in_force.paused and not in_force.holds:
-        typer.echo("nothing is paused, and no hold is in force")
         return
     table = Table("in force", "by", "since (UTC)", "why")
     for pause in in_force.paused:

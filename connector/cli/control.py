@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from connector.config.files import SecretFile, read_secret
 from connector.config.settings import Settings
-from connector.edge.control import Commands, ControlServer
+from connector.edge.control import Commands, ControlServer, Deployment
 
 TAKEN = "admin.control_host and admin.control_port: an address of this machine, and a port that nobody else has"
 """The remedy when `start` raises OSError."""
@@ -13,7 +13,14 @@ TAKEN = "admin.control_host and admin.control_port: an address of this machine, 
 def server(settings: Settings, commands: Commands) -> ControlServer:
     """The listener; start it on `admin.control_host` and `admin.control_port`."""
     file = settings.admin.control_token_file
-    return ControlServer(commands, settings.kafka.topics.read, None if file is None else Token(file))
+    return ControlServer(
+        commands, deployment(settings), settings.kafka.topics.read, None if file is None else Token(file)
+    )
+
+
+def deployment(settings: Settings) -> Deployment:
+    """Which deployment these settings are of: its group, and its main topic."""
+    return Deployment(settings.kafka.group_id, settings.kafka.topics.main)
 
 
 class Token:

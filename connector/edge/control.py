@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 from urllib.parse import urlsplit
 
 import orjson
@@ -27,8 +27,19 @@ HOLDS = ("deployment", "endpoint", "brake")
 LONGEST_REASON = 200
 """Most characters of what a person says about a pause."""
 
+_DEPLOYMENT = "deployment"
 _LARGEST_BODY = 64 * 1024
 _MOST_TARGETS = 1000
+
+
+class Deployment(NamedTuple):
+    """Whom a command is for: of two deployments on one host, either may have the port."""
+
+    group: str
+    topic: str
+
+    def __str__(self) -> str:
+        return f"group {self.group} on topic {self.topic}"
 
 
 class Commands(Protocol):
@@ -53,10 +64,18 @@ class Commands(Protocol):
 class ControlServer:
     """Checks who asks and what, and hands it to the commands behind."""
 
-    def __init__(self, commands: Commands, topics: Collection[str], token: Callable[[], str] | None) -> None:
-        """`topics` are those that are read: a pause of any other would be a slip. `token` gives the one in force now;
-        None: loopback only, and whoever is there may command."""
+    def __init__(
+        self,
+        commands: Commands,
+        deployment: Deployment,
+        topics: Collection[str],
+        token: Callable[[], str] | None,
+    ) -> None:
+        """`topics` are those that are read: a pause of any other would be a slip. A command that names another
+        `deployment` is refused. `token` gives the one in force now; None: loopback only, and whoever is there may
+        command."""
         self._commands = commands
+        self._deployment = deployment
         self._topics = frozenset(topics)
         self._token = token
         self._listener = Listener()
@@ -106,13 +125,13 @@ class ControlServer:
             )
 
     async def _pause(self, request: web.Request) -> web.Response:
-        fields = await _fields(request, ("targets", "reason"))
+        fields = await self._fields(request, ("targets", "reason"))
         targets, reason = self._targets(fields.get("targets")), _reason(fields.get("reason", ""))
         self._commands.pause(targets, reason)
         return self._in_force()
 
     async def _resume(self, request: web.Request) -> web.Response:
-        fields = await _fields(request, ("targets", "hold"))
+        fields = await self._fields(request, ("targets", "hold"))
         if len(fields) != 1:
             raise _RefusedError(400, "give targets or hold, one of the two")
         if "hold" in fields:
@@ -131,7 +150,19 @@ class ControlServer:
 
     def _in_force(self, **more: object) -> web.Response:
         holds = [dict(hold) for hold in self._commands.holds()]
-        return _json({"paused": _shown(self._commands.paused()), "holds": holds, **more})
+        here = self._deployment._asdict()
+        return _json({"deployment": here, "paused": _shown(self._commands.paused()), "holds": holds, **more})
+
+    async def _fields(self, request: web.Request, known: Sequence[str]) -> dict[str, Any]:
+        fields = await _fields(request, (*known, _DEPLOYMENT))
+        meant = fields.pop(_DEPLOYMENT, None)
+        if meant is not None and meant != self._deployment._asdict():
+            raise _RefusedError(
+                409,
+                f"this connector is {self._deployment}, and the command is for another one: compare admin.control_port "
+                "of the two, or give --url",
+            )
+        return fields
 
     def _targets(self, given: object) -> list[Target]:
         if not isinstance(given, list) or not 1 <= len(given) <= _MOST_TARGETS:

@@ -79,6 +79,28 @@ def test_what_is_in_force_is_shown_with_who_since_when_and_why(stage: Stage, con
     assert "brake hold connector 2026-11-26 21:00:00 a fault" in shown(run)
 
 
+@pytest.mark.parametrize("kafka", [{"group_id": "another"}, {"topics": {"main": "another"}}])
+@pytest.mark.parametrize("command", [["pause"], ["resume"], ["resume", "--hold", "brake"]])
+def test_a_command_for_another_deployment_on_the_same_port_is_refused(
+    config_file: WriteConfig, connector: Run, kafka: dict[str, object], command: list[str]
+) -> None:
+    """Whoever listens there says who it is, and does nothing."""
+    with listening(config_file) as stage:
+        stage.told.in_force.append("brake")
+        port = int(stage.url.rpartition(":")[2])
+        another = config_file(admin={"control_port": port}, kafka=kafka)
+        run = connector(*command, "--config", another)
+        assert run.exit_code == 1
+        assert "this connector is group invoke-connector on topic invocations" in run.stderr
+        assert stage.told.paused() == ()
+        assert stage.told.in_force == ["brake"]
+
+
+def test_the_table_names_the_deployment(stage: Stage, connector: Run) -> None:
+    run = connector("pause", "--config", stage.config)
+    assert run.output.startswith("group invoke-connector on topic invocations:\n")
+
+
 def test_several_targets_are_paused_and_one_is_resumed(stage: Stage, connector: Run) -> None:
     connector("pause", "invocations", "invocations.retry", "--config", stage.config)
     run = connector("resume", "invocations", "--config", stage.config)
@@ -89,7 +111,10 @@ def test_several_targets_are_paused_and_one_is_resumed(stage: Stage, connector: 
 def test_without_a_target_everything_is_resumed(stage: Stage, connector: Run) -> None:
     connector("pause", "invocations:1", "invocations:2", "--config", stage.config)
     run = connector("resume", "--config", stage.config)
-    assert (run.exit_code, run.output) == (0, "nothing is paused, and no hold is in force\n")
+    assert (run.exit_code, run.output) == (
+        0,
+        "group invoke-connector on topic invocations: nothing is paused, no hold is in force\n",
+    )
 
 
 def test_what_the_file_pauses_stays_and_is_told(stage: Stage, connector: Run) -> None:

@@ -13,17 +13,19 @@ import pytest
 
 from connector.config.section import EVERY_ADDRESS
 from connector.core.pauses import EVERYTHING, Paused, Source, Target
-from connector.edge.control import HOLDS, LONGEST_REASON, ControlServer
+from connector.edge.control import HOLDS, LONGEST_REASON, ControlServer, Deployment
 from tests.support.network import needs_ipv6
 from tests.support.told import PAUSED_AT_MS, Told
 
 TOPICS = ("invocations", "invocations.retry")
+DEPLOYMENT = Deployment("invoke-connector", "invocations")
+HERE = {"deployment": {"group": "invoke-connector", "topic": "invocations"}}
 TOKEN = "planted-token-0123"
 
 
 @asynccontextmanager
 async def listening(told: Told, token: Callable[[], str] | None = None) -> AsyncIterator[str]:
-    server = ControlServer(told, TOPICS, token)
+    server = ControlServer(told, DEPLOYMENT, TOPICS, token)
     port = await server.start("127.0.0.1", 0)
     try:
         yield f"http://127.0.0.1:{port}"
@@ -60,7 +62,7 @@ async def test_a_pause_is_told_and_answered_with_what_is_in_force() -> None:
         {"target": target, "source": "command", "since_ms": PAUSED_AT_MS, "reason": "gates moved"}
         for target in ("*", "invocations:3")
     ]
-    assert answer == (200, {"paused": paused, "holds": [hold("brake")]})
+    assert answer == (200, {**HERE, "paused": paused, "holds": [hold("brake")]})
     assert {each.target for each in told.paused()} == {EVERYTHING, Target("invocations", 3)}
 
 
@@ -86,7 +88,7 @@ async def test_a_resume_tells_what_the_file_still_pauses() -> None:
     async with listening(told) as url:
         status, answer = await ask(url + "/resume", {"targets": ["invocations"]})
     by_file = {"target": "invocations:3", "source": "file", "since_ms": 9, "reason": ""}
-    assert (status, answer) == (200, {"paused": [by_file], "holds": [], "stays": [by_file]})
+    assert (status, answer) == (200, {**HERE, "paused": [by_file], "holds": [], "stays": [by_file]})
     assert [each.source for each in told.paused()] == [Source.FILE]
 
 
@@ -107,7 +109,7 @@ async def test_a_hold_that_is_not_in_force_cannot_be_ended() -> None:
 async def test_what_is_in_force_can_be_asked_for() -> None:
     async with listening(Told(["deployment"])) as url:
         answer = await ask(url + "/holds", method="GET")
-    assert answer == (200, {"paused": [], "holds": [hold("deployment")]})
+    assert answer == (200, {**HERE, "paused": [], "holds": [hold("deployment")]})
 
 
 @pytest.mark.parametrize(
@@ -271,12 +273,12 @@ async def test_the_token_of_the_moment_counts() -> None:
 @pytest.mark.parametrize("host", ["192.0.2.1", EVERY_ADDRESS, "::"])
 async def test_without_a_token_it_listens_on_loopback_only(host: str) -> None:
     with pytest.raises(ValueError, match="without a token"):
-        await ControlServer(Told(), TOPICS, None).start(host, 0)
+        await ControlServer(Told(), DEPLOYMENT, TOPICS, None).start(host, 0)
 
 
 @needs_ipv6
 async def test_with_a_token_it_takes_commands_over_both_families() -> None:
-    server = ControlServer(Told(), TOPICS, lambda: TOKEN)
+    server = ControlServer(Told(), DEPLOYMENT, TOPICS, lambda: TOKEN)
     port = await server.start(EVERY_ADDRESS, 0)
     try:
         for host in ("127.0.0.1", "[::1]"):
@@ -290,7 +292,7 @@ async def test_a_port_that_is_taken_is_an_oserror() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        server = ControlServer(Told(), TOPICS, None)
+        server = ControlServer(Told(), DEPLOYMENT, TOPICS, None)
         with pytest.raises(OSError, match="address already in use"):
             await server.start("127.0.0.1", taken.getsockname()[1])
         await server.stop()
