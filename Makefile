@@ -8,7 +8,7 @@ UV_VERSION := 0.13.9
 LOCK := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-strip-extras --no-emit-index-url --no-annotate
 
 .DEFAULT_GOAL := help
-.PHONY: help setup prefetch test lint chart demo bench chaos world image lock clean
+.PHONY: help setup prefetch test lint chart demo bench chaos kills world image lock clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -57,6 +57,9 @@ bench: setup prefetch  ## events a second and CPU per event on this machine, bes
 
 chaos: setup prefetch  ## an hour of kills, restarts and rebalances, and the figures: lost, posted twice, recovery, memory
 	@$(BIN)/python -m tests.chaos $(CHAOS)
+
+kills: setup prefetch  ## a minute of kill -9 at full speed and at low load, and what each repeats beside the posts in flight
+	@$(BIN)/python -m tests.chaos.kills $(KILLS)
 
 world: setup  ## random histories of whole connectors on virtual time, until stopped
 	@$(BIN)/python -m tests.whole.world
