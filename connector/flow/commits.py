@@ -14,8 +14,14 @@ from connector.flow.ports import Clock, Source
 from connector.observe.events import Events
 
 CADENCE = 0.02
-"""Seconds from an acknowledged commit to the next: short, since what lies between two commits is posted twice by
-a crash; not shorter, since a commit costs the broker a write."""
+"""Seconds from an acknowledged commit to the next while little is settled: a commit costs the broker a write."""
+
+ENOUGH = 16
+"""Newly settled records from which on the next commit does not wait for that: at full speed commits follow each other
+without a pause, since whatever lies between two of them is posted twice by a crash."""
+
+MOST_OF_THE_TIME = 0.05
+"""The share of the event loop's time that making such commits may take; long maps take milliseconds."""
 
 FIRST_BACKOFF, LONGEST_BACKOFF = 0.1, 5.0
 """Seconds between tries while the broker takes no commits."""
@@ -77,8 +83,11 @@ class Committer:
         self._on_map_room = on_map_room
         self._dirty: dict[Assignment, None] = {}
         self._under_way: dict[Partition, _Sent] = {}
-        self._sent_at = 0.0
+        self._sent_at = self._began_at = self._spent = 0.0
         self._timer: asyncio.TimerHandle | None = None
+        self._due = 0.0
+        self._new = 0
+        self._refused = False
         self._backoff = FIRST_BACKOFF
         self.uncommitted = 0
         self.waiting_copies = 0
@@ -110,6 +119,7 @@ class Committer:
         assignment.answered += 1
         assignment.uncovered += 1
         self.uncommitted += 1
+        self._new += 1
         self._changed(assignment)
 
     def skipped(self, assignment: Assignment, record: Record) -> None:
@@ -145,6 +155,7 @@ class Committer:
         sent = [one for one in self._under_way.values() if not one.assignment.gone]
         partitions = len(self._under_way)
         self._under_way = {}
+        self._refused = event.error is not None
         self._settle_doubts(event.error not in (None, _TOO_LARGE, _ANY_ERROR))
         if event.error is None:
             self._backoff = FIRST_BACKOFF
@@ -158,8 +169,13 @@ class Committer:
             self._dirty |= {one.assignment: None for one in sent}
             self._backoff = min(self._backoff * 2, LONGEST_BACKOFF)
             self._shrink(event.error, [len(one.commit.metadata) for one in sent if one.commit.metadata])
-        if self._dirty:
-            self._schedule(CADENCE if event.error is None else self._backoff)
+        if not self._dirty:
+            return
+        wait = self._pause if event.error is None else self._backoff
+        if wait > 0:
+            self._schedule(wait)
+        else:
+            self._send()  # not in the loop's next turn, which is milliseconds away at full speed
 
     def stop(self) -> None:
         """No more commits from here."""
@@ -182,18 +198,38 @@ class Committer:
 
     def _changed(self, assignment: Assignment) -> None:
         self._dirty[assignment] = None
-        urgent = self.full and not self._in_doubt
-        if not self._under_way and (self._timer is None or urgent):
-            self._schedule(0.0 if urgent else CADENCE)
+        if not self._under_way and (self._timer is None or self._presses):
+            self._schedule(self._pause)
+
+    @property
+    def _presses(self) -> bool:
+        """Whether there is enough for a commit. After a refusal its backoff stands."""
+        return (self._new >= ENOUGH or self.full) and not self._refused
+
+    @property
+    def _pause(self) -> float:
+        """Seconds from now to the next commit."""
+        if not self._presses:
+            return CADENCE
+        if self.full:
+            return 0.0
+        earliest = self._began_at + self._spent / MOST_OF_THE_TIME
+        return min(CADENCE, max(0.0, earliest - self._clock.monotonic()))
 
     def _schedule(self, seconds: float) -> None:
-        self._cancel_timer()
-        self._timer = asyncio.get_running_loop().call_later(seconds, self._send)
+        loop = asyncio.get_running_loop()
+        due = loop.time() + seconds
+        if self._timer is None or due < self._due:
+            self._cancel_timer()
+            self._due = due
+            self._timer = loop.call_later(seconds, self._send)
 
     def _send(self) -> None:
         self._timer = None
         if self._under_way:
             return
+        self._new = 0
+        self._began_at = self._clock.monotonic()
         room = self._request_bound
         while self._dirty:
             assignment = next(iter(self._dirty))
@@ -206,6 +242,7 @@ class Committer:
             if _says_more(sent):
                 assignment.reach = min(assignment.reach, sent.reach)
                 self._under_way[assignment.partition] = sent
+        self._spent = self._clock.monotonic() - self._began_at
         if self._under_way:
             self._sent_at = self._clock.monotonic()
             self._doubts = asyncio.get_running_loop().call_later(SLOW, self._doubt)

@@ -13,7 +13,8 @@ from connector.core.settled_map import LogIdentity, Run, encode
 from connector.core.signals import Commit, Committed
 from connector.edge.memory import MemoryBroker, MemorySource
 from connector.flow.assignment import Assignment
-from connector.flow.commits import CADENCE, SLOW, Committer
+from connector.flow.commits import CADENCE, ENOUGH, FIRST_BACKOFF, SLOW, Committer
+from connector.flow.ports import Clock
 from connector.observe.events import Events
 from connector.observe.metrics import Metrics
 from tests.support.clock import VirtualClock, run_virtual
@@ -35,10 +36,16 @@ class SlowToAnswer(MemorySource):
         self.commits.append(offsets)
 
 
+async def a_turn() -> None:
+    """Let the loop do what is due, without time passing."""
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+
+
 class Desk:
     """A committer and one partition, from offset 0 on with `known` settled before."""
 
-    def __init__(self, clock: VirtualClock, *known: Run) -> None:
+    def __init__(self, clock: Clock, *known: Run) -> None:
         self.source = SlowToAnswer()
         logger = structlog.wrap_logger(structlog.PrintLogger(io.StringIO()))
         events = Events(Metrics(), logger, log_accepted=False, monotonic=clock.monotonic)
@@ -57,6 +64,13 @@ class Desk:
         for offset in offsets:
             self.assignment.tracker.finish(offset)
             self.committer.settled(self.assignment)
+
+    def work(self, records: int) -> None:
+        """Take the next records and settle them."""
+        first = self.assignment.tracker.committable
+        for offset in range(first, first + records):
+            self.take(offset)
+            self.settle(offset)
 
     def skip(self, offset: int) -> None:
         """A record that was settled before."""
@@ -116,7 +130,7 @@ async def test_a_commit_that_is_not_answered_within_a_second_is_in_doubt(clock: 
     for offset in range(BOUND // 10):
         desk.take(offset)
         desk.settle(offset)
-    await asyncio.sleep(SLOW)
+    await asyncio.sleep(SLOW - CADENCE)
     assert not desk.full()
     await asyncio.sleep(CADENCE * 2)
     assert desk.full()
@@ -195,3 +209,80 @@ async def test_a_skipped_record_that_a_shorter_map_left_out_is_uncommitted(clock
     desk.answer()
     assert desk.source.commits[-1] == {PLACE: Commit(3, "")}
     assert desk.committer.uncommitted == 0
+
+
+@run_virtual
+async def test_while_enough_is_settled_commits_follow_each_other_without_a_pause(clock: VirtualClock) -> None:
+    """What is answered between two of them is posted twice by a crash."""
+    desk = Desk(clock)
+    began = clock.monotonic()
+    desk.work(ENOUGH)
+    await a_turn()
+    for count in range(1, 10):
+        assert desk.source.commits[-1] == {PLACE: Commit(count * ENOUGH, "")}
+        desk.work(ENOUGH)
+        desk.answer()
+    assert clock.monotonic() == began
+
+
+@run_virtual
+async def test_while_little_is_settled_a_commit_waits_for_more(clock: VirtualClock) -> None:
+    """A broker is spared a write for every record of a quiet topic."""
+    desk = Desk(clock)
+    desk.work(ENOUGH - 1)
+    await asyncio.sleep(CADENCE * 0.9)
+    assert desk.source.commits == []
+    await asyncio.sleep(CADENCE * 0.2)
+    desk.work(1)
+    desk.answer()
+    assert desk.source.commits == [{PLACE: Commit(ENOUGH - 1, "")}]
+    desk.work(ENOUGH - 1)
+    await a_turn()
+    assert desk.source.commits[1:] == [{PLACE: Commit(2 * ENOUGH - 1, "")}]
+
+
+@run_virtual
+async def test_after_a_refusal_nothing_is_committed_before_its_backoff_however_much_is_settled(
+    clock: VirtualClock,
+) -> None:
+    """Also when a broker says only that it does not know why."""
+    for code in ("coordinator_not_available", "unknown"):
+        desk = Desk(clock)
+        desk.work(ENOUGH)
+        await a_turn()
+        desk.answer(code)
+        desk.work(BOUND)
+        await asyncio.sleep(FIRST_BACKOFF)
+        assert len(desk.source.commits) == 1, code
+        await asyncio.sleep(FIRST_BACKOFF * 1.1)
+        assert len(desk.source.commits) == 2, code
+
+
+class Sluggish:
+    """A clock by which whatever is done takes a while."""
+
+    def __init__(self, clock: VirtualClock) -> None:
+        self._clock = clock
+        self._behind = 0.0
+
+    def now_ms(self) -> int:
+        return self._clock.now_ms()
+
+    def monotonic(self) -> float:
+        self._behind += 0.0005
+        return self._clock.monotonic() + self._behind
+
+
+@run_virtual
+async def test_commits_that_are_long_to_make_take_no_more_than_their_share_of_the_time(clock: VirtualClock) -> None:
+    """A map of thousands of records takes milliseconds to write, and nothing is posted meanwhile."""
+    desk = Desk(Sluggish(clock))
+    desk.work(ENOUGH)
+    await a_turn()
+    desk.work(ENOUGH)
+    desk.answer()
+    assert len(desk.source.commits) == 1
+    await asyncio.sleep(CADENCE / 4)
+    assert len(desk.source.commits) == 1
+    await asyncio.sleep(CADENCE / 4)
+    assert len(desk.source.commits) == 2

@@ -129,6 +129,13 @@ MUTANTS = (
         _ANY,
     ),
     Mutant(
+        "commits go on without a pause while they are refused",
+        "flow/commits.py",
+        "return (self._new >= ENOUGH or self.full) and not self._refused",
+        "return self._new >= ENOUGH or self.full",
+        f"{_FLOW}_commits.py::test_after_a_refusal_nothing_is_committed_before_its_backoff_however_much_is_settled",
+    ),
+    Mutant(
         "the last commit tells of partitions that somebody else has by now",
         "flow/commits.py",
         "leaving = [assignment for assignment in assignments if not assignment.gone]",
