@@ -29,13 +29,11 @@ from connector.edge.kafka_room import Room, Verdict
 from connector.edge.kafka_starts import NoStartError, Starts, Subscription
 from connector.edge.kafka_topics import TopicWatch
 from connector.edge.kafka_troubles import Troubles
+from connector.edge.kafka_waits import Waits
 
 _log = logging.getLogger(__name__)
 
 _BATCH = 500
-_BUSY_WAIT, _IDLE_WAIT = 0.005, 0.2
-"""Seconds that a poll may wait: nothing wakes it for a command, so short while answers are outstanding."""
-
 _RELEASE_GRACE = 5.0
 """Seconds beyond the drain's budget that a revoke waits for the flow."""
 
@@ -91,6 +89,7 @@ class Member:
         self._commits = Commits(ears.tell, ears.report)
         self._holding = Holding()
         self._ends = Ends()
+        self._waits = Waits()
         self._consumer: Consumer
         self._deferred: deque[Command] = deque()
         self._closing = False
@@ -159,13 +158,13 @@ class Member:
 
     def _poll(self) -> None:
         busy = self._commits.under_way or self._room.is_in_use
-        first = self._consumer.poll(_BUSY_WAIT if busy else _IDLE_WAIT)
+        first = self._consumer.poll(self._waits.look(self.turned_at, busy=busy))
         if first is not None:
             # poll and then take the rest: consume(500, 0.2) would sit out its time-out unless 500 come (pitfalls).
             self._take([first, *self._consumer.consume(_BATCH - 1, 0)])
 
     def _wait_while_full(self) -> None:
-        self._wait_for_command(_BUSY_WAIT)
+        self._wait_for_command(self._waits.look(self.turned_at, busy=True))
         # The flow may be waiting for a commit's answer before it makes room, and a hold can last: only poll brings the
         # answer, lets the group ask partitions back, and tells it that we live. At most one record too many a turn
         # comes with it, and none while everything is paused.
@@ -214,6 +213,7 @@ class Member:
                 # What went before the flow heard of it may have been committed by its next owner since: the broker
                 # would take ours all the same, and that commit would go back.
                 self._commits.send(self._consumer, {p: commit for p, commit in offsets.items() if self._holding.has(p)})
+                self._waits.committing(time.monotonic())
             case Sleep(partition, offset, assignment):
                 self._put_to_sleep(partition, offset, assignment)
             case Wake(partition):
