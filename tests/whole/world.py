@@ -327,6 +327,8 @@ class World:
         self.kafka.commit_delay = self.kafka.write_delay = 0.0
         self.vendor.answers = [ACCEPTED]
         self.join_now()
+        for connector in self.running:
+            connector.loop.judge.brake.release()  # a vendor who rejected whatever came may have set it
         if self.fortune in ("held", "odd"):
             await self.resume()
             await self.witnesses()
