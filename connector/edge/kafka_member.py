@@ -34,6 +34,7 @@ from connector.edge.kafka_waits import Waits
 _log = logging.getLogger(__name__)
 
 _BATCH = 500
+
 _RELEASE_GRACE = 5.0
 """Seconds beyond the drain's budget that a revoke waits for the flow."""
 
