@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from connector.config import ConfigError, rules
+from connector.config.files import SecretFile
 from connector.config.sections import Registry
 from connector.config.settings import Settings
 from connector.core.outcome import Table
 from connector.core.request import RequestRules
 from connector.edge.avro import AvroDecoder
 from connector.edge.framing import Framing
-from connector.edge.openmarket import OpenMarket, Tls
-from connector.edge.registry import ConfluentRegistry
+from connector.edge.openmarket import OpenMarket
+from connector.edge.registry import Access, ConfluentRegistry
 from connector.edge.schemas import (
     SchemaFolder,
     SchemaFolderError,
@@ -19,6 +20,7 @@ from connector.edge.schemas import (
     reader_schema,
     shipped_folder,
 )
+from connector.edge.tls import Tls
 from connector.flow.ports import Clock
 
 
@@ -66,17 +68,18 @@ def schema_folder(settings: Settings) -> SchemaFolder:
 
 
 def registry(settings: Settings) -> ConfluentRegistry | None:
-    """The schema registry, where there is one. Raises OSError when its CA file cannot be used."""
+    """The schema registry, where there is one. Raises OSError when its TLS files cannot be used."""
     given = settings.schemas.registry
-    if given is None:
-        return None
-    return ConfluentRegistry(given.url, basic_auth=basic_auth(given), ca_file=given.ca_file)
+    return None if given is None else ConfluentRegistry(given.url, registry_access(given))
 
 
-def basic_auth(registry: Registry) -> str | None:
-    """User and password for the schema registry, with a colon between them."""
-    file = registry.basic_auth_file
-    return None if file is None else file.secret.get_secret_value()
+def registry_access(registry: Registry) -> Access:
+    """The credentials and TLS files towards the schema registry."""
+    return Access(
+        _secret(registry.basic_auth_file),
+        _secret(registry.bearer_token_file),
+        Tls(registry.ca_file, registry.certificate_file, registry.key_file, _secret(registry.key_password_file) or ""),
+    )
 
 
 def invoker(settings: Settings) -> OpenMarket:
@@ -100,16 +103,14 @@ def invoker(settings: Settings) -> OpenMarket:
 def tls(settings: Settings) -> Tls:
     """The TLS files towards the vendor."""
     files = settings.openmarket.tls
-    password = files.key_password_file
-    return Tls(
-        files.ca_file,
-        files.certificate_file,
-        files.key_file,
-        password.secret.get_secret_value() if password is not None else "",
-    )
+    return Tls(files.ca_file, files.certificate_file, files.key_file, _secret(files.key_password_file) or "")
 
 
 def name_header(settings: Settings) -> tuple[str, str] | None:
     """The header that mutual TLS asks for, and its value."""
     files = settings.openmarket.tls
     return (files.name_header, files.name) if files.name_header is not None and files.name is not None else None
+
+
+def _secret(file: SecretFile | None) -> str | None:
+    return None if file is None else file.secret.get_secret_value()

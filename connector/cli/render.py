@@ -108,9 +108,10 @@ async def _decoded(settings: Settings, record: Record) -> Mapping[str, object] |
     decoder = parts.decoder(settings, SystemClock(), parts.registry(settings))
     try:
         while isinstance(fields := decoder.decode(record), SchemaNeeded):
-            why = await decoder.fetch(fields)
-            if why is not None:
-                typer.echo(f"the record's schema cannot be had: {why}", err=True)
+            missing = await decoder.fetch(fields, record.offset)
+            if missing is not None:
+                why = f"{missing.code}: {missing.cause}, says {missing.registry}"
+                typer.echo(f"the record's schema {fields.key} cannot be had ({why}); {missing.remedy}", err=True)
                 raise typer.Exit(1)
     finally:
         await decoder.close()

@@ -69,9 +69,11 @@ class Renewal:
         }
         self._files = {section: files(settings, section) for section in (*RENEWED, *AT_START_ONLY)}
         self._unusable: dict[str, frozenset[str]] = {}
+        registry_settings = settings.schemas.registry
         self._expiries = {
             "openmarket": _expiry(settings.openmarket.tls.certificate_file),
             "kafka": _expiry(settings.kafka.security.certificate_file),
+            "registry": None if registry_settings is None else _expiry(registry_settings.certificate_file),
         }
 
     @property
@@ -118,7 +120,8 @@ class Renewal:
         given = settings.schemas.registry
         assert given is not None
         assert self._registry is not None
-        await self._registry.renew(basic_auth=parts.basic_auth(given), ca_file=given.ca_file)
+        await self._registry.renew(parts.registry_access(given))
+        self._expiries["registry"] = await in_daemon_thread(partial(_expiry, given.certificate_file))
 
 
 def _secrets(settings: Settings) -> list[str]:

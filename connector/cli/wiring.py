@@ -119,7 +119,7 @@ class _Process:
         self._sink = KafkaSink(producer_properties(kafka), self._producer_error)
         with _needs("openmarket.tls: PEM files, the key belonging to the certificate; `connector check` looks at them"):
             self._invoker = parts.invoker(settings)
-        with _needs("schemas.registry.ca_file: a PEM file"):
+        with _needs("schemas.registry: PEM files, and the key must belong to the certificate"):
             registry = parts.registry(settings)
         self._decoder = parts.decoder(settings, self._clock, registry)
         self._renewal = Renewal(

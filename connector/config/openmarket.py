@@ -20,7 +20,7 @@ from pydantic import (
 )
 
 from connector.config.files import ReadableFile, Secret
-from connector.config.section import Section, is_loopback, together
+from connector.config.section import Section, is_loopback, one_address, together
 from connector.config.units import MINUTE, SECOND, Duration
 from connector.core.request import BUILT_IN_VARIABLES, RESERVED_WORDS
 
@@ -31,13 +31,7 @@ _HEADERS_OF_OURS = frozenset({"authorization", "content-type", "content-length",
 
 
 def _base(url: str) -> str:
-    try:
-        parts = urlsplit(url)
-        fit = parts.scheme in ("http", "https") and parts.hostname is not None and parts.port != 0
-    except ValueError:
-        fit = False
-    if not fit or any(c.isspace() or not c.isprintable() for c in url):
-        raise ValueError("must be a URL such as https://servicemanager.openmarket.com")
+    parts = one_address(url, "https://servicemanager.openmarket.com")
     if parts.username is not None or parts.password is not None:
         raise ValueError("must not carry credentials: they belong in account_id and password_file")
     if parts.query or parts.fragment:

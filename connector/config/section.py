@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ipaddress import ip_address
+from urllib.parse import SplitResult, urlsplit
 
 from pydantic import BaseModel, ConfigDict
 
@@ -28,6 +29,20 @@ def together(problem: str, *values: object) -> None:
 
 EVERY_ADDRESS = "*"
 """To listen on: all addresses of this machine, IPv4 and IPv6."""
+
+
+def one_address(url: str, example: str) -> SplitResult:
+    """The parts of the URL of one http or https server. Raises ValueError, without showing it, for anything else."""
+    try:
+        parts = urlsplit(url)
+        fit = parts.scheme in ("http", "https") and parts.hostname is not None and parts.port != 0
+    except ValueError:
+        fit = False
+    if fit and "," in parts.netloc:
+        raise ValueError(f"must be one URL, not a list: one such as {example}")
+    if not fit or any(c.isspace() or not c.isprintable() for c in url):
+        raise ValueError(f"must be a URL such as {example}")
+    return parts
 
 
 def is_loopback(host: str) -> bool:

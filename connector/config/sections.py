@@ -9,7 +9,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from connector.config.files import ReadableFile, Secret, SecretFile
-from connector.config.section import EVERY_ADDRESS, Section, is_loopback
+from connector.config.section import EVERY_ADDRESS, Section, is_loopback, one_address, together
 from connector.config.units import DAY, GIB, HOUR, KIB, MIB, MINUTE, SECOND, Duration, Size
 
 
@@ -25,17 +25,56 @@ def _unguessable(file: SecretFile) -> SecretFile:
     return file
 
 
+def _registry_url(url: str) -> str:
+    parts = one_address(url, "https://registry.example.com:8081")
+    if parts.username is not None or parts.password is not None:
+        raise ValueError("must not carry credentials: write user:password into a file, and name it in basic_auth_file")
+    if parts.query or parts.fragment:
+        raise ValueError("must end with its path, without a query string")
+    return url
+
+
+def _bearer_token(file: SecretFile) -> SecretFile:
+    if not re.fullmatch(r"[!-~]+", file.secret.get_secret_value()):
+        raise ValueError("the file must hold one token of visible ASCII characters")
+    return file
+
+
 class Registry(Section):
     """A Confluent-compatible schema registry."""
 
-    url: str = Field(pattern=r"^https?://[^\s@?#]+$")
-    """Address of the registry, without credentials."""
+    url: Annotated[str, AfterValidator(_registry_url)]
+    """Address of the registry, without credentials. One: what stands for several is a name or a load balancer."""
 
     basic_auth_file: Annotated[Secret, AfterValidator(_user_and_password)] | None = None
     """File that holds `user:password`. One trailing newline is taken off."""
 
+    bearer_token_file: Annotated[Secret, AfterValidator(_bearer_token)] | None = None
+    """File that holds a token, sent as `Authorization: Bearer`, in place of `basic_auth_file`. One trailing newline is
+    taken off. Read again when it changes, so that whoever renews the token only has to write it there."""
+
     ca_file: ReadableFile | None = None
     """PEM file with the certificates that may sign the registry's. Default: those of the system."""
+
+    certificate_file: ReadableFile | None = None
+    """PEM file with our certificate, for mutual TLS with the registry. Needs `key_file`."""
+
+    key_file: ReadableFile | None = None
+    """PEM file with the key to `certificate_file`."""
+
+    key_password_file: Secret | None = None
+    """File that holds the password of `key_file`, when it has one."""
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        together("certificate_file and key_file go together", self.certificate_file, self.key_file)
+        if self.key_password_file is not None and self.key_file is None:
+            raise ValueError("key_password_file needs key_file")
+        if self.basic_auth_file is not None and self.bearer_token_file is not None:
+            raise ValueError("basic_auth_file and bearer_token_file exclude each other: a request carries one of them")
+        if self.certificate_file is not None and self.url.startswith("http://"):
+            raise ValueError("certificate_file needs a url that begins with https")
+        return self
 
 
 class Schemas(Section):

@@ -118,6 +118,25 @@ class WriteFailed(NamedTuple):
 
 
 class SchemaNeeded(NamedTuple):
-    """A record's schema is not at hand: `fetch` this key, then decode again."""
+    """The schema of the record at this place is not at hand: `fetch` this key, then decode again.
+
+    `named_elsewhere`: what looks like the key may be none, since the record's headers name its schema.
+    """
 
     key: str
+    partition: Partition
+    offset: int
+    named_elsewhere: bool = False
+
+
+class SchemaMissing(NamedTuple):
+    """Why a schema cannot be had now. `code` is bounded (metric label); `cause` and `remedy` are for a person.
+
+    `registry` is the address that was asked; it is worth asking again within `again` seconds.
+    """
+
+    code: str
+    registry: str
+    cause: str
+    remedy: str
+    again: float = 30.0

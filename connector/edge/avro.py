@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping
 
 from connector.core.record import Record
 from connector.core.refusal import Problem, Refusal, Stage
-from connector.core.signals import SchemaNeeded
+from connector.core.signals import SchemaMissing, SchemaNeeded
 from connector.edge.codec import IncompatibleError, Reader, TrailingBytesError, UndecodableError, Writer
+from connector.edge.foreign import eight_byte_id, named_in_headers, without_frame
 from connector.edge.framing import CONFLUENT_LENGTH, SINGLE_OBJECT_LENGTH, ByFingerprint, ById, Framing, frame_of
 from connector.edge.lookup import NOT_SURE, Registry, SchemaLookup, usable
 from connector.edge.registry import UNAVAILABLE_CODES
@@ -71,21 +72,44 @@ class AvroDecoder:
         match frame_of(value, self._framing):
             case ById(number):
                 writer = self._lookup.by_id(number)
-                return SchemaNeeded(str(number)) if writer is None else _fields(writer, value, CONFLUENT_LENGTH)
+                if isinstance(writer, Writer):
+                    return _fields(writer, value, CONFLUENT_LENGTH)
+                return self._without_schema(record, value, number, writer)
             case ByFingerprint(fingerprint):
                 return _fields(self._lookup.by_fingerprint(fingerprint), value, SINGLE_OBJECT_LENGTH)
             case None:
-                return _BAD_FRAME
+                foreign = without_frame(value, record.headers)
+                return _BAD_FRAME if foreign is None else _refusal("bad_frame", *foreign)
         assert self._bare is not None
         return _fields(self._bare, value, 0)
 
-    async def fetch(self, needed: SchemaNeeded) -> str | None:
-        """Ask for a schema once. None: decode again. Else the bounded reason (FETCH_CODES) why not now."""
-        return await self._lookup.fetch(int(needed.key))
+    async def fetch(self, needed: SchemaNeeded, newest: int) -> SchemaMissing | None:
+        """Ask for a schema once. None: decode again. Else why (one of FETCH_CODES) it cannot be had now.
+
+        `newest` is the offset of the last record of the partition that is in hand.
+        """
+        return await self._lookup.fetch(needed, newest)
 
     async def close(self) -> None:
         """Give up what is under way and close the connections."""
         await self._lookup.close()
+
+    def _without_schema(
+        self, record: Record, value: bytes, number: int, found: Refusal | None
+    ) -> Refusal | SchemaNeeded:
+        """What becomes of a value that begins like Confluent's frame, and no schema is at hand for its id."""
+        if number == 0 and (foreign := eight_byte_id(value)) is not None:
+            return _refusal("bad_frame", *foreign)
+        named = named_in_headers(record.headers)
+        if named is not None and found is None:
+            # Bare Avro may begin with a 0, too. But headers are copied from record to record, so that they may tell of
+            # another value than this: the registry is asked, and its first word counts.
+            unknown = self._lookup.by_id(number, said_once=True)
+            assert not isinstance(unknown, Writer)
+            found = unknown
+        if found is None:
+            return SchemaNeeded(str(number), record.partition, record.offset, named is not None)
+        return _refusal("bad_frame", *named) if named is not None and found.code == "unknown_schema" else found
 
 
 def _fields(writer: Writer | Refusal, value: bytes, start: int) -> Mapping[str, object] | Refusal:

@@ -14,8 +14,6 @@ import re
 import ssl
 from base64 import b64encode
 from collections.abc import Callable, Mapping
-from pathlib import Path
-from typing import NamedTuple
 
 from yarl import URL
 
@@ -25,31 +23,11 @@ from connector.core.request import InvokeRequest
 from connector.edge.daemon import in_daemon_thread
 from connector.edge.http_connection import Post
 from connector.edge.http_pool import Peer, Pool
+from connector.edge.tls import Tls
 
 _HEADS_SIZE = 1024  # service ids; an account has tens
 _SERVICE_ID = re.compile(r"[0-9A-Fa-f]{1,64}")  # vendor page: hexadecimal; anything else could leave the base path
 _LINE_END = re.compile(r"[\0\r\n]")
-
-
-class Tls(NamedTuple):
-    """PEM files. No `ca_file`: the system's certificates. A certificate with its key makes TLS mutual."""
-
-    ca_file: Path | None = None
-    certificate_file: Path | None = None
-    key_file: Path | None = None
-    key_password: str = ""
-
-    def context(self) -> ssl.SSLContext:
-        """TLS 1.2 or newer. Raises OSError (ssl.SSLError is one) for a file that cannot be read or used."""
-        context = ssl.create_default_context(cafile=self.ca_file)
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
-        if self.certificate_file is not None:
-            try:
-                # A password, even an empty one, keeps OpenSSL from asking for it on the terminal.
-                context.load_cert_chain(self.certificate_file, self.key_file, password=self.key_password)
-            except ValueError as error:  # the password is longer than OpenSSL takes
-                raise ssl.SSLError(ssl.SSLErrorNumber.SSL_ERROR_SSL, str(error)) from None
-        return context
 
 
 class OpenMarket:

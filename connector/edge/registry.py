@@ -7,11 +7,8 @@ letters. Whatever else is not a schema is `Unavailable`: the partition waits, an
 from __future__ import annotations
 
 import asyncio
-import ssl
 from base64 import b64encode
 from collections.abc import Iterator
-from functools import partial
-from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
@@ -21,15 +18,31 @@ from yarl import URL
 
 from connector import __version__
 from connector.edge.daemon import in_daemon_thread
+from connector.edge.tls import Tls
 
 UNREACHABLE = "registry_unreachable"
 TIMEOUT = "registry_timeout"
 REFUSED = "registry_refused"
+BUSY = "registry_busy"
+FAILED = "registry_failed"
 STRANGE = "registry_strange"
-UNAVAILABLE_CODES = frozenset({UNREACHABLE, TIMEOUT, REFUSED, STRANGE})
+_COMPARE = "compare schemas.registry.url and its ca_file with the registry"
+REMEDIES = {
+    UNREACHABLE: f"{_COMPARE}; look at DNS, firewall and the registry itself",
+    TIMEOUT: f"look at the registry's load and at the network; {_COMPARE}",
+    REFUSED: "compare basic_auth_file, bearer_token_file or certificate_file of schemas.registry with what it expects, "
+    "and the rights to read schemas and subjects",
+    BUSY: "the registry limits requests: raise its limit, or ask it less (ids.json in schemas.folder)",
+    FAILED: "look at the registry's own log",
+    STRANGE: f"{_COMPARE}: a proxy may answer in its place, or the path be wrong",
+}
+"""Why a schema cannot be had now, and what to do."""
+
+UNAVAILABLE_CODES = frozenset(REMEDIES)
 
 _ANSWER_LIMIT = 1024 * 1024  # bytes
 _MOST_REFERENCES = 50
+_AVRO = "AVRO"  # Confluent API reference, `schemaType`: left out, it is Avro. Others write null, or in other case
 _SCHEMA_NOT_FOUND = 40403  # Confluent API reference, GET /schemas/ids/{id}
 
 
@@ -49,9 +62,18 @@ class NotAvro(NamedTuple):
 
 
 class Unavailable(NamedTuple):
-    """No answer that can be used now; `code` is one of UNAVAILABLE_CODES."""
+    """No answer that can be used now; `code` is one of UNAVAILABLE_CODES, `cause` says for a person what came."""
 
     code: str
+    cause: str
+
+
+class Access(NamedTuple):
+    """What the registry is shown, and what of it is trusted. `basic_auth` is `user:password`; it or a token, not both."""
+
+    basic_auth: str | None = None
+    bearer_token: str | None = None
+    tls: Tls = Tls()
 
 
 class _StopError(Exception):
@@ -62,26 +84,21 @@ class _StopError(Exception):
 class ConfluentRegistry:
     """GETs of a registry. The connections are opened with the first look-up, on the event loop that asks."""
 
-    def __init__(
-        self, url: str, *, basic_auth: str | None = None, ca_file: Path | None = None, timeout: float = 10.0
-    ) -> None:
-        """`basic_auth` is `user:password`; `timeout` in seconds, for each GET as a whole.
-
-        Raises OSError when the CA file cannot be used.
-        """
-        self._base = url.rstrip("/")
-        self._tls = ssl.create_default_context(cafile=ca_file)
+    def __init__(self, url: str, access: Access = Access(), *, timeout: float = 10.0) -> None:  # noqa: B008 - immutable
+        """`timeout` in seconds, for each GET as a whole. Raises OSError when a TLS file cannot be used."""
+        self.url = url.rstrip("/")
+        self._tls = access.tls.context()
         self._timeout = timeout
-        self._headers = _headers(basic_auth)
+        self._headers = _headers(access)
         self._session: aiohttp.ClientSession | None = None
 
-    async def renew(self, *, basic_auth: str | None, ca_file: Path | None) -> None:
-        """Use these from the next GET on; one under way ends as it began.
+    async def renew(self, access: Access) -> None:
+        """Use this from the next GET on; one under way ends as it began.
 
-        Raises OSError when the CA file cannot be used; then everything stays as it is.
+        Raises OSError when a TLS file cannot be used; then everything stays as it is.
         """
-        self._tls = await in_daemon_thread(partial(ssl.create_default_context, cafile=ca_file))
-        self._headers = _headers(basic_auth)
+        self._tls = await in_daemon_thread(access.tls.context)
+        self._headers = _headers(access)
 
     async def schema(self, number: int) -> Found | Unknown | NotAvro | Unavailable:
         """Ask for a schema by its id, and for what it refers to. Never raises for what the registry does."""
@@ -104,30 +121,32 @@ class ConfluentRegistry:
             if (subject, version) in texts:
                 continue
             if len(texts) >= _MOST_REFERENCES:
-                raise _StopError(Unavailable(STRANGE))
+                raise _strange(f"more than {_MOST_REFERENCES} references")
             try:
-                other = await self._get(f"/subjects/{quote(subject, safe='')}/versions/{version}")
+                # Deleted ones too: the id is still given out, and its records stay in the topic for their retention.
+                other = await self._get(f"/subjects/{quote(subject, safe='')}/versions/{version}?deleted=true")
+                texts[subject, version] = _avro(other)
+                waiting.extend(_references(other))
             except _StopError as stop:
                 # The id is known, so a reference that is not there is the registry's fault and not the record's.
-                raise _StopError(stop.answer if isinstance(stop.answer, Unavailable) else _STRANGE) from None
-            texts[subject, version] = _avro(other)
-            waiting.extend(_references(other))
+                code, cause = stop.answer if isinstance(stop.answer, Unavailable) else (STRANGE, "no Avro schema")
+                raise _StopError(Unavailable(code, f"{cause}, asked for its reference {subject} {version}")) from None
         return tuple(texts.values())
 
     async def _get(self, path: str) -> dict[str, Any]:
         try:
             # Never a redirect: credentials would travel to other origins.
-            url = URL(self._base + path, encoded=True)
+            url = URL(self.url + path, encoded=True)
             # aiohttp keeps the connections of each TLS context apart, so a new one needs no new session.
             request = self._opened().get(url, headers=self._headers, ssl=self._tls, allow_redirects=False)
             async with request as response:
                 return _read(response.status, await _body(response))
         except TimeoutError:
-            raise _StopError(Unavailable(TIMEOUT)) from None
-        except (aiohttp.ClientConnectionError, OSError):
-            raise _StopError(Unavailable(UNREACHABLE)) from None
-        except (aiohttp.ClientError, asyncio.IncompleteReadError, ValueError):
-            raise _StopError(_STRANGE) from None
+            raise _StopError(Unavailable(TIMEOUT, f"no answer within {self._timeout:g} s")) from None
+        except (aiohttp.ClientConnectionError, OSError) as error:
+            raise _StopError(_unreachable(error, url.scheme == "https")) from None
+        except (aiohttp.ClientError, asyncio.IncompleteReadError, ValueError) as error:
+            raise _strange(f"no HTTP answer ({type(error).__name__})") from None
 
     def _opened(self) -> aiohttp.ClientSession:
         if self._session is None:
@@ -140,17 +159,34 @@ class ConfluentRegistry:
         return self._session
 
 
-_STRANGE = Unavailable(STRANGE)
+def _strange(cause: str) -> _StopError:
+    return _StopError(Unavailable(STRANGE, cause))
 
 
-def _headers(basic_auth: str | None) -> dict[str, str]:
+def _unreachable(error: Exception, encrypted: bool) -> Unavailable:
+    """What the network said, without the address, which the settings tell."""
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        verdict = error.certificate_error
+        why = getattr(verdict, "verify_message", type(verdict).__name__)
+        return Unavailable(UNREACHABLE, f"its certificate is not trusted: {why}")
+    inner = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
+    if isinstance(inner, aiohttp.ServerDisconnectedError | ConnectionResetError):
+        hint = ", as it does when it wants a certificate, or another than ours" if encrypted else ""
+        return Unavailable(UNREACHABLE, f"it closed the connection without an answer{hint}")
+    reason = getattr(inner, "reason", None) or getattr(inner, "strerror", None)  # of ssl.SSLError, of OSError
+    return Unavailable(UNREACHABLE, reason if isinstance(reason, str) else type(inner).__name__)
+
+
+def _headers(access: Access) -> dict[str, str]:
     headers = {
         "Accept": "application/vnd.schemaregistry.v1+json, application/json",
         "Accept-Encoding": "identity",
         "User-Agent": f"invoke-connector/{__version__}",
     }
-    if basic_auth is not None:
-        headers["Authorization"] = "Basic " + b64encode(basic_auth.encode()).decode("ascii")
+    if access.basic_auth is not None:
+        headers["Authorization"] = "Basic " + b64encode(access.basic_auth.encode()).decode("ascii")
+    elif access.bearer_token is not None:
+        headers["Authorization"] = f"Bearer {access.bearer_token}"
     return headers
 
 
@@ -160,29 +196,37 @@ async def _body(response: aiohttp.ClientResponse) -> bytes:
         body += more
     if len(body) > _ANSWER_LIMIT:
         response.close()
-        raise _StopError(_STRANGE)
+        raise _strange(f"HTTP {response.status} of more than {_ANSWER_LIMIT} bytes")
     return body
 
 
 def _read(status: int, body: bytes) -> dict[str, Any]:
     if status in (401, 403, 407):
-        raise _StopError(Unavailable(REFUSED))
+        raise _StopError(Unavailable(REFUSED, f"HTTP {status}"))
+    if status == 429:
+        raise _StopError(Unavailable(BUSY, f"HTTP {status}"))
+    if status >= 500:
+        raise _StopError(Unavailable(FAILED, f"HTTP {status}"))
     try:
         answer = orjson.loads(body)
     except orjson.JSONDecodeError:
-        raise _StopError(_STRANGE) from None
-    if status == 200 and isinstance(answer, dict):
+        answer = None
+    if not isinstance(answer, dict):
+        raise _strange(f"HTTP {status} without JSON of a registry")
+    if status == 200:
         return answer
-    if status == 404 and isinstance(answer, dict) and answer.get("error_code") == _SCHEMA_NOT_FOUND:
+    code = answer.get("error_code")
+    if status == 404 and code == _SCHEMA_NOT_FOUND:
         raise _StopError(Unknown())
-    raise _StopError(_STRANGE)
+    raise _strange(f"HTTP {status}, error_code {code}" if type(code) is int else f"HTTP {status} without error_code")
 
 
 def _avro(answer: dict[str, Any]) -> str:
-    if answer.get("schemaType", "AVRO") != "AVRO":  # left out, it is Avro (Confluent API reference)
+    kind = answer.get("schemaType")
+    if isinstance(kind, str) and kind.upper() != _AVRO:
         raise _StopError(NotAvro())
-    if not isinstance(text := answer.get("schema"), str):
-        raise _StopError(_STRANGE)
+    if not isinstance(kind, str | None) or not isinstance(text := answer.get("schema"), str):
+        raise _strange("HTTP 200 without a schema")
     return text
 
 
@@ -193,4 +237,4 @@ def _references(answer: dict[str, Any]) -> Iterator[tuple[str, int]]:
             case {"subject": str(subject), "version": int(version)} if subject not in ("", ".", ".."):
                 yield subject, version
             case _:
-                raise _StopError(_STRANGE)
+                raise _strange("HTTP 200 with references that cannot be read")

@@ -36,6 +36,13 @@ class _Weight(NamedTuple):
 _LEAF = _Weight(1, sizeless=False)
 
 
+class _Referenced(NamedTuple):
+    """A named type of a referenced schema, and the namespace that it is defined in."""
+
+    given: dict[str, Any]
+    namespace: str
+
+
 def vet(text: str | bytes, referenced: Iterable[str | bytes] = ()) -> dict[str, Any]:
     """Return the record schema of a text as a plain, self-contained tree.
 
@@ -63,11 +70,9 @@ def _load(text: str | bytes) -> Any:
 
 class _Walk:
     def __init__(self, referenced: Iterable[Any]) -> None:
-        self._referenced: dict[str, Any] = {}
+        self._referenced: dict[str, _Referenced] = {}
         for other in referenced:
-            if not isinstance(other, dict):
-                raise UnsafeSchemaError("a reference is not a named type")
-            self._referenced[_name_of(other, "")] = other
+            self._remember(other, "", 0)
         self._known: dict[str, _Weight] = {}
         self._open: set[str] = set()
 
@@ -89,14 +94,33 @@ class _Walk:
                 return self.schema(inner, namespace, depth + 1)
         raise UnsafeSchemaError("not a type")
 
+    def _remember(self, given: Any, namespace: str, depth: int) -> None:
+        """Note every named type of a referenced schema, also those within: each can be used without the others."""
+        if depth > _DEEPEST:
+            raise UnsafeSchemaError("nested too deeply")
+        match given:
+            case list():
+                for branch in given:
+                    self._remember(branch, namespace, depth + 1)
+            case {"type": "record" | "enum" | "fixed" as kind}:
+                name = _name_of(given, namespace)
+                self._referenced.setdefault(name, _Referenced(given, namespace))
+                fields = given.get("fields") if kind == "record" else None
+                for field in fields if isinstance(fields, list) else ():
+                    if isinstance(field, dict):
+                        self._remember(field.get("type"), name.rpartition(".")[0], depth + 1)
+            case {"type": "array", "items": inner} | {"type": "map", "values": inner} | {"type": inner}:
+                self._remember(inner, namespace, depth + 1)
+
     def _used(self, name: str, namespace: str, depth: int) -> tuple[Tree, _Weight]:
-        full = f"{namespace}.{name}" if namespace and "." not in name else name
-        if full in self._open:
-            raise UnsafeSchemaError("recursive")
-        if full in self._known:
-            return full, self._known[full]
-        if full in self._referenced:
-            return self.schema(self._referenced[full], "", depth + 1)
+        in_namespace = [f"{namespace}.{name}"] if namespace and "." not in name else []
+        for full in (*in_namespace, name):  # Java's toString() leaves a type without a namespace as it is, anywhere
+            if full in self._open:
+                raise UnsafeSchemaError("recursive")
+            if full in self._known:
+                return _spelt(full), self._known[full]
+            if full in self._referenced:
+                return self.schema(*self._referenced[full], depth + 1)
         raise UnsafeSchemaError("uses a type that it does not define")
 
     def _union(self, branches: list[Any], namespace: str, depth: int) -> tuple[Tree, _Weight]:
@@ -115,13 +139,15 @@ class _Walk:
 
     def _named(self, kind: str, given: Mapping[str, Any], namespace: str, depth: int) -> tuple[Tree, _Weight]:
         name = _name_of(given, namespace)
+        if name in self._known and name in self._referenced and self._referenced[name].given == given:
+            return _spelt(name), self._known[name]  # used before the referenced type that it is defined in
         if name in self._known or name in self._open:
             raise UnsafeSchemaError("a type defined twice")
         self._open.add(name)
         tree, weight = self._defined(kind, given, name.rpartition(".")[0], depth)
         self._open.remove(name)
         self._known[name] = weight
-        return {"type": kind, "name": name, **tree}, weight
+        return {"type": kind, "name": _spelt(name) if depth else name, **tree}, weight
 
     def _defined(
         self, kind: str, given: Mapping[str, Any], namespace: str, depth: int
@@ -148,6 +174,11 @@ class _Walk:
             trees[name] = {"name": name, "type": tree}
             nodes, sizeless = nodes + weight.nodes, sizeless or weight.sizeless
         return {"fields": list(trees.values())}, _bounded(nodes, sizeless)
+
+
+def _spelt(name: str) -> str:
+    """A full name as the plain tree has it: fastavro would take one without a namespace for one in that around it."""
+    return name if "." in name else f"no_namespace.{name}"
 
 
 def _bounded(nodes: int, sizeless: bool) -> _Weight:

@@ -12,7 +12,7 @@ from connector.core.record import Headers, Partition, Record
 from connector.core.refusal import Refusal
 from connector.core.reply import Answer
 from connector.core.request import InvokeRequest
-from connector.core.signals import Commit, SchemaNeeded, SourceEvent, WriteFailed
+from connector.core.signals import Commit, SchemaMissing, SchemaNeeded, SourceEvent, WriteFailed
 
 
 class Source(Protocol):
@@ -59,8 +59,11 @@ class Decoder(Protocol):
     def decode(self, record: Record) -> Mapping[str, object] | Refusal | SchemaNeeded:
         """Decode now, without waiting."""
 
-    async def fetch(self, needed: SchemaNeeded) -> str | None:
-        """Try once to get a schema. None: decode again. Else the bounded reason why it could not be had now."""
+    async def fetch(self, needed: SchemaNeeded, newest: int) -> SchemaMissing | None:
+        """Try once to get a schema. None: decode again. Else why it could not be had now.
+
+        `newest` is the offset of the last record of the partition that is in hand.
+        """
 
 
 class Invoker(Protocol):

@@ -15,9 +15,14 @@ _FAULT = "fault"
 _MAP = "map"
 _ROOM = "room"
 
-_FIRST_BACKOFF, _LONGEST_BACKOFF = 0.5, 30.0
-"""Seconds between tries of a schema look-up; its partition waits meanwhile, since a registry that is down says
-nothing about the record."""
+_FIRST_BACKOFF = 0.5
+"""Seconds between the first two tries of a schema look-up, doubled up to what the decoder says; its partition waits
+meanwhile, since a registry that is down says nothing about the record."""
+
+_SOON = 5.0
+_KEPT_MEANWHILE = 200
+"""A partition that is asked for again within so many seconds keeps up to so many records in memory: the decoder is told
+that they were there, and need not wait as long again for each of them."""
 
 
 class Standstill:
@@ -83,12 +88,17 @@ class Standstill:
     async def _fetch_until_known(self, assignment: Assignment, needed: SchemaNeeded) -> None:
         backoff = _FIRST_BACKOFF
         try:
-            while not assignment.leaving.is_set() and (reason := await self._decoder.fetch(needed)) is not None:
-                self._events.schema_unavailable(reason)
-                self._sleepers.rest(assignment)
+            while not assignment.leaving.is_set():
+                newest = assignment.queue[-1].offset if assignment.queue else needed.offset
+                missing = await self._decoder.fetch(needed, newest)
+                if missing is None:
+                    break
+                self._events.schema_unavailable(needed, missing)
+                if missing.again > _SOON or len(assignment.queue) > _KEPT_MEANWHILE:
+                    self._sleepers.rest(assignment)
                 if await assignment.leaves_within(backoff):
                     return
-                backoff = min(backoff * 2, _LONGEST_BACKOFF)
+                backoff = min(backoff * 2, missing.again)
         except Exception as error:  # a bug of ours must stop one partition, and say so
             self.stop(assignment, error)
             return

@@ -17,6 +17,7 @@ from connector.core.pauses import Source, Target, Unusable
 from connector.core.record import Partition, Record
 from connector.core.refusal import Stage
 from connector.core.reply import Failure
+from connector.core.signals import SchemaMissing, SchemaNeeded
 from connector.observe.metrics import Metrics
 from connector.observe.sampling import Sampler
 from connector.observe.table import LEFT_BEHIND
@@ -223,11 +224,21 @@ class Events:
                 request_id=outcome.request_id if outcome is not None else None,
             )
 
-    def schema_unavailable(self, code: str) -> None:
-        """A schema could not be had; its partition waits."""
-        self._count("schemas_unavailable", code)
-        if self._admit("schema_unavailable", code):
-            self._log.warning("schema_unavailable", code=code)
+    def schema_unavailable(self, needed: SchemaNeeded, missing: SchemaMissing) -> None:
+        """The schema of this record could not be had; its partition waits."""
+        self._count("schemas_unavailable", missing.code)
+        if self._admit("schema_unavailable", missing.code):
+            self._log.warning(
+                "schema_unavailable",
+                topic=needed.partition.topic,
+                partition=needed.partition.number,
+                offset=needed.offset,
+                schema_id=int(needed.key) if needed.key.isdecimal() else needed.key,  # texts lose their long numbers
+                registry=missing.registry,
+                code=missing.code,
+                cause=missing.cause,
+                remedy=missing.remedy,
+            )
 
     # Copies and commits.
 

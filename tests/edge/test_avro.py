@@ -13,6 +13,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from connector.core.event import event_from
+from connector.core.record import Partition
 from connector.core.refusal import Refusal, Stage
 from connector.core.signals import SchemaNeeded
 from connector.edge.avro import DECODE_CODES, AvroDecoder
@@ -195,7 +196,7 @@ class TestRefusals:
     def test_an_unknown_id_asks_the_registry_where_there_is_one(self) -> None:
         """By a key that `fetch` takes."""
         found = decoder(registry=SomeRegistry()).decode(record(b"\x00\x00\x00\x00\x63\x00"))
-        assert found == SchemaNeeded("99")
+        assert found == SchemaNeeded("99", Partition("invocations", 0), 0)
 
     def test_no_reason_shows_the_event(self) -> None:
         """Neither a number nor an id of it, wherever the bytes break."""

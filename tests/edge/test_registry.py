@@ -12,13 +12,15 @@ from pathlib import Path
 import pytest
 import trustme
 
+from connector.core.record import Partition
 from connector.core.refusal import Refusal
 from connector.core.signals import SchemaNeeded
 from connector.edge.avro import FETCH_CODES, AvroDecoder
 from connector.edge.codec import encode
 from connector.edge.framing import Framing
-from connector.edge.registry import ConfluentRegistry, Found, NotAvro, Unavailable, Unknown
+from connector.edge.registry import Access, ConfluentRegistry, Found, NotAvro, Unavailable, Unknown
 from connector.edge.schemas import SchemaFolder, shipped_folder
+from connector.edge.tls import Tls
 from tests.support.avro import CURRENT, EVENT, newer, older, record, with_extra, with_field
 from tests.support.clock import HandClock
 from tests.support.deadline import eventually
@@ -34,8 +36,28 @@ def wire(number: int, text: str = CURRENT) -> bytes:
     return encode(EVENT, text, Framing.CONFLUENT, number)
 
 
+def needed(number: int, offset: int = 0, partition: int = 0) -> SchemaNeeded:
+    """The question for the schema of a record."""
+    return SchemaNeeded(str(number), Partition("invocations", partition), offset)
+
+
+async def fetch(decoder: AvroDecoder, question: SchemaNeeded, newest: int | None = None) -> str | None:
+    """Ask once, with nothing in hand behind the record if `newest` is left out. Why there is no schema, if so."""
+    missing = await decoder.fetch(question, question.offset if newest is None else newest)
+    return None if missing is None else missing.code
+
+
+def code(answer: object) -> str:
+    """Why nothing can be had from the registry now."""
+    assert isinstance(answer, Unavailable)
+    assert answer.cause
+    return answer.code
+
+
 class FakeRegistry:
     """Answers by id; counts; can be made to wait."""
+
+    url = "http://registry"
 
     def __init__(self, answers: dict[int, Found | NotAvro | Unavailable] | None = None) -> None:
         self.answers = answers or {}
@@ -65,17 +87,17 @@ class TestLookup:
         registry = FakeRegistry({7: Found(newer(), ())})
         decoder, _ = self.make(registry)
         value = record(encode({**EVENT, "cities": [], "kind": "A"}, newer(), Framing.CONFLUENT, 7))
-        assert decoder.decode(value) == SchemaNeeded("7")
-        assert await decoder.fetch(SchemaNeeded("7")) is None
+        assert decoder.decode(value) == needed(7)
+        assert await fetch(decoder, needed(7)) is None
         assert decoder.decode(value) == EVENT
-        assert await decoder.fetch(SchemaNeeded("7")) is None
+        assert await fetch(decoder, needed(7)) is None
         assert registry.asked == [7]
 
     async def test_many_who_wait_are_one_question(self) -> None:
         """However many partitions meet a new schema at once."""
         registry = FakeRegistry({7: Found(CURRENT, ())})
         decoder, _ = self.make(registry)
-        assert await asyncio.gather(*(decoder.fetch(SchemaNeeded("7")) for _ in range(20))) == [None] * 20
+        assert await asyncio.gather(*(fetch(decoder, needed(7)) for _ in range(20))) == [None] * 20
         assert registry.asked == [7]
 
     async def test_one_who_gives_up_does_not_end_it_for_the_others(self) -> None:
@@ -83,7 +105,7 @@ class TestLookup:
         registry = FakeRegistry({7: Found(CURRENT, ())})
         registry.open.clear()
         decoder, _ = self.make(registry)
-        impatient, patient = (asyncio.create_task(decoder.fetch(SchemaNeeded("7"))) for _ in range(2))
+        impatient, patient = (asyncio.create_task(fetch(decoder, needed(7))) for _ in range(2))
         await eventually(lambda: registry.asked, 5, "the registry is asked")
         impatient.cancel()
         registry.open.set()
@@ -93,39 +115,95 @@ class TestLookup:
     async def test_an_id_is_unknown_only_when_said_twice_half_a_minute_apart(self) -> None:
         """A follower that lags behind says it once."""
         decoder, clock = self.make(FakeRegistry())
-        needed = SchemaNeeded("7")
-        assert await decoder.fetch(needed) == "registry_unsure"
+        assert await fetch(decoder, needed(7)) == "registry_unsure"
         clock.advance(29.9)
-        assert await decoder.fetch(needed) == "registry_unsure"
-        assert decoder.decode(record(wire(7))) == needed
+        assert await fetch(decoder, needed(7)) == "registry_unsure"
+        assert decoder.decode(record(wire(7))) == needed(7)
         clock.advance(0.1)
-        assert await decoder.fetch(needed) is None
+        assert await fetch(decoder, needed(7)) is None
         found = decoder.decode(record(wire(7)))
         assert isinstance(found, Refusal)
         assert found.code == "unknown_schema"
 
-    async def test_an_unknown_id_is_asked_for_again_after_ten_minutes(self) -> None:
-        """Schemas are registered late, too; and the word of before counts no more."""
+    async def test_an_unknown_id_is_asked_for_again_after_half_a_minute(self) -> None:
+        """Once, and its record waits for nothing but the answer; what is known by then is used."""
         registry = FakeRegistry()
         decoder, clock = self.make(registry)
-        needed = SchemaNeeded("7")
-        await decoder.fetch(needed)
+        await fetch(decoder, needed(7))
         clock.advance(30)
-        await decoder.fetch(needed)
-        clock.advance(600)
-        assert decoder.decode(record(wire(7))) == needed
-        assert await decoder.fetch(needed) == "registry_unsure"
+        await fetch(decoder, needed(7))
+        for asked in (3, 4, 5):
+            clock.advance(29.9)
+            assert isinstance(decoder.decode(record(wire(7))), Refusal)
+            clock.advance(0.1)
+            assert decoder.decode(record(wire(7))) == needed(7)
+            assert await fetch(decoder, needed(7, offset=asked)) is None
+            assert len(registry.asked) == asked
+        clock.advance(30)
         registry.answers[7] = Found(CURRENT, ())
-        assert await decoder.fetch(needed) is None
+        assert await fetch(decoder, needed(7)) is None
         assert decoder.decode(record(wire(7))) == EVENT
+
+    async def test_the_word_of_ten_minutes_ago_counts_no_more(self) -> None:
+        """The id is like a new one."""
+        decoder, clock = self.make(FakeRegistry())
+        await fetch(decoder, needed(7))
+        clock.advance(30)
+        await fetch(decoder, needed(7))
+        clock.advance(600)
+        assert await fetch(decoder, needed(7, offset=1)) == "registry_unsure"
+
+    async def test_a_registry_that_is_away_when_it_is_asked_again_is_no_verdict(self) -> None:
+        """The id may have been registered since."""
+        registry = FakeRegistry()
+        decoder, clock = self.make(registry)
+        await fetch(decoder, needed(7))
+        clock.advance(30)
+        await fetch(decoder, needed(7))
+        clock.advance(30)
+        registry.answers[7] = Unavailable("registry_timeout", "no answer within 10 s")
+        assert await fetch(decoder, needed(7)) == "registry_timeout"
+        assert decoder.decode(record(wire(7))) == needed(7)
+
+    async def test_what_stood_behind_an_unknown_id_has_its_half_minute_behind_it(self) -> None:
+        """What came later has not, nor what is in another partition."""
+        decoder, clock = self.make(FakeRegistry())
+        assert await fetch(decoder, needed(7, offset=0), newest=5) == "registry_unsure"
+        clock.advance(30)
+        assert await fetch(decoder, needed(7, offset=0), newest=9) is None
+        assert await fetch(decoder, needed(8, offset=1), newest=9) is None
+        assert await fetch(decoder, needed(9, offset=5), newest=9) is None
+        assert await fetch(decoder, needed(10, offset=6), newest=9) == "registry_unsure"
+        assert await fetch(decoder, needed(11, offset=1, partition=1), newest=1) == "registry_unsure"
+        clock.advance(30)
+        assert await fetch(decoder, needed(10, offset=6), newest=9) is None
+        assert await fetch(decoder, needed(12, offset=9), newest=9) is None
+
+    async def test_a_question_under_way_says_nothing_about_what_came_after_it_was_asked(self) -> None:
+        """Whoever joins it has the answer, and the time of its own."""
+        registry = FakeRegistry()
+        decoder, clock = self.make(registry)
+        registry.open.clear()
+        first = asyncio.create_task(fetch(decoder, needed(7)))
+        await eventually(lambda: registry.asked, 5, "the registry is asked")
+        clock.advance(9)
+        second = asyncio.create_task(fetch(decoder, needed(7, partition=1)))
+        await asyncio.sleep(0)
+        registry.open.set()
+        assert [await first, await second] == ["registry_unsure"] * 2
+        assert registry.asked == [7]
+        clock.advance(21)
+        assert await fetch(decoder, needed(8, partition=1)) == "registry_unsure"
+        clock.advance(9)
+        assert await fetch(decoder, needed(8, partition=1)) is None
 
     async def test_a_registry_in_trouble_is_no_verdict(self) -> None:
         """However often and long: the partition waits."""
-        decoder, clock = self.make(FakeRegistry({7: Unavailable("registry_unreachable")}))
+        decoder, clock = self.make(FakeRegistry({7: Unavailable("registry_unreachable", "Connection refused")}))
         for _ in range(100):
-            assert await decoder.fetch(SchemaNeeded("7")) == "registry_unreachable"
+            assert await fetch(decoder, needed(7)) == "registry_unreachable"
             clock.advance(60)
-        assert decoder.decode(record(wire(7))) == SchemaNeeded("7")
+        assert decoder.decode(record(wire(7))) == needed(7)
 
     @pytest.mark.parametrize(
         ("answer", "code"),
@@ -139,7 +217,7 @@ class TestLookup:
     async def test_a_schema_that_cannot_be_used_is_a_dead_letter(self, answer: Found | NotAvro, code: str) -> None:
         """What an id stands for never changes, so waiting would not help."""
         decoder, _ = self.make(FakeRegistry({7: answer}))
-        assert await decoder.fetch(SchemaNeeded("7")) is None
+        assert await fetch(decoder, needed(7)) is None
         found = decoder.decode(record(wire(7)))
         assert isinstance(found, Refusal)
         assert found.code == (code or "incompatible_schema")
@@ -149,11 +227,11 @@ class TestLookup:
         registry = FakeRegistry({number: Found(older(), ()) for number in range(1002)})
         decoder, _ = self.make(registry)
         for number in range(1000):
-            await decoder.fetch(SchemaNeeded(str(number)))
+            await fetch(decoder, needed(number))
         assert not isinstance(decoder.decode(record(wire(0, older()))), SchemaNeeded)
-        await decoder.fetch(SchemaNeeded("1000"))
+        await fetch(decoder, needed(1000))
         assert not isinstance(decoder.decode(record(wire(0, older()))), SchemaNeeded)
-        assert decoder.decode(record(wire(1, older()))) == SchemaNeeded("1")
+        assert decoder.decode(record(wire(1, older()))) == needed(1)
 
     async def test_files_go_before_the_registry(self) -> None:
         """What ids.json maps is not asked for."""
@@ -161,7 +239,7 @@ class TestLookup:
         (file,) = shipped_folder().by_fingerprint.values()
         decoder = AvroDecoder(CURRENT, SchemaFolder({}, {7: file}), registry=registry, monotonic=lambda: 0.0)
         assert decoder.decode(record(wire(7))) == EVENT
-        assert await decoder.fetch(SchemaNeeded("7")) is None
+        assert await fetch(decoder, needed(7)) is None
         assert registry.asked == []
 
     async def test_closing_ends_what_is_under_way(self) -> None:
@@ -169,7 +247,7 @@ class TestLookup:
         registry = FakeRegistry()
         registry.open.clear()
         decoder, _ = self.make(registry)
-        waiting = asyncio.create_task(decoder.fetch(SchemaNeeded("7")))
+        waiting = asyncio.create_task(fetch(decoder, needed(7)))
         await eventually(lambda: registry.asked, 5, "the registry is asked")
         await decoder.close()
         await asyncio.gather(waiting, return_exceptions=True)
@@ -225,7 +303,6 @@ class TestAnswers:
             ("404 Not Found", b'{"error_code": 404, "message": "HTTP 404 Not Found"}'),
             ("404 Not Found", b'{"error_code": "40403"}'),
             ("200 OK", UNKNOWN),
-            ("500 Internal Server Error", UNKNOWN),
             ("200 OK", b""),
             ("200 OK", b"[]"),
             ("200 OK", b'{"schema": 1}'),
@@ -233,24 +310,47 @@ class TestAnswers:
             ("200 OK", answer_of(CURRENT, references=[{"subject": "s"}])),
             ("200 OK", answer_of(CURRENT, references=[{"subject": "..", "version": 1}])),
             ("200 OK", b'{"schema": "' + b"a" * 2**20 + b'"}'),
-            ("503 Service Unavailable", b"{}"),
         ],
     )
     async def test_what_is_strange_is_no_verdict(self, status: str, body: bytes) -> None:
         """The address may be wrong, or a proxy in between."""
         async with answering(status, body) as (client, _):
-            assert await client.schema(7) == Unavailable("registry_strange")
+            assert code(await client.schema(7)) == "registry_strange"
+
+    @pytest.mark.parametrize(
+        ("status", "reason"),
+        [
+            ("429 Too Many Requests", "registry_busy"),
+            ("500 Internal Server Error", "registry_failed"),
+            ("503 Service Unavailable", "registry_failed"),
+            ("404 Not Found", "registry_strange"),
+            ("418 Teapot", "registry_strange"),
+        ],
+    )
+    async def test_what_is_no_verdict_tells_its_status(self, status: str, reason: str) -> None:
+        """For whoever looks at the registry's own log next."""
+        async with answering(status, b'{"error_code": 50001}') as (client, _):
+            answer = await client.schema(7)
+            assert isinstance(answer, Unavailable)
+            assert answer.code == reason
+            assert answer.cause.startswith(f"HTTP {status[:3]}")
+
+    @pytest.mark.parametrize("kind", [None, "AVRO", "avro", "Avro"])
+    async def test_avro_is_known_by_any_spelling_and_by_none(self, kind: str | None) -> None:
+        """Some registries write null, where Confluent's leaves it out."""
+        async with answering("200 OK", answer_of(CURRENT, schemaType=kind)) as (client, _):
+            assert await client.schema(7) == Found(CURRENT, ())
 
     @pytest.mark.parametrize("status", ["401 Unauthorized", "403 Forbidden"])
     async def test_refused_credentials_are_no_verdict(self, status: str) -> None:
         """Whatever the body says."""
         async with answering(status, UNKNOWN) as (client, _):
-            assert await client.schema(7) == Unavailable("registry_refused")
+            assert code(await client.schema(7)) == "registry_refused"
 
     async def test_a_redirect_is_not_followed(self) -> None:
         """The credentials would travel."""
         async with answering("302 Found", b"{}", Location="/elsewhere") as (client, paths):
-            assert await client.schema(7) == Unavailable("registry_strange")
+            assert code(await client.schema(7)) == "registry_strange"
             assert len(paths) == 1
 
     @pytest.mark.parametrize("kind", ["JSON", "PROTOBUF"])
@@ -264,7 +364,7 @@ class TestAnswers:
         body = answer_of(CURRENT, references=[{"name": "n", "subject": "a/b c", "version": 2}])
         async with answering("200 OK", body) as (client, paths):
             assert await client.schema(7) == Found(CURRENT, (CURRENT,))
-            assert paths == ["/base/schemas/ids/7", "/base/subjects/a%2Fb%20c/versions/2"]
+            assert paths == ["/base/schemas/ids/7", "/base/subjects/a%2Fb%20c/versions/2?deleted=true"]
 
     async def test_references_without_end_are_strange(self) -> None:
         """A bound on how many are asked for."""
@@ -279,7 +379,7 @@ class TestAnswers:
                 await peer.answer("200 OK", answer_of(CURRENT, references=[reference]))
 
         async with raw_server(script) as server, closing(ConfluentRegistry(server.url)) as client:
-            assert await client.schema(7) == Unavailable("registry_strange")
+            assert code(await client.schema(7)) == "registry_strange"
             assert count <= 51
 
     async def test_a_reference_that_is_not_there_is_the_registrys_fault(self) -> None:
@@ -293,7 +393,7 @@ class TestAnswers:
             await peer.answer("404 Not Found", UNKNOWN)
 
         async with raw_server(script) as server, closing(ConfluentRegistry(server.url)) as client:
-            assert await client.schema(7) == Unavailable("registry_strange")
+            assert code(await client.schema(7)) == "registry_strange"
 
 
 class TestConnection:
@@ -304,7 +404,7 @@ class TestConnection:
         async with raw_server(Peer.forever) as server:
             url = server.url
         async with closing(ConfluentRegistry(url)) as client:
-            assert await client.schema(7) == Unavailable("registry_unreachable")
+            assert code(await client.schema(7)) == "registry_unreachable"
 
     async def test_a_registry_that_drips_is_timed_out(self) -> None:
         """The bound is on the whole answer."""
@@ -315,7 +415,7 @@ class TestConnection:
             await peer.forever()
 
         async with raw_server(script) as server, closing(ConfluentRegistry(server.url, timeout=0.2)) as client:
-            assert await client.schema(7) == Unavailable("registry_timeout")
+            assert code(await client.schema(7)) == "registry_timeout"
 
     @pytest.mark.parametrize(
         "sent", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{", b"\x15\x03\x01 what\r\n\r\n"]
@@ -341,12 +441,59 @@ class TestConnection:
 
         async with (
             raw_server(script) as server,
-            closing(ConfluentRegistry(server.url, basic_auth="user:Grüße")) as client,
+            closing(ConfluentRegistry(server.url, Access("user:Grüße"))) as client,
         ):
             await client.schema(7)
             (seen,) = server.requests
             assert seen.headers["authorization"] == "Basic dXNlcjpHcsO8w59l"
             assert "Grüße" not in repr(client)
+
+    async def test_a_token_is_sent_in_place_of_a_password(self) -> None:
+        """As OAuth's bearer."""
+
+        async def script(peer: Peer) -> None:
+            await peer.request()
+            await peer.answer("200 OK", answer_of(CURRENT))
+
+        async with (
+            raw_server(script) as server,
+            closing(ConfluentRegistry(server.url, Access(bearer_token="ey.J"))) as client,
+        ):
+            assert await client.schema(7) == Found(CURRENT, ())
+            (seen,) = server.requests
+            assert seen.headers["authorization"] == "Bearer ey.J"
+
+    @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+    async def test_a_registry_that_asks_for_a_certificate_gets_ours(
+        self, tmp_path: Path, version: ssl.TLSVersion
+    ) -> None:
+        """Without one, or with that of another authority, it closes the connection: the cause says what may be."""
+        ours, other = trustme.CA(), trustme.CA()
+        served = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        ours.issue_cert("127.0.0.1").configure_cert(served)
+        ours.configure_trust(served)
+        served.verify_mode = ssl.CERT_REQUIRED
+        served.maximum_version = version
+        ours.cert_pem.write_to_path(ca_file := tmp_path / "ca.pem")
+        files = {"none": Tls(ca_file)}
+        for name, authority in (("ours", ours), ("other", other)):
+            certificate = authority.issue_cert("client.example.com")
+            certificate.cert_chain_pems[0].write_to_path(tmp_path / f"{name}.pem")
+            certificate.private_key_pem.write_to_path(tmp_path / f"{name}.key")
+            files[name] = Tls(ca_file, tmp_path / f"{name}.pem", tmp_path / f"{name}.key")
+
+        async def script(peer: Peer) -> None:
+            await peer.request()
+            await peer.answer("200 OK", answer_of(CURRENT))
+
+        answers = {}
+        async with raw_server(script, tls=served) as server:
+            for name, tls in files.items():
+                async with closing(ConfluentRegistry(server.url, Access(tls=tls))) as client:
+                    answers[name] = await client.schema(7)
+        assert answers["ours"] == Found(CURRENT, ())
+        assert [code(answers[name]) for name in ("none", "other")] == ["registry_unreachable"] * 2
+        assert all("certificate" in str(answers[name]).lower() for name in ("none", "other"))
 
     async def test_only_the_configured_authority_is_trusted(self, tmp_path: Path) -> None:
         """`ca_file` stands in place of the system's."""
@@ -362,14 +509,17 @@ class TestConnection:
         async with raw_server(script, tls=served) as server:
             for name, ca in (("ours", ours), ("other", other)):
                 ca.cert_pem.write_to_path(tmp_path / name)
-                async with closing(ConfluentRegistry(server.url, ca_file=tmp_path / name)) as client:
+                async with closing(ConfluentRegistry(server.url, Access(tls=Tls(tmp_path / name)))) as client:
                     answers[name] = await client.schema(7)
-        assert answers == {"ours": Found(CURRENT, ()), "other": Unavailable("registry_unreachable")}
+        assert answers["ours"] == Found(CURRENT, ())
+        assert isinstance(other_one := answers["other"], Unavailable)
+        assert other_one.code == "registry_unreachable"
+        assert other_one.cause == "its certificate is not trusted: unable to get local issuer certificate"
 
     def test_a_ca_file_that_cannot_be_read_is_an_error_at_start(self, tmp_path: Path) -> None:
         """And not at the first event."""
         with pytest.raises(OSError, match="No such file"):
-            ConfluentRegistry("https://127.0.0.1", ca_file=tmp_path / "gone.pem")
+            ConfluentRegistry("https://127.0.0.1", Access(tls=Tls(tmp_path / "gone.pem")))
 
 
 class TestRenewal:
@@ -388,10 +538,10 @@ class TestRenewal:
                 await answer.wait()
                 await peer.answer("200 OK", answer_of(CURRENT))
 
-        async with raw_server(script) as server, closing(ConfluentRegistry(server.url, basic_auth="u:1")) as client:
+        async with raw_server(script) as server, closing(ConfluentRegistry(server.url, Access("u:1"))) as client:
             under_way = asyncio.create_task(client.schema(7))
             await asyncio.wait_for(read.wait(), 10)
-            await client.renew(basic_auth="u:2", ca_file=None)
+            await client.renew(Access("u:2"))
             answer.set()
             assert await under_way == Found(CURRENT, ())
             assert await client.schema(8) == Found(CURRENT, ())
@@ -412,13 +562,13 @@ class TestRenewal:
 
         async with (
             raw_server(script, tls=served) as server,
-            closing(ConfluentRegistry(server.url, basic_auth="u:1")) as client,
+            closing(ConfluentRegistry(server.url, Access("u:1"))) as client,
         ):
-            assert await client.schema(7) == Unavailable("registry_unreachable")
-            await client.renew(basic_auth="u:2", ca_file=ca_file)
+            assert code(await client.schema(7)) == "registry_unreachable"
+            await client.renew(Access("u:2", tls=Tls(ca_file)))
             assert await client.schema(7) == Found(CURRENT, ())
             with pytest.raises(OSError):
-                await client.renew(basic_auth="u:3", ca_file=broken)
+                await client.renew(Access("u:3", tls=Tls(broken)))
             assert await client.schema(7) == Found(CURRENT, ())
             assert [seen.headers["authorization"] for seen in server.requests] == ["Basic dToy", "Basic dToy"]
 
@@ -431,8 +581,8 @@ class TestRealRegistry:
         number = registry.register("invocations-value", newer())
         async with decoding(registry) as decoder:
             value = record(encode({**EVENT, "cities": [], "kind": "A"}, newer(), Framing.CONFLUENT, number))
-            assert decoder.decode(value) == SchemaNeeded(str(number))
-            assert await decoder.fetch(SchemaNeeded(str(number))) is None
+            assert decoder.decode(value) == needed(number)
+            assert await fetch(decoder, needed(number)) is None
             assert decoder.decode(value) == EVENT
 
     async def test_references_are_resolved(self, registry: Apicurio) -> None:
@@ -444,7 +594,7 @@ class TestRealRegistry:
         written = with_extra(json.loads(city))
         async with decoding(registry) as decoder:
             value = record(encode({**EVENT, "extra": {"n": "Ulm"}}, written, Framing.CONFLUENT, number))
-            assert await decoder.fetch(SchemaNeeded(str(number))) is None
+            assert await fetch(decoder, needed(number)) is None
             assert decoder.decode(value) == EVENT
 
     async def test_it_says_itself_that_it_does_not_know_an_id(self, registry: Apicurio) -> None:
@@ -455,7 +605,7 @@ class TestRealRegistry:
     async def test_a_wrong_path_is_no_verdict(self, registry: Apicurio) -> None:
         """It answers 404 in JSON there too, but not with 40403."""
         async with closing(ConfluentRegistry(f"{registry.url}/typo")) as client:
-            assert await client.schema(1) == Unavailable("registry_strange")
+            assert code(await client.schema(1)) == "registry_strange"
 
     @pytest.mark.registry
     async def test_an_outage_is_no_verdict_and_ends_by_itself(self, tmp_path: Path) -> None:
@@ -464,10 +614,10 @@ class TestRealRegistry:
             number = server.register("invocations-value", CURRENT)
             async with decoding(server) as decoder:
                 server.stop()
-                assert await decoder.fetch(SchemaNeeded(str(number))) == "registry_unreachable"
+                assert await fetch(decoder, needed(number)) == "registry_unreachable"
                 server.start()
                 assert server.register("invocations-value", CURRENT) == number
-                assert await decoder.fetch(SchemaNeeded(str(number))) is None
+                assert await fetch(decoder, needed(number)) is None
                 assert decoder.decode(record(wire(number))) == EVENT
 
 

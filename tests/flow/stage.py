@@ -20,7 +20,7 @@ from connector.core.refusal import Problem, Refusal, Stage
 from connector.core.reply import Answer, Reply
 from connector.core.request import InvokeRequest, RequestRules
 from connector.core.schedule import RetryPlan
-from connector.core.signals import SchemaNeeded
+from connector.core.signals import SchemaMissing, SchemaNeeded
 from connector.core.tries import Intervals
 from connector.edge.memory import MemoryBroker, MemorySink, MemorySource
 from connector.flow.brake import BrakeRules
@@ -30,6 +30,7 @@ from connector.flow.gate import Limit, PaceRules
 from connector.flow.judge import EndpointRules, HoldRules
 from connector.flow.loop import Limits, Loop, Topics, World
 from connector.flow.loop import Rules as LoopRules
+from connector.flow.ports import Decoder
 from connector.flow.settle import Targets
 from connector.observe.events import Events
 from connector.observe.metrics import Metrics
@@ -104,7 +105,7 @@ class JsonDecoder:
         if value.startswith(b"schema:"):
             name, _, value = value.partition(b" ")
             if name.decode() not in self.known:
-                return SchemaNeeded(name.decode())
+                return SchemaNeeded(name.decode(), record.partition, record.offset)
         if value == b"bug":
             raise RuntimeError("a bug")
         try:
@@ -112,11 +113,11 @@ class JsonDecoder:
         except ValueError:
             return Refusal(Stage.DECODE, (Problem("undecodable", "value", "bytes", "send Avro"),))
 
-    async def fetch(self, needed: SchemaNeeded) -> str | None:
+    async def fetch(self, needed: SchemaNeeded, newest: int) -> SchemaMissing | None:
         """Known after as many tries as `unavailable` says."""
         if self.unavailable.get(needed.key, 0) > 0:
             self.unavailable[needed.key] -= 1
-            return "unreachable"
+            return SchemaMissing("unreachable", "http://registry", "Connection refused", "look at the registry")
         self.known.add(needed.key)
         return None
 
@@ -160,7 +161,7 @@ class Connector:
         limits: Limits = LIMITS,
         policy: Policy = POLICY,
         ordering: Ordering = "end_user",
-        decoder: JsonDecoder | None = None,
+        decoder: Decoder | None = None,
         hold: HoldRules = HOLD,
         pace: PaceRules = PaceRules(),  # noqa: B008 - an immutable value
         limit: Limit | None = None,

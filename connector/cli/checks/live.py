@@ -17,7 +17,7 @@ from connector.edge.handshake import Refused, Shaken, handshake
 from connector.edge.kafka_admin import AdminError, KafkaAdmin, Topic
 from connector.edge.kafka_groups import KafkaGroups
 from connector.edge.kafka_memberships import static_names
-from connector.edge.registry import Unavailable
+from connector.edge.registry import REMEDIES, Unavailable
 
 _SOON = 14 * DAY
 """Seconds before a certificate's end that are a warning."""
@@ -164,7 +164,8 @@ async def registry(settings: Settings) -> Finding:
     try:
         client = parts.registry(settings)
     except OSError:
-        return Finding(name, Verdict.FAILED, "schemas.registry.ca_file cannot be used", "a PEM file")
+        why = "the TLS files of schemas.registry cannot be used"
+        return Finding(name, Verdict.FAILED, why, "PEM files: the key must belong to the certificate")
     if client is None:
         return Finding(name, Verdict.OK, "none: schemas come from the folder")
     try:
@@ -172,8 +173,8 @@ async def registry(settings: Settings) -> Finding:
     finally:
         await client.close()
     if isinstance(answer, Unavailable):
-        remedy = "compare schemas.registry (url, basic_auth_file, ca_file) with the registry; look at the network"
-        return Finding(name, Verdict.FAILED, f"no usable answer ({answer.code})", remedy)
+        why = f"{client.url}: no usable answer ({answer.code}: {answer.cause})"
+        return Finding(name, Verdict.FAILED, why, REMEDIES[answer.code])
     return Finding(name, Verdict.OK, "answers")
 
 
