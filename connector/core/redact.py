@@ -11,6 +11,9 @@ _TELLING_TAIL = 7  # digits; with country code, without it, or with separators i
 # Dots and colons do not join digits: the addresses and times in an error text must survive it.
 _NUMBER = re.compile(r"\+?\(?\d(?:[ \-()/]{0,2}\d){5,}")
 _EVENT_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
+_HEXADECIMAL = re.compile(r"[0-9A-Fa-f]{1,64}")
+# With two characters mistyped at most, as a UUID is written, with spaces around it; other words are not shown.
+_LIKE_AN_ID = re.compile(r"(?=.{4,64}\Z)[0-9A-Fa-f .:{}-]*(?:[A-Za-z_][0-9A-Fa-f .:{}-]*){0,2}")
 _NOT_DIGITS = re.compile(r"[^0-9]+")
 # At most five digits in all, so that no phone number hides in a name, however it is cut up.
 _SAFE_NAME = re.compile(r"(?=.{1,64}\Z)(?:[A-Za-z_.\-]*[0-9]){0,5}[A-Za-z_.\-]*")
@@ -39,6 +42,16 @@ def safe_event_id(event_id: str, phone_number: str) -> str:
         return event_id
     digest = hashlib.sha256(event_id.encode("utf-8", "surrogatepass")).hexdigest()
     return f"sha256:{digest[:16]}"
+
+
+def safe_service_id(service_id: str, phone_number: str) -> str | None:
+    """Return a service id as its event has it, or None where it may be a phone number, or a text in the wrong field.
+
+    A hexadecimal one with a letter in it is no phone number, unless it holds its event's.
+    """
+    is_id = _HEXADECIMAL.fullmatch(service_id) and not service_id.isdecimal()
+    is_like_one = _LIKE_AN_ID.fullmatch(service_id) and scrub(service_id) == service_id
+    return service_id if (is_id or is_like_one) and not _holds(service_id, phone_number) else None
 
 
 def _holds(event_id: str, phone_number: str) -> bool:

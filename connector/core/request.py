@@ -13,7 +13,7 @@ from typing import NamedTuple
 import orjson
 
 from connector.core.event import InvocationEvent, Value, Variables
-from connector.core.redact import safe_name, shape
+from connector.core.redact import safe_name, safe_service_id, shape
 from connector.core.refusal import Problem, Refusal, Stage
 
 MAX_BODY = 8000
@@ -168,7 +168,7 @@ def build(event: InvocationEvent, rules: RequestRules) -> InvokeRequest | Refusa
     found = _Findings()
     if not _EVENT_ID(event.event_id):
         found.problem("bad_event_id", "eventId", shape(event.event_id))
-    service_id = _service_id(event.service_id, rules, found)
+    service_id = _service_id(event, rules, found)
     content: dict[str, object] = {"endUser": _end_user(event, found)}
     _check_time("createdAt", event.created_at_ms, found)
     _check_time("expiresAt", event.expires_at_ms, found)
@@ -183,15 +183,21 @@ def build(event: InvocationEvent, rules: RequestRules) -> InvokeRequest | Refusa
     return InvokeRequest(service_id, body, tuple(found.kindnesses))
 
 
-def _service_id(service_id: str, rules: RequestRules, found: _Findings) -> str:
+def _service_id(event: InvocationEvent, rules: RequestRules, found: _Findings) -> str:
+    service_id = event.service_id
     if not _SERVICE_ID(service_id):
-        found.problem("bad_service_id", "serviceId", shape(service_id))
+        found.problem("bad_service_id", "serviceId", _shown(service_id, event))
     elif rules.service_ids is not None:
         listed = rules.service_ids.get(service_id.upper())
         if listed is not None:
             return listed
-        found.problem("service_id_not_allowed", "serviceId", shape(service_id))
+        found.problem("service_id_not_allowed", "serviceId", _shown(service_id, event))
     return service_id
+
+
+def _shown(service_id: str, event: InvocationEvent) -> str:
+    safe = safe_service_id(service_id, event.phone_number)
+    return shape(service_id) if safe is None else repr(safe)
 
 
 def _end_user(event: InvocationEvent, found: _Findings) -> dict[str, object]:

@@ -21,7 +21,7 @@ class Foreign(NamedTuple):
 _BARE = "or, when all events have one schema, read them with schemas.framing: bare and schemas.bare_schema"
 _APICURIO = (
     "set apicurio.registry.headers.enabled=false, apicurio.registry.as-confluent=true and "
-    "apicurio.registry.use-id=contentId in Apicurio's serializer 2.x, or use its 3.x, whose default is Confluent's frame"
+    "apicurio.registry.use-id=contentId in Apicurio's serializer 2.x, or use its 3.x, which writes Confluent's frame"
 )
 _CONFLUENT = (
     "set value.schema.id.serializer=io.confluent.kafka.serializers.schema.id.PrefixSchemaIdSerializer in the producer, "

@@ -7,9 +7,9 @@ When an id counts as unknown, so that its records become dead letters:
   was written. Only the second answer must be about the record's own id: what stands behind a record that waits has its
   half minute behind it too when its turn comes, so that any number of unknown ids delays a partition by one half minute
   and not by one each.
-- That verdict on the id stands for half a minute, for every record. Then the id is asked for again, once, while a record
-  waits for the answer: unknown again, it stands for another half minute; known, the schema is used from there on. An id
-  of which no record came for ten minutes is like a new one.
+- That verdict on the id stands for half a minute, for every record. Then the id is asked for again, once, while a
+  record waits for the answer: unknown again, it stands for another half minute; known, the schema is used from there
+  on. An id of which no record came for ten minutes is like a new one.
 """
 
 from __future__ import annotations

@@ -69,7 +69,7 @@ class Unavailable(NamedTuple):
 
 
 class Access(NamedTuple):
-    """What the registry is shown, and what of it is trusted. `basic_auth` is `user:password`; it or a token, not both."""
+    """What is shown to the registry and trusted of it. `basic_auth` is `user:password`; it, a token, or neither."""
 
     basic_auth: str | None = None
     bearer_token: str | None = None

@@ -22,6 +22,8 @@ from connector.core.signals import Commit
 class Delivery:
     """One record on its way through the process. Exactly one of `request` and `refused` is set.
 
+    `refused_service` is the service id of one whose request was refused, where it may be shown.
+
     `posting`: its post was begun (at `began`), and nothing is known of it yet. `tries` counts posts in its place that
     were never sent, or turned away unread; `trials` how often it was tried in a hold, or was a reason for one.
     `was_kept`: by the brake on dead letters, which does so once.
@@ -42,6 +44,7 @@ class Delivery:
         "posting",
         "record",
         "refused",
+        "refused_service",
         "request",
         "traceparent",
         "trials",
@@ -59,6 +62,7 @@ class Delivery:
         self.lane: str | None = None
         self.request: InvokeRequest | None = None
         self.refused: ToDeadLetter | None = None
+        self.refused_service: str | None = None
         self.expires_ms: int | None = None
         self.created_ms: int | None = None
         self.traceparent: str | None = None

@@ -19,7 +19,7 @@ from connector.core.envelope import History, fresh, opened
 from connector.core.event import event_from
 from connector.core.outcome import Delivered, Fate, Outcome, Table
 from connector.core.record import Headers, Record
-from connector.core.redact import safe_event_id, scrub
+from connector.core.redact import safe_event_id, safe_service_id, scrub
 from connector.core.refusal import Refusal
 from connector.core.reply import Answer, NoReply
 from connector.core.request import RequestRules, build
@@ -73,6 +73,7 @@ class Road:
         request = build(event, self._rules.request)
         if isinstance(request, Refusal):
             delivery.refused = refused(request, history)
+            delivery.refused_service = safe_service_id(event.service_id, event.phone_number)
             return delivery
         for kindness in request.kindnesses:
             self._events.kindness(kindness)

@@ -135,6 +135,7 @@ class Settler:
                 cause.request_id,
                 destination.history.attempts,
                 trace_id=delivery.trace_id,
+                service_id=delivery.service_id or delivery.refused_service,
             )
 
     async def _settle_with_copy(

@@ -170,6 +170,7 @@ class Events:
         attempts: int,
         *,
         trace_id: str | None = None,
+        service_id: str | None = None,
     ) -> None:
         """A record's copy is in the dead-letter topic; its end user was not reached."""
         self._count("records_dead_lettered", code)
@@ -178,6 +179,7 @@ class Events:
                 "dead_lettered",
                 **_place(record),
                 event_id=event_id,
+                service_id=service_id,
                 stage=stage.value,
                 code=code,
                 reason=reason,

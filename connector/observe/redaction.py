@@ -9,7 +9,9 @@ from typing import Any
 from connector.core.redact import scrub
 
 # Ids and names that are not free text: what a person searches by must stay whole.
-_KEPT = frozenset({"timestamp", "level", "event_id", "request_id", "trace_id", "topic", "partitions", "targets"})
+_KEPT = frozenset(
+    {"timestamp", "level", "event_id", "service_id", "request_id", "trace_id", "topic", "partitions", "targets"}
+)
 _SHORTEST_SECRET = 4  # characters; replacing shorter ones would shred every line
 _MOST_SECRETS = 100  # each costs time on every line, and one that was replaced so often opens nothing any more
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connector.core.redact import mask_phone, safe_event_id, safe_name, scrub, shape
+from connector.core.redact import mask_phone, safe_event_id, safe_name, safe_service_id, scrub, shape
 
 phone_numbers = st.from_regex(r"[1-9][0-9]{5,15}", fullmatch=True)
 event_ids = st.from_regex(r"[A-Za-z0-9._:-]{1,64}", fullmatch=True)
@@ -103,6 +103,34 @@ def test_no_shown_name_has_six_digits(name: str) -> None:
 @pytest.mark.parametrize("name", ["seatLocation", "quiz1", "identifiers.email", "a_b-c"])
 def test_an_ordinary_name_is_shown(name: str) -> None:
     assert safe_name(name, 1) == name
+
+
+@pytest.mark.parametrize(
+    "service_id", ["0A1B2C3D4E5F", "9876543210AB", "f9", "OA1B2C3D4E5F", " 0A1B2C3D4E5F", "{0A1B-2C3D}"]
+)
+def test_a_service_id_is_shown(service_id: str) -> None:
+    """It is no personal data, also when it is a wrong one."""
+    assert safe_service_id(service_id, "12515550123") == service_id
+
+
+@pytest.mark.parametrize(
+    "service_id",
+    [
+        "12515550123",
+        "+12515550123",
+        "442079460000",
+        "AB12515550123",
+        "5550123F",
+        "44-2079-460000",
+        "Jane Doe",
+        "gate-change",
+        "a\nb",
+        "",
+    ],
+)
+def test_what_may_be_a_phone_number_is_not_shown_as_a_service_id(service_id: str) -> None:
+    """Somebody wrote it into the wrong field."""
+    assert safe_service_id(service_id, "12515550123") is None
 
 
 @pytest.mark.parametrize(

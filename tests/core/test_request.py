@@ -246,6 +246,22 @@ def test_an_event_id_outside_its_alphabet_or_length_is_refused(event_id: str) ->
     assert problems(EVENT._replace(event_id=event_id)) == [("bad_event_id", "eventId")]
 
 
+@pytest.mark.parametrize(
+    ("service_id", "shown"),
+    [
+        ("0A1B2C3D4E5G", "'0A1B2C3D4E5G'"),
+        (" 0A1B2C3D4E5F", "' 0A1B2C3D4E5F'"),
+        ("9876543210AB", "'9876543210AB'"),
+        ("12515550123", "string of 11 characters"),
+    ],
+)
+def test_a_refused_service_id_is_named(service_id: str, shown: str) -> None:
+    """It is no personal data, and without it nobody finds who sent it; a phone number in its place stays hidden."""
+    refused = build(EVENT._replace(service_id=service_id), RequestRules({"F9E8D7C6B5A4": "F9E8D7C6B5A4"}))
+    assert isinstance(refused, Refusal)
+    assert f"({shown})" in refused.reason
+
+
 @pytest.mark.parametrize("service_id", ["", "../../admin", "0A1G", "A" * 65, "0A\n", "٣"])
 def test_a_service_id_that_is_not_hexadecimal_never_reaches_a_path(service_id: str) -> None:
     assert problems(EVENT._replace(service_id=service_id)) == [("bad_service_id", "serviceId")]

@@ -25,6 +25,7 @@ from cryptography.hazmat.primitives.serialization import (
 from connector.core.reply import Failure, NoReply, Reply
 from connector.core.request import InvokeRequest
 from connector.edge.openmarket import OpenMarket
+from connector.edge.tls import Tls
 from connector.flow.ports import Invoker
 from tests.support.blocking_http import ANSWER, blocking_server, read_request, reset
 from tests.support.raw_http import Peer, raw_server

@@ -14,6 +14,7 @@ from connector.core.pauses import EVERYTHING, BadLine, Source, Target, Unusable
 from connector.core.record import Partition, Record
 from connector.core.refusal import Stage
 from connector.core.reply import Failure
+from connector.core.signals import SchemaMissing, SchemaNeeded
 from connector.observe.events import Events
 from connector.observe.logs import Logs
 from connector.observe.metrics import Metrics
@@ -63,6 +64,11 @@ def dead_letter(events: Events, code: str = "expired") -> None:
     events.dead_lettered(RECORD, "order-7", Stage.INVOKE, code, "too late", 500, "1000", "r", 2)
 
 
+def no_schema(events: Events) -> None:
+    missing = SchemaMissing("registry_timeout", "https://registry", "no answer within 10 s", "look at the registry")
+    events.schema_unavailable(SchemaNeeded("100017", RECORD.partition, RECORD.offset), missing)
+
+
 def accept(events: Events) -> None:
     events.accepted(RECORD, "order-7", "r-1", 0.25, 90.0, 1000)
 
@@ -83,7 +89,7 @@ HAPPENINGS: dict[str, tuple[Callable[[Events], None], str | None, str | None]] =
     "topic_found": (lambda e: e.topic_found("invocations"), None, "info"),
     "left_behind": (lambda e: e.left_behind(RECORD, "order-7"), "maybe_delivered_total", "warning"),
     "late_answer": (lambda e: e.late_answer(RECORD, "order-7", LIMITED), "late_answers_total", "warning"),
-    "schema_unavailable": (lambda e: e.schema_unavailable("timeout"), "schemas_unavailable_total", "warning"),
+    "schema_unavailable": (no_schema, "schemas_unavailable_total", "warning"),
     "write_failed": (lambda e: e.write_failed("retry", "TIMED_OUT"), "writes_failed_total", "warning"),
     "write_recovered": (lambda e: e.write_recovered("retry"), "writes_recovered_total", "info"),
     "commit_acknowledged": (lambda e: e.commit_acknowledged(2, 0.01), "commits_acknowledged_total", None),
