@@ -366,6 +366,25 @@ class TestAnswers:
             assert await client.schema(7) == Found(CURRENT, (CURRENT,))
             assert paths == ["/base/schemas/ids/7", "/base/subjects/a%2Fb%20c/versions/2?deleted=true"]
 
+    async def test_a_deleted_reference_is_asked_for_as_well(self) -> None:
+        """The registry still gives out the id, and its records stay in the topic; without being asked it hides it."""
+        city = '{"type": "record", "name": "City", "fields": []}'
+
+        async def script(peer: Peer) -> None:
+            while True:
+                seen = await peer.request()
+                path = seen.start.split()[1]
+                if path == "/schemas/ids/7":
+                    references = [{"name": "City", "subject": "city", "version": 1}]
+                    await peer.answer("200 OK", answer_of(CURRENT, references=references))
+                elif path == "/subjects/city/versions/1?deleted=true":
+                    await peer.answer("200 OK", answer_of(city))
+                else:
+                    await peer.answer("404 Not Found", b'{"error_code": 40402, "message": "Version 1 not found."}')
+
+        async with raw_server(script) as server, closing(ConfluentRegistry(server.url)) as client:
+            assert await client.schema(7) == Found(CURRENT, (city,))
+
     async def test_references_without_end_are_strange(self) -> None:
         """A bound on how many are asked for."""
         count = 0
@@ -597,6 +616,43 @@ class TestRealRegistry:
             assert await fetch(decoder, needed(number)) is None
             assert decoder.decode(value) == EVENT
 
+    @pytest.mark.parametrize("uses", [["geo.Town", "geo.Address"], ["geo.Address", "geo.Town"], ["geo.Town"]])
+    async def test_a_type_within_a_referenced_one_is_used_before_after_and_without_it(
+        self, registry: Apicurio, uses: list[str]
+    ) -> None:
+        """As Java's parser, which knows every name of what is referenced."""
+        town = {"type": "record", "name": "Town", "fields": [{"name": "n", "type": "string"}]}
+        address = {"type": "record", "name": "Address", "namespace": "geo", "fields": [{"name": "town", "type": town}]}
+        registry.register("address", json.dumps(address))
+        reference = {"name": "geo.Address", "subject": "address", "version": 1}
+        subject = "-".join(uses)
+        number = registry.register(subject, with_extra(extra(*uses)), references=[reference])
+        values = {"geo.Town": {"n": "Ulm"}, "geo.Address": {"town": {"n": "Ulm"}}}
+        fields = {f"f{place}": values[name] for place, name in enumerate(uses)}
+        known = {"geo.Town": {**town, "namespace": "geo"}, "geo.Address": address}
+        written = with_extra(extra(known[uses[0]], *uses[1:]))
+        if uses[0] == "geo.Town" and len(uses) > 1:
+            written = with_extra(
+                extra(known["geo.Town"], {**address, "fields": [{"name": "town", "type": "geo.Town"}]})
+            )
+        async with decoding(registry) as decoder:
+            value = record(encode({**EVENT, "extra": fields}, written, Framing.CONFLUENT, number))
+            assert await fetch(decoder, needed(number)) is None
+            assert decoder.decode(value) == EVENT
+
+    async def test_a_type_without_a_namespace_is_known_by_its_simple_name_anywhere(self, registry: Apicurio) -> None:
+        """Java's toString() writes it like that within another namespace, and its parser reads it."""
+        plain = {"type": "record", "name": "Plain", "fields": [{"name": "n", "type": "string"}]}
+        registry.register("plain", json.dumps(plain))
+        reference = {"name": "Plain", "subject": "plain", "version": 1}
+        number = registry.register("with-plain", with_extra(extra("Plain", "Plain")), references=[reference])
+        written = with_extra(extra({**plain, "namespace": "anywhere"}, "anywhere.Plain"))
+        async with decoding(registry) as decoder:
+            event = {**EVENT, "extra": {"f0": {"n": "Ulm"}, "f1": {"n": "Ulm"}}}
+            value = record(encode(event, written, Framing.CONFLUENT, number))
+            assert await fetch(decoder, needed(number)) is None
+            assert decoder.decode(value) == EVENT
+
     async def test_it_says_itself_that_it_does_not_know_an_id(self, registry: Apicurio) -> None:
         """In Confluent's words."""
         async with closing(ConfluentRegistry(registry.url)) as client:
@@ -619,6 +675,12 @@ class TestRealRegistry:
                 assert server.register("invocations-value", CURRENT) == number
                 assert await fetch(decoder, needed(number)) is None
                 assert decoder.decode(record(wire(number))) == EVENT
+
+
+def extra(*kinds: object) -> dict[str, object]:
+    """A record with one field of each kind."""
+    fields = [{"name": f"f{place}", "type": kind} for place, kind in enumerate(kinds)]
+    return {"type": "record", "name": "Extra", "fields": fields}
 
 
 @asynccontextmanager
