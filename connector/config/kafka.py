@@ -5,16 +5,31 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, ValidationInfo, field_validator, model_validator
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
 from connector.config.files import ReadableFile, Secret
 from connector.config.promised import refusal
-from connector.config.section import Section, together
+from connector.config.section import Section, one_address, together
 from connector.config.units import HOUR, MINUTE, SECOND, Duration
 
 Property = str | int | float | bool
 GroupName = Annotated[str, Field(min_length=1, max_length=249)]
 TopicName = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,249}$")]
+
+
+def _servers(servers: str) -> str:
+    for server in servers.split(","):
+        _, colon, port = server.rpartition(":")
+        if colon and port.isdecimal() and not 0 < int(port) <= 65535:
+            raise ValueError("must be host:port separated by commas, each port 1 to 65535")
+    return servers
+
+
+def _token_endpoint(url: str) -> str:
+    parts = one_address(url, "https://login.example.com/oauth2/token")
+    if parts.username is not None or parts.password is not None:
+        raise ValueError("must not carry credentials: they belong in client_id and client_secret_file")
+    return url
 
 
 class Topics(Section):
@@ -55,7 +70,7 @@ class OAuth(Section):
     client_secret_file: Secret
     """File that holds the client's secret. One trailing newline is taken off."""
 
-    token_endpoint: str = Field(pattern=r"^https?://[^\s@]+$")
+    token_endpoint: Annotated[str, AfterValidator(_token_endpoint)]
     """URL that issues the tokens. While it is away the connector waits, as for a broker."""
 
     scope: str | None = None
@@ -119,7 +134,7 @@ class Security(Section):
 class Kafka(Section):
     """The consumer group that this process is a member of."""
 
-    bootstrap_servers: str = Field(default="localhost:9092", min_length=1)
+    bootstrap_servers: Annotated[str, Field(min_length=1), AfterValidator(_servers)] = "localhost:9092"
     """First brokers to ask, `host:port` separated by commas."""
 
     group_id: GroupName = "invoke-connector"

@@ -38,7 +38,7 @@ def one_address(url: str, example: str) -> SplitResult:
         fit = parts.scheme in ("http", "https") and parts.hostname is not None and parts.port != 0
     except ValueError:
         fit = False
-    if fit and "," in parts.netloc:
+    if "," in url.partition("://")[2].partition("/")[0]:
         raise ValueError(f"must be one URL, not a list: one such as {example}")
     if not fit or any(c.isspace() or not c.isprintable() for c in url):
         raise ValueError(f"must be a URL such as {example}")

@@ -234,7 +234,7 @@ TABLE: tuple[Definition, ...] = (
         "certificate_expiry_timestamp_seconds",
         G,
         "When a TLS certificate of ours expires, in seconds since the epoch.",
-        (Label("certificate", None, "`openmarket` and `kafka`, where mutual TLS is configured"),),
+        (Label("certificate", None, "`openmarket`, `kafka` and `registry`, where mutual TLS is configured"),),
     ),
     Definition("topics_missing", G, "Topics to read that the brokers do not have; `/readyz` fails meanwhile."),
     Definition("ready", G, "1 while `/readyz` succeeds: from joining the group to stopping."),

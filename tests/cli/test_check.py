@@ -159,9 +159,40 @@ async def test_a_registry_that_knows_not_the_id_is_reachable(config_file: Config
 
 
 async def test_an_unreachable_registry_fails(config_file: Configure) -> None:
-    """Every partition with an unknown schema id would wait for it."""
+    """Every partition with an unknown schema id would wait for it. Its address and the cause are named."""
     settings = load(config_file(schemas={"registry": {"url": "http://127.0.0.1:1"}}), {})
-    assert (await registry(settings)).verdict is Verdict.FAILED
+    found = await registry(settings)
+    assert found.verdict is Verdict.FAILED
+    assert found.why.startswith("http://127.0.0.1:1: no usable answer (registry_unreachable: ")
+    assert "firewall" in found.remedy
+
+
+@pytest.mark.parametrize(("status", "remedy"), [("429 Too Many Requests", "raise its limit"), ("500 Oh", "own log")])
+async def test_a_registry_in_trouble_fails_with_its_status(config_file: Configure, status: str, remedy: str) -> None:
+    """Each trouble has its own remedy."""
+
+    async def answer(peer: Peer) -> None:
+        await peer.request()
+        await peer.answer(status, b"{}")
+
+    async with raw_server(answer) as server:
+        found = await registry(load(config_file(schemas={"registry": {"url": server.url}}), {}))
+    assert found.verdict is Verdict.FAILED
+    assert f"HTTP {status[:3]}" in found.why
+    assert remedy in found.remedy
+
+
+async def test_a_registrys_certificates_that_cannot_be_used_are_findings(
+    config_file: Configure, tmp_path: Path
+) -> None:
+    """Offline and live; the remedy is about them, and not about the folder."""
+    (tmp_path / "no.pem").write_text("no certificate")
+    files = {"certificate_file": str(tmp_path / "no.pem"), "key_file": str(tmp_path / "no.pem")}
+    settings = load(config_file(schemas={"registry": {"url": "https://registry", **files}}), {})
+    for found in (schemas(settings), await registry(settings)):
+        assert found.verdict is Verdict.FAILED
+        assert "schemas.registry" in found.why
+        assert "the key must belong to the certificate" in found.remedy
 
 
 async def test_certificates_that_cannot_be_used_are_findings_and_no_crash(

@@ -276,6 +276,21 @@ class TestRenewal:
         assert it.lines == [("secrets_renewed", ["schemas.registry.basic_auth_file"])]
         assert it.canaries == 0
 
+    async def test_a_registrys_new_token_is_on_the_next_question(self, config_file: Configure, tmp_path: Path) -> None:
+        """Whoever renews the token only writes it into the file."""
+        (token := tmp_path / "token").write_text("one")
+        async with raw_server(accept) as server:
+            registry = {"url": server.url, "bearer_token_file": str(token)}
+            async with world(config_file(schemas={"registry": registry})) as it:
+                assert it.registry is not None
+                await it.registry.schema(1)
+                token.write_text("two")
+                await it.notices()
+                await it.registry.schema(1)
+            seen = [request.headers["authorization"] for request in server.requests]
+        assert seen == ["Bearer one", "Bearer two"]
+        assert it.lines == [("secrets_renewed", ["schemas.registry.bearer_token_file"])]
+
     async def test_a_change_of_kafkas_secrets_is_said_to_need_a_restart(
         self, config_file: Configure, tmp_path: Path
     ) -> None:

@@ -83,6 +83,63 @@ def test_an_unknown_key_is_refused_with_the_nearest_known_one(write: Write, text
     assert problem in problems(write(text))
 
 
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        (
+            "schemas: {registry: {url: 'http://a:8081,http://b:8081'}}",
+            "schemas.registry.url: must be one URL, not a list",
+        ),
+        ("schemas: {registry: {url: 'http://a,b'}}", "schemas.registry.url: must be one URL, not a list"),
+        ("schemas: {registry: {url: 'http://registry:99999'}}", "schemas.registry.url: must be a URL such as https://"),
+        ("schemas: {registry: {url: 'registry:8081'}}", "schemas.registry.url: must be a URL such as https://"),
+        ("schemas: {registry: {url: 'https://me:pass@registry'}}", "write user:password into a file, and name it in"),
+        ("schemas: {registry: {url: 'https://registry?x=1'}}", "schemas.registry.url: must end with its path"),
+        ("openmarket: {base_url: 'https://a,https://b'}", "openmarket.base_url: must be one URL, not a list"),
+        ("kafka: {bootstrap_servers: 'a:9092,b:99999'}", "kafka.bootstrap_servers: must be host:port"),
+        ("kafka: {security: {oauth: {token_endpoint: 'http://a:99999'}}}", "token_endpoint: must be a URL such as"),
+        (
+            "kafka: {security: {oauth: {token_endpoint: 'http://u:p@a'}}}",
+            "they belong in client_id and client_secret_file",
+        ),
+    ],
+)
+def test_an_address_that_can_reach_nobody_is_refused(write: Write, text: str, problem: str) -> None:
+    """A list where one server is meant, a port that does not exist, credentials in a URL; none of it is shown."""
+    found = "\n".join(problems(write(text)))
+    assert problem in found
+    assert "99999" not in found
+    assert "pass@" not in found
+
+
+REGISTRY = "schemas: {{registry: {{url: '{scheme}://registry', {more}}}}}"
+
+
+@pytest.mark.parametrize(
+    ("more", "problem"),
+    [
+        ("bearer_token_file: {token}, basic_auth_file: {basic}", "exclude each other"),
+        ("bearer_token_file: {words}", "bearer_token_file: the file must hold one token of visible ASCII characters"),
+        ("certificate_file: {token}", "certificate_file and key_file go together"),
+        ("key_password_file: {token}", "key_password_file needs key_file"),
+    ],
+)
+def test_a_registrys_credentials_fit_together(write: Write, tmp_path: Path, more: str, problem: str) -> None:
+    """A request carries one Authorization, and a certificate needs its key."""
+    files = {"token": "ey.J", "basic": "user:password", "words": "two words"}
+    for name, content in files.items():
+        (tmp_path / name).write_text(content)
+    text = REGISTRY.format(scheme="https", more=more.format(**{name: tmp_path / name for name in files}))
+    assert problem in "\n".join(problems(write(text)))
+
+
+def test_a_certificate_needs_an_encrypted_registry(write: Write, tmp_path: Path) -> None:
+    """It would be shown to nobody."""
+    (tmp_path / "pem").write_text("x")
+    text = REGISTRY.format(scheme="http", more=f"certificate_file: {tmp_path}/pem, key_file: {tmp_path}/pem")
+    assert "certificate_file needs a url that begins with https" in "\n".join(problems(write(text)))
+
+
 def test_an_unknown_nested_variable_is_refused(write: Write) -> None:
     """A typo in the environment is as bad as one in the file."""
     assert problems(write(SMALLEST), {"CONNECTOR_KAFKA__STRAT": "error"}) == (

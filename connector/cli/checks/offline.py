@@ -15,6 +15,8 @@ from connector.edge.clock import SystemClock
 from connector.edge.kafka_properties import refusal
 from connector.edge.schemas import SchemaFolderError
 
+_PEM = "PEM files: the key must belong to the certificate, and its password to the key"
+
 
 def offline(settings: Settings) -> Iterator[Finding]:
     """Every check that needs no network."""
@@ -78,9 +80,14 @@ def services(settings: Settings) -> Finding:
 def schemas(settings: Settings) -> Finding:
     """That every schema at hand can be read by, and resolves into our own."""
     try:
-        parts.decoder(settings, SystemClock(), parts.registry(settings))
+        registry = parts.registry(settings)
+    except OSError as error:  # as in tls_files
+        why = f"the TLS files of schemas.registry cannot be used ({error.strerror or type(error).__name__})"
+        return Finding("schemas", Verdict.FAILED, why, _PEM)
+    try:
+        parts.decoder(settings, SystemClock(), registry)
         known = parts.schema_folder(settings)
-    except (ConfigError, SchemaFolderError, OSError) as error:
+    except (ConfigError, SchemaFolderError) as error:
         remedy = "correct the folder: *.avsc files, and ids.json if registry ids are mapped; docs: schemas/README.md"
         return Finding("schemas", Verdict.FAILED, str(error), remedy)
     configured = settings.schemas
@@ -114,7 +121,7 @@ def tls_files(settings: Settings) -> Finding:
             "TLS files",
             Verdict.FAILED,
             f"openmarket.tls cannot be used ({error.strerror or type(error).__name__})",
-            "PEM files: the key must belong to the certificate, and its password to the key",
+            _PEM,
         )
     mutual = settings.openmarket.tls.certificate_file is not None
     return Finding("TLS files", Verdict.OK, "mutual TLS" if mutual else "no client certificate: password only")
