@@ -14,7 +14,7 @@
 #    range, 2 members: taken in
 #    cooperative-sticky,range: _INVALID_ARG
 #
-# Exits with 1 when this changes. Needs Python 3.11 or newer, the package index and Maven Central (45 MB); a minute.
+# Exits with 1 when this changes. Needs Python 3.11 or newer, the package index and Maven Central (45 MB); some minutes.
 set -eu
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

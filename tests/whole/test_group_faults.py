@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from connector.core.record import Partition
+from connector.edge.kafka_groups import KafkaGroups
 from tests.support.connector_process import ConnectorProcess
 from tests.support.deadline import eventually
 from tests.whole.load import PATIENCE, Load
@@ -102,6 +103,11 @@ async def test_a_live_group_changes_its_protocol_one_process_after_the_other_and
     assert stage.accepted_once(load.marks)
 
 
+def _members(groups: KafkaGroups, name: str) -> int:
+    found = groups.group(name)
+    return 0 if found is None else found.members
+
+
 async def test_a_cooperative_group_refuses_who_comes_with_the_other_protocol_and_goes_on(stage: Stage) -> None:
     """Once it was rebalanced the broker cannot convert it while it lives: stop all of its processes first."""
     cooperative, other = ({"kafka": PROTOCOLS[name], "delivery": DELIVERY} for name in ("cooperative", "consumer"))
@@ -119,6 +125,8 @@ async def test_a_cooperative_group_refuses_who_comes_with_the_other_protocol_and
         await load.goes_on()
     await _nothing_lost(stage, load.marks)
     await _stop(*stays)
+    groups = KafkaGroups({"bootstrap.servers": stage.cluster.kafka.bootstrap_servers})
+    await eventually(lambda: not _members(groups, stage.cluster.group), PATIENCE, "nobody counts as a member any more")
     await comes.start()
     await _stop(comes)
     assert stage.accepted_once(load.marks)
