@@ -17,6 +17,10 @@ PASSES = 8
 others are for what was read to reach whoever waits for it, by way of futures and tasks."""
 
 
+_LATE = 0.1  # seconds; what a busy event loop may be late by
+_AFTER_A_STALL = 1.0  # seconds
+
+
 class Deadlines(Generic[T]):
     """One time-out for many, so that who began first is due first: one timer for all of them.
 
@@ -79,11 +83,16 @@ class Deadlines(Generic[T]):
 async def in_time(work: Awaitable[T], seconds: float) -> T:
     """Return what `work` returns. Raises TimeoutError, with the work cancelled, when it takes longer than `seconds`.
 
-    What is done by the time of the verdict, or fails by itself, is never a TimeoutError of ours.
+    What is done by the time of the verdict, or fails by itself, is never a TimeoutError of ours. When the deadline is
+    noticed late, because the process was frozen, a second more is waited: threads were frozen as well.
     """
     future = asyncio.ensure_future(work)
+    loop = asyncio.get_running_loop()
+    due = loop.time() + seconds
     try:
         await asyncio.wait({future}, timeout=seconds)
+        if not future.done() and loop.time() > due + _LATE:
+            await asyncio.wait({future}, timeout=_AFTER_A_STALL)
         for _ in range(PASSES):
             if future.done():
                 break

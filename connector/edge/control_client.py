@@ -8,6 +8,8 @@ from typing import Any
 import aiohttp
 import orjson
 
+from connector.deadline import in_time
+
 _LARGEST_ANSWER = 4 * 1024 * 1024  # bytes
 
 
@@ -26,13 +28,17 @@ async def command(
     headers = {"Content-Type": "application/json"}
     if token is not None:
         headers["Authorization"] = f"Bearer {token}"
-    try:
+
+    async def ask() -> dict[str, Any]:
         # Proxies of the environment are not asked (aiohttp's default), and redirects not followed: the token stays.
         async with (
-            aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(patience)) as session,
+            aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=None)) as session,
             session.post(address + path, data=orjson.dumps(body), headers=headers, allow_redirects=False) as response,
         ):
             return _read(address, response.status, await _content(response))
+
+    try:
+        return await in_time(ask(), patience)
     except TimeoutError:
         raise ControlError(f"{address} does not answer within {patience:g} s") from None
     except (aiohttp.ClientError, OSError, ValueError) as error:

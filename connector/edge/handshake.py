@@ -8,6 +8,8 @@ import socket
 import ssl
 from typing import NamedTuple
 
+from connector.deadline import in_time
+
 
 class Shaken(NamedTuple):
     """The handshake went well. `expires_s`: end of the server's certificate, seconds since the epoch, if known."""
@@ -26,8 +28,7 @@ class Refused(NamedTuple):
 async def handshake(host: str, port: int, context: ssl.SSLContext | None, within: float) -> Shaken | Refused:
     """Connect, with TLS unless `context` is None, and close again. `within` in seconds, for all of it."""
     try:
-        async with asyncio.timeout(within):
-            _, writer = await asyncio.open_connection(host, port, ssl=context)
+        _, writer = await in_time(asyncio.open_connection(host, port, ssl=context), within)
     except TimeoutError:
         return Refused("timeout", f"no connection within {within:g} s")
     except ssl.SSLCertVerificationError as error:

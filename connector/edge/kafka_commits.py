@@ -69,6 +69,7 @@ class Commits:
             self.send_unasked(consumer, left)
             while self._under_way and time.monotonic() < deadline:
                 consumer.poll(_LOOK)
+            consumer.poll(0)  # an answer that came before the deadline, and was not looked at
             if not (left and self._refusals) or time.monotonic() >= deadline:
                 return
             if _MAP_TOO_LARGE in self._refusals:

@@ -10,6 +10,7 @@ from functools import partial
 
 from connector.core.record import Partition
 from connector.core.signals import Assigned, Commit, Committed, SourceEvent
+from connector.deadline import in_time
 from connector.edge.kafka_commands import Close, Command, Release, Send, Sleep, Wake
 from connector.edge.kafka_identity import LogIdentities
 from connector.edge.kafka_member import Ears, Member
@@ -126,11 +127,13 @@ class KafkaSource:
         if self._threads[0].ident is None:
             return
         try:
-            async with asyncio.timeout(_GOODBYE):
-                for ended in self._ended:
-                    await ended.wait()
+            await in_time(self._all_ended(), _GOODBYE)
         except TimeoutError:
             self._on_error("close_timed_out")
+
+    async def _all_ended(self) -> None:
+        for ended in self._ended:
+            await ended.wait()
 
     def _own(self, member: int) -> None:
         self._members[member].run()

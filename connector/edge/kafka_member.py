@@ -286,12 +286,17 @@ class Member:
             return
         budget = self._subscription.drain
         self._tell(Revoking(partitions, budget))
-        deadline = time.monotonic() + budget + _RELEASE_GRACE
-        while (left := deadline - time.monotonic()) > 0:
-            self.turned_at = time.monotonic()
+        deadline = time.monotonic() + budget
+        while True:
+            self.turned_at = now = time.monotonic()
+            # The grace begins when the end of the budget is noticed: after a stall of the process the answers that
+            # came in time are still on their way through the event loop.
+            left = max(deadline - now, 0.0)
             try:
-                command = self.commands.get(timeout=min(left, 1.0))
+                command = self.commands.get(timeout=min(left, 1.0) or _RELEASE_GRACE)
             except Empty:
+                if not left:
+                    return
                 continue
             match command:
                 case Release(offsets):

@@ -12,6 +12,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from connector.core.record import Headers
 from connector.core.signals import WriteFailed
+from connector.deadline import in_time
 from connector.edge.kafka_errors import NO_TOKEN, Action, Operation, name_of, row_of
 from connector.edge.kafka_tokens import keep, lacks_token
 
@@ -70,8 +71,7 @@ class KafkaSink:
         """Flush what is under way, and stop the thread; bounded, whatever the client waits for."""
         self._closing.set()
         try:
-            async with asyncio.timeout(_GOODBYE):
-                await self._ended.wait()
+            await in_time(self._ended.wait(), _GOODBYE)
         except TimeoutError:
             self._on_error("close_timed_out")
 

@@ -17,6 +17,7 @@ import orjson
 from yarl import URL
 
 from connector import __version__
+from connector.deadline import in_time
 from connector.edge.daemon import in_daemon_thread
 from connector.edge.tls import Tls
 
@@ -135,12 +136,8 @@ class ConfluentRegistry:
 
     async def _get(self, path: str) -> dict[str, Any]:
         try:
-            # Never a redirect: credentials would travel to other origins.
             url = URL(self.url + path, encoded=True)
-            # aiohttp keeps the connections of each TLS context apart, so a new one needs no new session.
-            request = self._opened().get(url, headers=self._headers, ssl=self._tls, allow_redirects=False)
-            async with request as response:
-                return _read(response.status, await _body(response))
+            return await in_time(self._ask(url), self._timeout)
         except TimeoutError:
             raise _StopError(Unavailable(TIMEOUT, f"no answer within {self._timeout:g} s")) from None
         except (aiohttp.ClientConnectionError, OSError) as error:
@@ -148,11 +145,18 @@ class ConfluentRegistry:
         except (aiohttp.ClientError, asyncio.IncompleteReadError, ValueError) as error:
             raise _strange(f"no HTTP answer ({type(error).__name__})") from None
 
+    async def _ask(self, url: URL) -> dict[str, Any]:
+        # Never a redirect: credentials would travel to other origins.
+        # aiohttp keeps the connections of each TLS context apart, so a new one needs no new session.
+        request = self._opened().get(url, headers=self._headers, ssl=self._tls, allow_redirects=False)
+        async with request as response:
+            return _read(response.status, await _body(response))
+
     def _opened(self) -> aiohttp.ClientSession:
         if self._session is None:
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(limit=4),
-                timeout=aiohttp.ClientTimeout(total=self._timeout),
+                timeout=aiohttp.ClientTimeout(total=None),  # `_get` has its own
                 cookie_jar=aiohttp.DummyCookieJar(),
                 auto_decompress=False,  # a compressed answer can be a thousand times as long, and was not asked for
             )

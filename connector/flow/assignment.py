@@ -218,12 +218,10 @@ class Assignment:
 
     async def leaves_within(self, seconds: float) -> bool:
         """Wait so long, or until the partition has to go; whether it has to."""
-        try:
+        with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self.leaving.wait()
-        except TimeoutError:
-            return False
-        return True
+        return self.leaving.is_set()
 
     def oldest_ms(self) -> int | None:
         """Kafka's time of the record that holds the commit back, else of the next one waiting, also where it rests."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterable
 from itertools import groupby
@@ -25,6 +26,7 @@ from connector.core.signals import (
     Revoking,
     Taken,
 )
+from connector.deadline import in_time
 from connector.flow.assignment import Assignment, Delivery
 from connector.flow.commits import Committer
 from connector.flow.deliver import Road
@@ -380,16 +382,16 @@ class Loop:
         leaving = list(leaving)
         for assignment in leaving:
             assignment.leaving.set()
-        try:
-            async with asyncio.timeout(budget):
-                for assignment in leaving:
-                    await assignment.idle.wait()
-                    while assignment.posting or self._owes(assignment):
-                        await asyncio.sleep(_LOOK_AGAIN)
-                        await assignment.idle.wait()
-        except TimeoutError:
-            return False
-        return True
+        with contextlib.suppress(TimeoutError):
+            await in_time(self._rested(leaving), budget)
+        return not any(assignment.posting or self._owes(assignment) for assignment in leaving)
+
+    async def _rested(self, leaving: Iterable[Assignment]) -> None:
+        for assignment in leaving:
+            await assignment.idle.wait()
+            while assignment.posting or self._owes(assignment):
+                await asyncio.sleep(_LOOK_AGAIN)
+                await assignment.idle.wait()
 
     def _report_left_behind(self, leaving: Iterable[Assignment]) -> None:
         """Nobody here will use the answers of what is still posted: whoever comes next posts these records again."""

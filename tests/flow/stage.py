@@ -30,11 +30,10 @@ from connector.flow.gate import Limit, PaceRules
 from connector.flow.judge import EndpointRules, HoldRules
 from connector.flow.loop import Limits, Loop, Topics, World
 from connector.flow.loop import Rules as LoopRules
-from connector.flow.ports import Decoder
+from connector.flow.ports import Clock, Decoder, Invoker
 from connector.flow.settle import Targets
 from connector.observe.events import Events
 from connector.observe.metrics import Metrics
-from tests.support.clock import VirtualClock
 
 MAIN, RETRY, DEAD = "invocations", "invocations.retry", "invocations.dlq"
 ACCEPTED = Reply(202, "REQ-1", b"")
@@ -155,8 +154,8 @@ class Connector:
     def __init__(
         self,
         broker: MemoryBroker,
-        vendor: ScriptedVendor,
-        clock: VirtualClock,
+        vendor: Invoker,
+        clock: Clock,
         *,
         limits: Limits = LIMITS,
         policy: Policy = POLICY,
@@ -220,7 +219,7 @@ class Connector:
         self.source.crash()
 
 
-def broker(clock: VirtualClock, main: int = 2) -> MemoryBroker:
+def broker(clock: Clock, main: int = 2) -> MemoryBroker:
     """The three topics."""
     return MemoryBroker({MAIN: main, RETRY: 1, DEAD: 1}, clock.now_ms)
 

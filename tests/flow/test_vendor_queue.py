@@ -50,7 +50,9 @@ async def test_a_vendor_whose_capacity_changes_is_used_and_not_overrun(clock: Vi
         feed(kafka, event(n), n % 4)
     limits = LIMITS._replace(in_flight=64, records=10_000, size=1 << 24)
     async with running(
-        Connector(kafka, vendor, clock, limits=limits, limit=Adaptive(1, 64), warm=False)  # type: ignore[arg-type]  # another vendor of the same shape
+        Connector(
+            kafka, vendor, clock, limits=limits, limit=Adaptive(1, 64), warm=False
+        )  # another vendor of the same shape
     ):
         await asyncio.sleep(len(SERVERS) * STEP)
         for number, servers in enumerate(SERVERS):

@@ -206,7 +206,7 @@ class World:
         self.running.append(
             Connector(
                 self.kafka,
-                self.vendor,  # type: ignore[arg-type]  # another vendor of the same shape
+                self.vendor,
                 self.clock,
                 limits=given.limits,
                 policy=POLICY,
