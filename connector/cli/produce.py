@@ -19,6 +19,9 @@ from connector.cli.loading import load_without_password
 from connector.cli.options import ConfigFile
 from connector.config.client import kafka_properties, producer_properties
 from connector.config.settings import Settings
+from connector.core.numbers import is_exact
+from connector.core.redact import safe_name
+from connector.core.request import REMEDIES
 from connector.edge.clock import SystemClock
 from connector.edge.codec import Encoder
 from connector.edge.framing import Framing
@@ -101,12 +104,24 @@ def _read(file: Path | None) -> Iterator[Fields]:
 
 def _records(source: Iterator[Fields], encoder: Encoder) -> Iterator[Keyed]:
     for number, fields in enumerate(source, 1):
+        _check_numbers(number, fields.get("variables"))
         phone_number = fields.get("phoneNumber")
         key = phone_number.encode() if isinstance(phone_number, str) else None
         try:
             yield Keyed(key, encoder.encode(fields))
         except ValueError as error:
             raise typer.BadParameter(f"event {number}: {error}") from None
+
+
+def _check_numbers(number: int, variables: object) -> None:
+    """A number that is no long would be written as a double, which is another number, and nobody would be told."""
+    for place, (scope, keys) in enumerate(variables.items() if isinstance(variables, dict) else (), 1):
+        for key_place, (key, value) in enumerate(keys.items() if isinstance(keys, dict) else (), 1):
+            if isinstance(value, int | float) and not is_exact(value):
+                field = f"variables.{safe_name(scope, place)}.{safe_name(key, key_place)}"
+                raise typer.BadParameter(
+                    f"event {number}: {field}: number_out_of_range; {REMEDIES['number_out_of_range']}"
+                )
 
 
 def _encoder(settings: Settings, framing: Framing, schema: Path | None, schema_id: int | None) -> Encoder:

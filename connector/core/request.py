@@ -6,13 +6,13 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from decimal import Decimal
 from functools import lru_cache
 from typing import NamedTuple
 
 import orjson
 
 from connector.core.event import InvocationEvent, Value, Variables
+from connector.core.numbers import is_exact, value_text
 from connector.core.redact import safe_name, safe_service_id, shape
 from connector.core.refusal import Problem, Refusal, Stage
 
@@ -62,7 +62,7 @@ REMEDIES: Mapping[str, str] = {
     "value_too_long": "write at most 4096 characters",
     "value_not_bmp": "leave out characters above U+FFFF, such as most emoji",
     "value_not_finite": "write a number, not NaN or infinity, or leave the variable out",
-    "number_out_of_range": "write a 64-bit integer, or a string",
+    "number_out_of_range": "write a 64-bit integer as a long, or a string; a double from 2^53 up has lost digits",
     "body_too_large": "send fewer or shorter variables: the request body is 8000 bytes of UTF-8 JSON at most",
     "more_problems": "correct those that are listed first",
 }
@@ -81,7 +81,6 @@ _NOT_BMP = re.compile("[\ud800-\udfff\U00010000-\U0010ffff]").search
 _KEYS_REMEMBERED = 4096
 _YEAR_2000_MS = 946_684_800_000
 _YEAR_2101_MS = 4_133_980_800_000
-_LONG = 2**63
 
 Scope = dict[str, str | int | float]
 Named = tuple[str, int]  # a producer's name and its place, from 1, for when the name cannot be shown
@@ -216,7 +215,7 @@ def _end_user(event: InvocationEvent, found: _Findings) -> dict[str, object]:
         return end_user
     if operator <= 0:
         found.kindness("operator_id_not_positive")
-    elif operator < _LONG:
+    elif is_exact(operator):
         end_user["mobileOperatorId"] = operator
     else:
         found.problem("number_out_of_range", "mobileOperatorId", shape(operator))
@@ -280,24 +279,10 @@ def _value_problem(value: str | int | float) -> str | None:
         if len(value) > MAX_VALUE:
             return "value_too_long"
         return None if value.isascii() or not _NOT_BMP(value) else "value_not_bmp"
-    if isinstance(value, float):
-        return None if math.isfinite(value) else "value_not_finite"
-    return None if -_LONG <= value < _LONG else "number_out_of_range"
+    if isinstance(value, float) and not math.isfinite(value):
+        return "value_not_finite"
+    return None if is_exact(value) else "number_out_of_range"
 
 
 def _written(value: float, native: bool) -> str | float:
     return value if native and type(value) is not bool else value_text(value)
-
-
-def value_text(value: float) -> str:
-    """Return the text form of a finite number or a boolean: "true" or "false", digits, never an exponent.
-
-    A double becomes the shortest decimal that reads back as the same double, a whole one without a fraction (49.0
-    is "49"), since a person may read it in a message.
-    """
-    if type(value) is bool:
-        return "true" if value else "false"
-    text = repr(value)
-    if "e" in text:
-        text = format(Decimal(text), "f")
-    return text.removesuffix(".0")

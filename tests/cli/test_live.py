@@ -239,6 +239,22 @@ def test_a_bad_line_means_that_nothing_is_written(connector: Run, config: Path, 
     assert KafkaAdmin({"bootstrap.servers": kafka.bootstrap_servers}).topic(f"{main}-not") is None
 
 
+@pytest.mark.parametrize("number", ["12345678901234567890", "9007199254740993.0", "123456789012345678901"])
+def test_a_number_that_would_be_written_as_another_is_not_written(
+    connector: Run, config: Path, kafka: Kafka, main: str, number: str
+) -> None:
+    """Beyond 64 bits fastavro takes the union's double: exit code 2, the field named, and nothing written."""
+    line = json.dumps({**EVENT, "variables": {"session": {"orderId": 0}}}).replace(
+        '"orderId": 0', f'"orderId": {number}'
+    )
+    result = connector("produce", "--topic", f"{main}-not", "--config", config, given=f"{line}\n")
+    assert result.exit_code == 2
+    assert "variables.session.orderId" in result.output
+    assert "number_out_of_range" in result.output
+    assert number[:8] not in result.output
+    assert KafkaAdmin({"bootstrap.servers": kafka.bootstrap_servers}).topic(f"{main}-not") is None
+
+
 def test_render_says_that_there_is_no_topic(connector: Run, config: Path, main: str) -> None:
     """Exit code 1, with the brokers' word for it."""
     result = connector("render", "--topic", f"{main}-not", "--offset", "0", "--config", config)
