@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from connector.core.record import Record
+from connector.core.redact import safe_name
 from connector.core.refusal import Problem, Refusal, Stage
 from connector.core.signals import SchemaMissing, SchemaNeeded
-from connector.edge.codec import IncompatibleError, Reader, TrailingBytesError, UndecodableError, Writer
+from connector.edge.codec import Reader, TrailingBytesError, Writer
+from connector.edge.decoding import DuplicateKeyError, UndecodableError
 from connector.edge.foreign import eight_byte_id, named_in_headers, without_frame
 from connector.edge.framing import CONFLUENT_LENGTH, SINGLE_OBJECT_LENGTH, ByFingerprint, ById, Framing, frame_of
 from connector.edge.lookup import NOT_SURE, Registry, SchemaLookup, usable
 from connector.edge.registry import UNAVAILABLE_CODES
+from connector.edge.resolution import IncompatibleError
 from connector.edge.schemas import SchemaFile, SchemaFolder
 
 LARGEST_VALUE = 1024 * 1024
@@ -31,6 +34,8 @@ DECODE_CODES = frozenset(
         "incompatible_schema",
         "undecodable",
         "trailing_bytes",
+        "duplicate_scope",
+        "duplicate_key",
     }
 )
 """Classes of refusals of this stage."""
@@ -121,8 +126,17 @@ def _fields(writer: Writer | Refusal, value: bytes, start: int) -> Mapping[str, 
         return _refusal("incompatible_schema", str(error), "write with a compatible version of invocation-event.avsc")
     except TrailingBytesError as error:
         return _refusal("trailing_bytes", str(error), "write one event a record, with the schema that the frame names")
+    except DuplicateKeyError as error:
+        return _duplicate(error)
     except UndecodableError as error:
         return _refusal("undecodable", str(error), "write the event with the schema that the frame names")
+
+
+def _duplicate(error: DuplicateKeyError) -> Refusal:
+    """The only maps that are read are `variables` and its scopes."""
+    field = ".".join(["variables", *(safe_name(*key) for key in error.path)])
+    code = "duplicate_key" if error.path else "duplicate_scope"
+    return Refusal(Stage.DECODE, (Problem(code, field, "the same twice", "write it once"),))
 
 
 def _refusal(code: str, shape: str, remedy: str) -> Refusal:

@@ -22,9 +22,11 @@ from typing import NamedTuple, Protocol, TypeVar
 from connector.core.record import Partition
 from connector.core.refusal import Problem, Refusal, Stage
 from connector.core.signals import SchemaMissing, SchemaNeeded
-from connector.edge.codec import IncompatibleError, Reader, Writer
+from connector.edge.canonical import parsing_form
+from connector.edge.codec import Reader, Writer
 from connector.edge.registry import REMEDIES, Found, NotAvro, Unavailable, Unknown
-from connector.edge.schemas import SchemaFile, SchemaFolder, SchemaFolderError
+from connector.edge.resolution import IncompatibleError
+from connector.edge.schemas import SchemaFile, SchemaFolder, SchemaFolderError, names_of
 from connector.edge.vetting import UnsafeSchemaError
 
 NOT_SURE = "registry_unsure"
@@ -73,7 +75,7 @@ class SchemaLookup:
         self._reader = reader
         self._registry = registry
         self._monotonic = monotonic
-        self._by_fingerprint = {key: usable(reader, file) for key, file in folder.by_fingerprint.items()}
+        self._by_fingerprint = _by_fingerprint(reader, folder.files)
         self._by_id = {key: usable(reader, file) for key, file in folder.by_id.items()}
         self._asked: OrderedDict[int, Writer | Refusal] = OrderedDict()
         self._said_unknown: OrderedDict[int, float] = OrderedDict()  # when it was asked
@@ -176,6 +178,20 @@ def _put(kept: OrderedDict[_Key, _Kept], key: _Key, value: _Kept) -> None:
         kept.popitem(last=False)
 
 
+def _by_fingerprint(reader: Reader, files: Iterable[SchemaFile]) -> dict[bytes, Writer]:
+    known: dict[bytes, tuple[SchemaFile, Writer]] = {}
+    for file in files:
+        writer = usable(reader, file)
+        for name in names_of(file):
+            other, same = known.setdefault(name, (file, writer))
+            if same.written_out != writer.written_out or parsing_form(other.text) != parsing_form(file.text):
+                raise SchemaFolderError(
+                    f"{other.name} and {file.name} have the fingerprint {name.hex()} in common and mean different "
+                    "things: take one of them away, or have its producers name it by an id"
+                )
+    return {name: writer for name, (_, writer) in known.items()}
+
+
 def usable(reader: Reader, file: SchemaFile) -> Writer:
     """Return the schema of a file of ours. Raises SchemaFolderError when nothing can be read with it."""
     try:
@@ -190,7 +206,7 @@ def _writer(reader: Reader, text: str, referenced: Iterable[str]) -> Writer | Re
     except UnsafeSchemaError as error:
         return _refusal("unsafe_schema", str(error), "register a record schema as schemas/README.md describes")
     except IncompatibleError as error:
-        return _refusal("incompatible_schema", str(error), "write the times as schemas/invocation-event.avsc does")
+        return _refusal("incompatible_schema", str(error), "write with a compatible version of invocation-event.avsc")
 
 
 def _refusal(code: str, shape: str, remedy: str) -> Refusal:

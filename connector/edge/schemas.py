@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from connector.edge.codec import fingerprint
+from connector.edge.canonical import fingerprints
+from connector.edge.schema_text import load_json
 
 CURRENT = "invocation-event.avsc"
 IDS = "ids.json"
@@ -27,14 +27,14 @@ class SchemaFile(NamedTuple):
 
 
 class SchemaFolder(NamedTuple):
-    """The schemas of a folder, by the fingerprint that single-object encoding uses and by the ids of `ids.json`."""
+    """The schema files of a folder, and those that the ids of `ids.json` name."""
 
-    by_fingerprint: Mapping[bytes, SchemaFile]
+    files: tuple[SchemaFile, ...]
     by_id: Mapping[int, SchemaFile]
 
     def over(self, other: SchemaFolder) -> SchemaFolder:
-        """Both together; where both know one, ours."""
-        return SchemaFolder({**other.by_fingerprint, **self.by_fingerprint}, {**other.by_id, **self.by_id})
+        """Both together; where both know an id, ours."""
+        return SchemaFolder((*self.files, *other.files), {**other.by_id, **self.by_id})
 
 
 def shipped_folder() -> SchemaFolder:
@@ -48,16 +48,18 @@ def reader_schema() -> str:
 
 
 def load_folder(folder: Path) -> SchemaFolder:
-    """Read every `*.avsc` under a folder, and `ids.json` where there is one: id → file, relative to the folder.
+    """Read every `*.avsc` under a folder, in either case, and `ids.json` where there is one: id → file, relative to it.
 
     Raises SchemaFolderError for a folder or file that cannot be read, and for what is no schema or no map of ids.
     """
     if not folder.is_dir():
         raise SchemaFolderError(f"{folder} is not a folder")
-    found = {path: load_file(path) for path in sorted(folder.rglob("*.avsc"))}
-    by_fingerprint = {_fingerprint(file): file for file in found.values()}
+    schemas = (path for path in sorted(folder.rglob("*")) if path.suffix.lower() == ".avsc")
+    files = tuple(map(load_file, schemas))
+    for file in files:
+        names_of(file)
     by_id = {number: load_file(folder / name) for number, name in _ids(folder / IDS).items()}
-    return SchemaFolder(by_fingerprint, by_id)
+    return SchemaFolder(files, by_id)
 
 
 def load_file(path: Path) -> SchemaFile:
@@ -68,22 +70,23 @@ def load_file(path: Path) -> SchemaFile:
         raise SchemaFolderError(f"{path} cannot be read: {type(error).__name__}") from error
 
 
-def _shipped() -> Path:
-    return Path(str(files("connector"))) / "schemas"
-
-
-def _fingerprint(file: SchemaFile) -> bytes:
+def names_of(file: SchemaFile) -> frozenset[bytes]:
+    """Every fingerprint by which producers name a schema. Raises SchemaFolderError for what is no schema."""
     try:
-        return fingerprint(file.text)
+        return fingerprints(file.text)
     except ValueError as error:
         raise SchemaFolderError(f"{file.name} is not an Avro schema") from error
+
+
+def _shipped() -> Path:
+    return Path(str(files("connector"))) / "schemas"
 
 
 def _ids(path: Path) -> Mapping[int, str]:
     if not path.exists():
         return {}
     try:
-        given: Any = json.loads(load_file(path).text)
+        given: Any = load_json(load_file(path).text)
     except ValueError as error:
         raise SchemaFolderError(f"{path} is not JSON") from error
     if not isinstance(given, dict):

@@ -1,16 +1,18 @@
 """A writer's schema, vetted before any byte is decoded with it. It comes from outside, and so do the bytes.
 
-A hostile or broken one can cost fastavro 1.13.1 all memory, endless time, or the process itself. So what is left here
-is a plain tree in which every byte of a value costs a bounded number of steps: no recursion, nothing without size
-inside an array or map, and no logical types, aliases or defaults, which a writer's schema does not need to be read.
+A hostile or broken one can cost a library all memory, endless time, or the process itself. So what is left here is a
+plain tree in which every byte of a value costs a bounded number of steps: no recursion, nothing without size inside an
+array or map, and no aliases or defaults, which a writer's schema does not need to be read.
 """
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
+
+from connector.edge.logical import logical_of
+from connector.edge.schema_text import load_json
 
 PRIMITIVES = frozenset({"null", "boolean", "int", "long", "float", "double", "bytes", "string"})
 
@@ -18,8 +20,10 @@ _MOST_TEXT = 256 * 1024  # characters; ours has 2,500
 _MOST_NODES = 10_000  # with every use of a named type counted in full: such uses can multiply at every level
 _DEEPEST = 32
 _LARGEST_FIXED = 64 * 1024  # bytes
-_SIMPLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,254}").fullmatch
-_FULL_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*){0,20}").fullmatch
+# The specification has names in ASCII; Java takes and writes the letters and digits of any script.
+_SIMPLE_NAME = re.compile(r"[^\W\d]\w{0,254}").fullmatch
+_FULL_NAME = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*){0,20}").fullmatch
+_LOGICAL_PARTS = ("logicalType", "precision", "scale")
 
 Tree = str | dict[str, Any] | list[Any]
 
@@ -63,7 +67,7 @@ def _load(text: str | bytes) -> Any:
     if len(text) > _MOST_TEXT:
         raise UnsafeSchemaError(f"longer than {_MOST_TEXT} characters")
     try:
-        return json.loads(text)
+        return load_json(text)
     except ValueError as error:
         raise UnsafeSchemaError("not JSON") from error
 
@@ -90,6 +94,8 @@ class _Walk:
                 return self._repeated(kind, given, namespace, depth)
             case {"type": "record" | "enum" | "fixed" as kind}:
                 return self._named(kind, given, namespace, depth)
+            case {"type": str() as inner} if inner in PRIMITIVES and logical_of(given) is not None:
+                return {"type": inner, **_logical_parts(given)}, _LEAF
             case {"type": (str() | dict() | list()) as inner}:
                 return self.schema(inner, namespace, depth + 1)
         raise UnsafeSchemaError("not a type")
@@ -154,7 +160,7 @@ class _Walk:
     ) -> tuple[dict[str, Any], _Weight]:
         match kind, given:
             case "fixed", {"size": int(size)} if type(size) is int and 0 <= size <= _LARGEST_FIXED:
-                return {"size": size}, _Weight(1, sizeless=size == 0)
+                return {"size": size, **_logical_parts(given)}, _Weight(1, sizeless=size == 0)
             case "enum", {"symbols": [*symbols]} if symbols and all(map(_is_simple_name, symbols)):
                 if len(symbols) > _MOST_NODES or len(set(symbols)) < len(symbols):
                     raise UnsafeSchemaError("an enum with too many symbols, or the same twice")
@@ -185,6 +191,12 @@ def _bounded(nodes: int, sizeless: bool) -> _Weight:
     if nodes > _MOST_NODES:
         raise UnsafeSchemaError(f"more than {_MOST_NODES} parts")
     return _Weight(nodes, sizeless)
+
+
+def _logical_parts(given: Mapping[str, Any]) -> dict[str, Any]:
+    """What a schema says of its logical type, where that is one to Avro's readers."""
+    known = logical_of(given) is not None
+    return {name: given[name] for name in _LOGICAL_PARTS if name in given} if known else {}
 
 
 def _is_simple_name(name: object) -> bool:

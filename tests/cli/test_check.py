@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +16,7 @@ from connector.cli.checks.offline import kafka_properties, outcomes, schemas, se
 from connector.cli.checks.probe import probe
 from connector.config import Settings, load
 from connector.edge.handshake import Refused, Shaken
+from connector.edge.schemas import reader_schema
 from tests.cli.conftest import PASSWORD, Run, Simulator
 from tests.support.raw_http import Peer, raw_server
 
@@ -143,6 +145,31 @@ def test_a_folder_with_what_is_no_schema_fails(config_file: Configure, tmp_path:
     found = schemas(load(config_file(schemas={"folder": str(tmp_path)}), {}))
     assert found.verdict is Verdict.FAILED
     assert "broken.avsc" in found.why
+
+
+@pytest.mark.parametrize(
+    ("changes", "verdict", "said"),
+    [
+        ({"phoneNumber": "long"}, Verdict.FAILED, "wrong.avsc cannot be used: phoneNumber: long is not string"),
+        ({"phoneNumber": ["null", "string"]}, Verdict.WARNING, "wrong.avsc: phoneNumber: null is not string"),
+        ({"variables": {"type": "map", "values": "string"}}, Verdict.FAILED, "variables.*: string is not map of"),
+        ({"phoneNumber": None}, Verdict.FAILED, "phoneNumber: not written, and has no default"),
+        ({"mobileOperatorId": ["null", "int"]}, Verdict.OK, "all compatible"),
+    ],
+)
+def test_a_schema_that_does_not_resolve_is_named_with_field_and_types(
+    config_file: Configure, tmp_path: Path, changes: dict[str, object], verdict: Verdict, said: str
+) -> None:
+    """Each event written with it would be a dead letter."""
+    schema = json.loads(reader_schema())
+    schema["fields"] = [
+        {**field, "type": changes.get(field["name"], field["type"])}
+        for field in schema["fields"]
+        if changes.get(field["name"], "") is not None
+    ]
+    (tmp_path / "wrong.avsc").write_text(json.dumps(schema))
+    found = schemas(load(config_file(schemas={"folder": str(tmp_path), "framing": "single_object"}), {}))
+    assert (found.verdict, said in found.why) == (verdict, True)
 
 
 async def test_a_registry_that_knows_not_the_id_is_reachable(config_file: Configure) -> None:

@@ -27,7 +27,7 @@ from tests.support.deadline import eventually
 from tests.support.raw_http import Peer, raw_server
 from tests.support.registry import Apicurio, running
 
-NO_FILES = SchemaFolder({}, {})
+NO_FILES = SchemaFolder((), {})
 UNKNOWN = json.dumps({"error_code": 40403, "message": "Schema not found"}).encode()
 
 
@@ -236,8 +236,8 @@ class TestLookup:
     async def test_files_go_before_the_registry(self) -> None:
         """What ids.json maps is not asked for."""
         registry = FakeRegistry()
-        (file,) = shipped_folder().by_fingerprint.values()
-        decoder = AvroDecoder(CURRENT, SchemaFolder({}, {7: file}), registry=registry, monotonic=lambda: 0.0)
+        file = shipped_folder().files[0]
+        decoder = AvroDecoder(CURRENT, SchemaFolder((), {7: file}), registry=registry, monotonic=lambda: 0.0)
         assert decoder.decode(record(wire(7))) == EVENT
         assert await fetch(decoder, needed(7)) is None
         assert registry.asked == []

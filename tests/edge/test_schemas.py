@@ -11,10 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from connector.core.refusal import Refusal
 from connector.core.signals import SchemaNeeded
 from connector.edge.avro import AvroDecoder
-from connector.edge.codec import Reader, encode, fingerprint
+from connector.edge.codec import Reader, encode
 from connector.edge.framing import Framing
+from connector.edge.resolution import IncompatibleError
 from connector.edge.schemas import SchemaFile, SchemaFolderError, load_folder, reader_schema, shipped_folder
 from connector.edge.vetting import UnsafeSchemaError, vet
 from tests.support.avro import CURRENT, EVENT, EVENTS, newer, older, record, with_extra, with_field
@@ -97,7 +99,34 @@ class TestFolder:
         path = tmp_path / "deep" / "any name.avsc"
         path.parent.mkdir()
         path.write_text(older())
-        assert load_folder(tmp_path).by_fingerprint == {fingerprint(older()): SchemaFile(str(path), older())}
+        assert load_folder(tmp_path).files == (SchemaFile(str(path), older()),)
+        decoder = AvroDecoder(CURRENT, load_folder(tmp_path), monotonic=lambda: 0.0)
+        assert not isinstance(decoder.decode(record(encode(EVENT, older(), Framing.SINGLE_OBJECT))), Refusal)
+
+    @pytest.mark.parametrize(
+        ("name", "text"),
+        [
+            ("a.avsc", "\ufeff" + older()),
+            ("a.avsc", "// of the first days\n" + older()),
+            ("a.avsc", "/* of the\n first days */" + older() + "// ends"),
+            ("a.avsc", older().replace('"fields"', '"doc": "see https://example.com/*.html // or /* not", "fields"')),
+            ("A.AVSC", older()),
+        ],
+        ids=["byte order mark", "line comment", "block comment", "what looks like a comment", "upper case"],
+    )
+    def test_a_file_is_read_as_people_write_it(self, tmp_path: Path, name: str, text: str) -> None:
+        """Avro's own parser takes comments, editors write byte order marks, and Windows upper case."""
+        (tmp_path / name).write_text(text, encoding="utf-8")
+        (tmp_path / "ids.json").write_text(f'\ufeff{{"17": "{name}"}}', encoding="utf-8")
+        decoder = AvroDecoder(CURRENT, load_folder(tmp_path), monotonic=lambda: 0.0)
+        for value in (
+            encode(EVENT, older(), Framing.CONFLUENT, 17),
+            encode(EVENT, older(), Framing.SINGLE_OBJECT),
+            encode(EVENT, text, Framing.SINGLE_OBJECT),
+        ):
+            found = decoder.decode(record(value))
+            assert not isinstance(found, SchemaNeeded | Refusal)
+            assert found["eventId"] == "evt-1"
 
     def test_ids_are_mapped_to_files(self, tmp_path: Path) -> None:
         """A registry's ids without the registry."""
@@ -112,7 +141,7 @@ class TestFolder:
         """Both folders' schemas are known."""
         (tmp_path / "old.avsc").write_text(older())
         both = load_folder(tmp_path).over(shipped_folder())
-        assert set(both.by_fingerprint) == {fingerprint(older()), fingerprint(CURRENT)}
+        assert {file.text for file in both.files} == {older(), CURRENT}
 
     @pytest.mark.parametrize(
         ("files", "complaint"),
@@ -227,6 +256,19 @@ class TestVetting:
         with pytest.raises(UnsafeSchemaError, match=complaint):
             vet(text)
 
+    def test_names_of_any_script_are_read(self) -> None:
+        """Java writes them and registries take them; a field that ours does not have is passed over in any case."""
+        kinds = [
+            named("größe", [field("länge", "int"), field("単位", {"type": "enum", "name": "Ä", "symbols": ["Ö"]})]),
+            {"type": "map", "values": "int"},
+        ]
+        text = with_extra(kinds).replace('"invoke.connector"', '"com.münchen"')
+        decoder = AvroDecoder(
+            CURRENT, shipped_folder(), framing=Framing.BARE, bare=SchemaFile("", text), monotonic=lambda: 0.0
+        )
+        value = b"\x00\x02\x00" + encode(EVENT, CURRENT, Framing.BARE)
+        assert decoder.decode(record(value)) == EVENT
+
     def test_a_null_is_fine_where_nothing_repeats_it(self) -> None:
         """A field that is always null takes no byte, and only once."""
         text = with_extra("null")
@@ -265,5 +307,5 @@ class TestVetting:
     )
     def test_any_json_is_a_schema_or_refused(self, given_json: Any) -> None:
         """Never another exception."""
-        with suppress(UnsafeSchemaError):
+        with suppress(UnsafeSchemaError, IncompatibleError):
             Reader(CURRENT).writer(with_extra(given_json))

@@ -12,8 +12,10 @@ from connector.config.fields import secret_files as every_secret_file
 from connector.config.files import readable_by_others
 from connector.config.settings import Settings
 from connector.edge.clock import SystemClock
+from connector.edge.codec import Reader
 from connector.edge.kafka_properties import refusal
-from connector.edge.schemas import SchemaFolderError
+from connector.edge.lookup import usable
+from connector.edge.schemas import SchemaFolder, SchemaFolderError, load_file, reader_schema
 
 _PEM = "PEM files: the key must belong to the certificate, and its password to the key"
 
@@ -87,6 +89,7 @@ def schemas(settings: Settings) -> Finding:
     try:
         parts.decoder(settings, SystemClock(), registry)
         known = parts.schema_folder(settings)
+        partly = list(_partly(settings, known))
     except (ConfigError, SchemaFolderError) as error:
         remedy = "correct the folder: *.avsc files, and ids.json if registry ids are mapped; docs: schemas/README.md"
         return Finding("schemas", Verdict.FAILED, str(error), remedy)
@@ -99,8 +102,19 @@ def schemas(settings: Settings) -> Finding:
             "name schemas.registry, or map the ids in ids.json of schemas.folder; if producers write Avro single "
             "objects, set schemas.framing: single_object",
         )
-    why = f"{len(known.by_fingerprint)} by fingerprint and {len(known.by_id)} by id, all compatible with ours"
+    if partly:
+        remedy = "events with such values become dead letters of class incompatible_schema: write our types"
+        return Finding("schemas", Verdict.WARNING, "; ".join(partly), remedy)
+    why = f"{len(known.files)} by fingerprint and {len(known.by_id)} by id, all compatible with ours"
     return Finding("schemas", Verdict.OK, why)
+
+
+def _partly(settings: Settings, known: SchemaFolder) -> Iterator[str]:
+    reader = Reader(reader_schema())
+    bare = settings.schemas.bare_schema
+    for file in {*known.files, *known.by_id.values(), *([load_file(bare)] if bare is not None else [])}:
+        for branch in usable(reader, file).partly:
+            yield f"{file.name}: {branch}"
 
 
 def kafka_properties(settings: Settings) -> Finding:

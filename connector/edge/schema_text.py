@@ -1,0 +1,20 @@
+"""The JSON of a schema as people write it: with a byte order mark, and with comments, as Avro's own parser takes it."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+# A string, which may hold what looks like a comment, or a comment.
+_STRING_OR_COMMENT = re.compile(r'"(?:[^"\\]|\\.)*+"|//[^\n]*+|/\*.*?\*/', re.DOTALL)
+
+
+def load_json(text: str | bytes) -> Any:
+    """Return what a text says. Raises ValueError for what is not JSON, and RecursionError for what is too deep."""
+    if isinstance(text, bytes):
+        text = text.decode("utf-8")
+    text = text.removeprefix("\ufeff")
+    if "/" in text:
+        text = _STRING_OR_COMMENT.sub(lambda found: found[0] if found[0].startswith('"') else " ", text)
+    return json.loads(text)
