@@ -15,7 +15,10 @@ from typing import Any
 from connector.edge.logical import shortest
 
 Read = Callable[[bytes, int], tuple[Any, int]]
-Skip = Callable[[bytes, int], int]
+
+ENDS_EARLY = "it ends too early"
+NO_BRANCH = "a branch that the union does not have"
+NO_SYMBOL = "a symbol that the enum does not have"
 
 _LONG_BYTES = 10
 _INT_BYTES = 5
@@ -66,13 +69,13 @@ def read_string(value: bytes, at: int) -> tuple[str, int]:
         at += 1
         end = at + (size >> 1)
     else:
-        at, end = _sized(value, at)
+        at, end = sized(value, at)
     return value[at:end].decode(), end
 
 
 def read_bytes(value: bytes, at: int) -> tuple[bytes, int]:
     """Their length, then they."""
-    at, end = _sized(value, at)
+    at, end = sized(value, at)
     return value[at:end], end
 
 
@@ -117,7 +120,7 @@ def fixed_reader(size: int) -> Read:
     def read(value: bytes, at: int) -> tuple[bytes, int]:
         end = at + size
         if end > len(value):
-            raise UndecodableError(_ENDS_EARLY)
+            raise UndecodableError(ENDS_EARLY)
         return value[at:end], end
 
     return read
@@ -129,7 +132,7 @@ def enum_reader(symbols: Sequence[str]) -> Read:
     def read(value: bytes, at: int) -> tuple[str, int]:
         index, at = read_int(value, at)
         if not 0 <= index < len(symbols):
-            raise UndecodableError("a symbol that the enum does not have")
+            raise UndecodableError(NO_SYMBOL)
         return symbols[index], at
 
     return read
@@ -166,13 +169,13 @@ def array_reader(item: Read) -> Read:
 
     def read(value: bytes, at: int) -> tuple[list[Any], int]:
         found = []
-        count, at, end = _block(value, at)
+        count, at, end = block(value, at)
         while count:
             for _ in range(count):
                 one, at = item(value, at)
                 found.append(one)
-            _ends(at, end)
-            count, at, end = _block(value, at)
+            check_end(at, end)
+            count, at, end = block(value, at)
         return found, at
 
     return read
@@ -184,7 +187,7 @@ def map_reader(item: Read) -> Read:
     def read(value: bytes, at: int) -> tuple[dict[str, Any], int]:
         found: dict[str, Any] = {}
         entries = 0
-        count, at, end = _block(value, at)
+        count, at, end = block(value, at)
         while count:
             entries += count
             for _ in range(count):
@@ -193,8 +196,8 @@ def map_reader(item: Read) -> Read:
                     found[key], at = item(value, at)
                 except DuplicateKeyError as error:
                     raise DuplicateKeyError(((key, len(found) + 1), *error.path)) from None
-            _ends(at, end)
-            count, at, end = _block(value, at)
+            check_end(at, end)
+            count, at, end = block(value, at)
         if entries != len(found):
             raise DuplicateKeyError
         return found, at
@@ -216,131 +219,31 @@ def record_reader(steps: Sequence[tuple[str | None, Read]], defaults: Mapping[st
     return read
 
 
-def skip_number(value: bytes, at: int) -> int:
-    """Past an int or a long."""
-    return at + 1 if value[at] < 0x80 else read_long(value, at)[1]
-
-
-def skip_bytes(value: bytes, at: int) -> int:
-    """Past bytes or a string."""
-    size = value[at]
-    return at + 1 + (size >> 1) if size < 0x80 and not size & 1 else _sized(value, at)[1]
-
-
-def skip_boolean(value: bytes, at: int) -> int:
-    """Past a boolean."""
-    return read_boolean(value, at)[1]
-
-
-def skipper(size: int) -> Skip:
-    """Past so many bytes."""
-
-    def skip(value: bytes, at: int) -> int:
-        return at + size
-
-    return skip
-
-
-def skip_enum(symbols: int) -> Skip:
-    """Past an enum of so many symbols."""
-
-    def skip(value: bytes, at: int) -> int:
-        index, at = read_int(value, at)
-        if not 0 <= index < symbols:
-            raise UndecodableError("a symbol that the enum does not have")
-        return at
-
-    return skip
-
-
-def skip_union(branches: Sequence[Skip]) -> Skip:
-    """Past a union."""
-
-    def skip(value: bytes, at: int) -> int:
-        index, at = read_long(value, at)
-        if not 0 <= index < len(branches):
-            raise UndecodableError(_NO_BRANCH)
-        return branches[index](value, at)
-
-    return skip
-
-
-def skip_sequence(parts: Sequence[Skip]) -> Skip:
-    """Past one after the other."""
-    if len(parts) == 1:
-        return parts[0]
-
-    def skip(value: bytes, at: int) -> int:
-        for part in parts:
-            at = part(value, at)
-        return at
-
-    return skip
-
-
-def skip_blocks(parts: Sequence[Skip]) -> Skip:
-    """Past an array or map whose entries have these parts."""
-
-    def skip(value: bytes, at: int) -> int:
-        count, at, end = _block(value, at)
-        while count:
-            for _ in range(count):
-                for part in parts:
-                    at = part(value, at)
-            _ends(at, end)
-            count, at, end = _block(value, at)
-        return at
-
-    return skip
-
-
-def reading_nothing(skip: Skip) -> Read:
-    """A skipped value as one that is read: null."""
-
-    def read(value: bytes, at: int) -> tuple[None, int]:
-        return None, skip(value, at)
-
-    return read
-
-
-SKIPS: Mapping[str, Skip] = {
-    "null": skipper(0),
-    "boolean": skip_boolean,
-    "int": lambda value, at: read_int(value, at)[1],
-    "long": skip_number,
-    "float": skipper(4),
-    "double": skipper(8),
-    "bytes": skip_bytes,
-    "string": skip_bytes,
-}
-
-_ENDS_EARLY = "it ends too early"
-_NO_BRANCH = "a branch that the union does not have"
-
-
 def _no_branch(value: bytes, at: int) -> tuple[Any, int]:
-    raise UndecodableError(_NO_BRANCH)
+    raise UndecodableError(NO_BRANCH)
 
 
-def _sized(value: bytes, at: int) -> tuple[int, int]:
+def sized(value: bytes, at: int) -> tuple[int, int]:
+    """Where bytes that begin with their length begin and end."""
     size, at = read_long(value, at)
     if size < 0:
         raise UndecodableError("a length below zero")
     return at, at + size
 
 
-def _block(value: bytes, at: int) -> tuple[int, int, int | None]:
+def block(value: bytes, at: int) -> tuple[int, int, int | None]:
     """How many entries a block has, where they begin, and where they end, if it says so."""
     count, at = read_long(value, at)
     end = None
     if count < 0:
         count = -count
-        at, end = _sized(value, at)
+        at, end = sized(value, at)
     if count > len(value) - at:  # every entry takes a byte at least: vetting sees to it
-        raise UndecodableError(_ENDS_EARLY)
+        raise UndecodableError(ENDS_EARLY)
     return count, at, end
 
 
-def _ends(at: int, end: int | None) -> None:
+def check_end(at: int, end: int | None) -> None:
+    """That a block ended where it said it would."""
     if end is not None and at != end:
         raise UndecodableError("a block of another length than it says")

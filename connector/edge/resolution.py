@@ -10,9 +10,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from connector.core.redact import safe_name
-from connector.edge import decoding
-from connector.edge.decoding import Read, Skip
+from connector.edge import decoding, skipping
+from connector.edge.decoding import Read
 from connector.edge.logical import can_be_text, logical_of
+from connector.edge.skipping import Skip
 from connector.edge.vetting import PRIMITIVES, Tree
 
 _PROMOTIONS: Mapping[tuple[str, str], type[float] | None] = {
@@ -85,7 +86,7 @@ class Resolution:
             if name in wanted:
                 steps.append((name, self._reader(field["type"], wanted[name], _inside(path, name))))
             else:
-                steps.extend((None, decoding.reading_nothing(skip)) for skip in self._skips(field["type"]))
+                steps.extend((None, skipping.reading_nothing(skip)) for skip in self._skips(field["type"]))
         return decoding.record_reader(steps, {name: defaults[name] for name in wanted if name not in written})
 
     def _from_union(self, writer: list[Any], reader: Tree, path: str) -> Read:
@@ -152,16 +153,16 @@ class Resolution:
             case {"fields": fields}:
                 return [skip for field in fields for skip in self._skips(field["type"])]
             case {"symbols": symbols}:
-                return [decoding.skip_enum(len(symbols))]
+                return [skipping.skip_enum(len(symbols))]
             case {"size": size}:
-                return [decoding.skipper(size)]
+                return [skipping.skipper(size)]
             case {"items": inside}:
-                return [decoding.skip_blocks(self._skips(inside))]
+                return [skipping.skip_blocks(self._skips(inside))]
             case {"values": inside}:
-                return [decoding.skip_blocks([decoding.skip_bytes, *self._skips(inside)])]
+                return [skipping.skip_blocks([skipping.skip_bytes, *self._skips(inside)])]
             case list(branches):
-                return [decoding.skip_union([decoding.skip_sequence(self._skips(branch)) for branch in branches])]
-        return [decoding.SKIPS[kind_of(schema)]] if schema != "null" else []
+                return [skipping.skip_union([skipping.skip_sequence(self._skips(branch)) for branch in branches])]
+        return [skipping.SKIPS[kind_of(schema)]] if schema != "null" else []
 
 
 def kind_of(schema: Tree) -> str:

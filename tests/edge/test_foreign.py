@@ -23,7 +23,7 @@ GLOBAL_ID: Headers = (("apicurio.value.encoding", b"BINARY"), ("apicurio.value.g
 
 def refused(value: bytes, headers: Headers = (), framing: Framing = Framing.AUTO, **ids: str) -> str:
     """The reason of the dead letter, which must be of the class `bad_frame`."""
-    folder = SchemaFolder({}, {int(name.removeprefix("id")): SchemaFile("f", text) for name, text in ids.items()})
+    folder = SchemaFolder((), {int(name.removeprefix("id")): SchemaFile("f", text) for name, text in ids.items()})
     decoder = AvroDecoder(CURRENT, folder, framing=framing, monotonic=lambda: 0.0)
     found = decoder.decode(record(value)._replace(headers=headers))
     assert isinstance(found, Refusal)
@@ -67,7 +67,7 @@ def test_a_frame_that_the_settings_do_not_take_says_so() -> None:
 
 def test_a_frame_of_a_known_id_is_read_whatever_a_header_says() -> None:
     """Kafka Streams copies the headers of what it read to what it writes."""
-    decoder = AvroDecoder(CURRENT, SchemaFolder({}, {0: SchemaFile("f", CURRENT)}), monotonic=lambda: 0.0)
+    decoder = AvroDecoder(CURRENT, SchemaFolder((), {0: SchemaFile("f", CURRENT)}), monotonic=lambda: 0.0)
     value = record(encode(EVENT, CURRENT, Framing.CONFLUENT, 0))._replace(headers=GLOBAL_ID)
     assert decoder.decode(value) == EVENT
 
@@ -80,7 +80,7 @@ def test_a_header_of_a_key_names_no_value() -> None:
 def test_bare_events_are_read_whatever_a_header_says() -> None:
     """It is how Apicurio's headers can be read, where all events have one schema."""
     bare = SchemaFile("bare.avsc", CURRENT)
-    decoder = AvroDecoder(CURRENT, SchemaFolder({}, {}), framing=Framing.BARE, bare=bare, monotonic=lambda: 0.0)
+    decoder = AvroDecoder(CURRENT, SchemaFolder((), {}), framing=Framing.BARE, bare=bare, monotonic=lambda: 0.0)
     found = decoder.decode(record(BARE)._replace(headers=GLOBAL_ID))
     assert not isinstance(found, Refusal | SchemaNeeded)
     assert found == EVENT

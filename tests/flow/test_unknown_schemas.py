@@ -56,7 +56,7 @@ class World:
         begin = clock.monotonic()
         self.registry = Registry(lambda: clock.monotonic() - begin)
         self.kafka, self.vendor = broker(clock), ScriptedVendor(always(ACCEPTED))
-        decoder = AvroDecoder(CURRENT, SchemaFolder({}, {}), registry=self.registry, monotonic=clock.monotonic)
+        decoder = AvroDecoder(CURRENT, SchemaFolder((), {}), registry=self.registry, monotonic=clock.monotonic)
         self.connector = Connector(self.kafka, self.vendor, clock, decoder=decoder)
 
     def good(self, n: int, schema_id: int = KNOWN, headers: Headers = ()) -> None:
