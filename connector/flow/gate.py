@@ -132,6 +132,8 @@ class Gate:
         """What may go now. When that is nothing, `on_open` is called as soon as it may be something."""
         if self._holds.active:
             return self._look_held()
+        if self._ramp == 0:
+            return Look.WAIT  # also what keeps others from being committed: it would fail, and be posted again at once
         if self._committer.full:
             return Look.UNBLOCK if self._room() > 0 and self._has_turn() else Look.WAIT
         if self.under_way >= self.limit and self._counted() >= self.limit and not self._opens_by_time():

@@ -87,8 +87,9 @@ class Judge:
         )
         self._posts = Window(rules.endpoint.window)
         self._asks = Asks(rules.endpoint.window)
-        # Accepted posts since a hold was left: few of them show that only some pass.
-        self._passed_since = rules.endpoint.minimum
+        # Accepted posts since a hold was left, and when that was: few of them, and it was just now, only some pass.
+        self._passed_since = 0
+        self._left_at = float("-inf")
         self._streak = Streak(rules.endpoint.window)
         self._suspects: Suspects[Delivery] = Suspects()
         self._alone: dict[Delivery, asyncio.TimerHandle] = {}
@@ -285,7 +286,8 @@ class Judge:
     def _hold_endpoint(self, outcome: Outcome, what: str, now: float, *, some_pass: bool = False) -> None:
         rules = self._rules.endpoint
         reason = Reason(outcome.code, f"{what}; the last: {outcome.why}", outcome.remedy, {"status": outcome.status})
-        trickle = _TRICKLE * rules.minimum if some_pass or self._passed_since < rules.minimum else 0
+        only_some = now - self._left_at < 2 * rules.probes.longest and self._passed_since < rules.minimum
+        trickle = _TRICKLE * rules.minimum if some_pass or only_some else 0
         self._holds.enter("endpoint", reason, Tries(rules.probes, now, self._chance(), trickle=trickle))
 
     def _pause_for(self, outcome: Outcome, now: float) -> None:
@@ -332,7 +334,7 @@ class Judge:
         self._posts.clear()
         self._streak.clear()
         if kind == "endpoint":
-            self._passed_since = 0
+            self._passed_since, self._left_at = 0, self._clock.monotonic()
         self._spare_none()
         self._gate.begin_anew()
         self._holds.leave(kind)
