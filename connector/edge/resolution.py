@@ -30,11 +30,6 @@ _NAMED = ("record", "enum", "fixed")
 class IncompatibleError(Exception):
     """A schema, or one value's branch of it, that does not resolve into ours: names field and types, shows no value."""
 
-    def __init__(self, text: str, *, logical: bool = False) -> None:
-        """`logical`: the values would fit, and mean something else."""
-        super().__init__(text)
-        self.logical = logical
-
 
 class Resolution:
     """A writer's schema resolved into ours: `read` reads an event.
@@ -91,18 +86,20 @@ class Resolution:
 
     def _from_union(self, writer: list[Any], reader: Tree, path: str) -> Read:
         branches: list[Read] = []
-        fitting, failed = 0, []
+        fitting = 0
+        failed: list[IncompatibleError] = []
+        nulls: list[IncompatibleError] = []
         for branch in writer:
             try:
                 branches.append(self._reader(branch, reader, path))
                 fitting += kind_of(branch) != "null"
             except IncompatibleError as error:
                 branches.append(_never(str(error)))
-                failed.append(error)
-        grave = next((error for error in failed if error.logical), None)
-        if failed and (grave is not None or not fitting):
-            raise grave or IncompatibleError(f"{path}: {_named(writer)} is not {_named(reader)}")
-        self.partly.extend(map(str, failed))
+                (nulls if kind_of(branch) == "null" else failed).append(error)
+        if failed and not fitting:
+            one = len(failed) == 1
+            raise failed[0] if one else IncompatibleError(f"{path}: {_named(writer)} is not {_named(reader)}")
+        self.partly.extend(map(str, nulls + failed))
         return decoding.union_reader(branches)
 
     def _into_union(self, writer: Any, reader: list[Any], path: str) -> Read:
@@ -117,7 +114,7 @@ class Resolution:
             if can_be_text(logical) and "string" in reader:
                 self.written_out.append(f"{path}: {_named(writer)}, scale {writer.get('scale', 0)}")
                 return decoding.converted(_plain(writer), logical.text)
-            raise IncompatibleError(f"{path}: {_named(writer)} is not {_named(reader)}", logical=True)
+            raise IncompatibleError(f"{path}: {_named(writer)} is not {_named(reader)}")
         for branch in reader if failed is None else ():
             try:
                 return self._promoted(writer, branch, path)
@@ -144,7 +141,7 @@ class Resolution:
         ours = logical_of(reader) if isinstance(reader, dict) else None
         if given is None or (ours is not None and given.name == ours.name) or kind_of(writer) == "string":
             return
-        raise IncompatibleError(f"{path}: {_named(writer)} is not {_named(reader)}", logical=True)
+        raise IncompatibleError(f"{path}: {_named(writer)} is not {_named(reader)}")
 
     def _skips(self, writer: Tree) -> list[Skip]:
         """What takes a value away. Records are flattened, so that a byte costs few steps however deep it lies."""

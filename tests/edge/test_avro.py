@@ -225,7 +225,8 @@ class TestIncompatible:
         ("text", "complaint"),
         [
             (with_field("phoneNumber", type="long"), "phoneNumber: long is not string"),
-            (with_field("phoneNumber", type=["null", "int"]), "phoneNumber: [null, int] is not string"),
+            (with_field("phoneNumber", type=["null", "int"]), "phoneNumber: int is not string"),
+            (with_field("phoneNumber", type=["int", "long"]), "phoneNumber: [int, long] is not string"),
             (
                 with_field("variables", type={"type": "map", "values": "string"}),
                 "variables.*: string is not map of [null, string, long, double, boolean]",

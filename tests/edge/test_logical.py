@@ -134,6 +134,16 @@ def test_a_logical_type_without_a_text_is_refused_with_its_field(kind: Any) -> N
         posted(values_of(["null", kind]), b"")
 
 
+def test_a_logical_type_without_a_text_does_no_harm_to_values_beside_it() -> None:
+    """Only the events that have it are refused."""
+    schema = values_of(["string", logical("bytes", "big-decimal")])
+    assert posted(schema, on_the_wire(schema, "aisle")) == "aisle"
+    found = posted(schema, on_the_wire(schema, b"\x02\x01\x00"))
+    assert isinstance(found, Refusal)
+    assert found.code == "incompatible_schema"
+    assert found.problems[0].shape.startswith("variables.*.*: bytes (big-decimal) is not")
+
+
 @pytest.mark.parametrize(
     ("kind", "plain", "value"),
     [

@@ -222,6 +222,14 @@ class TestLookup:
         assert isinstance(found, Refusal)
         assert found.code == (code or "incompatible_schema")
 
+    async def test_a_registrys_schema_that_does_not_resolve_is_refused_with_field_and_types(self) -> None:
+        """One reason for all its events: what the producer has to change."""
+        decoder, _ = self.make(FakeRegistry({7: Found(with_field("phoneNumber", type="long"), ())}))
+        assert await fetch(decoder, needed(7)) is None
+        found = decoder.decode(record(wire(7)))
+        assert isinstance(found, Refusal)
+        assert found.problems[0].shape == "phoneNumber: long is not string"
+
     async def test_memory_is_bounded(self) -> None:
         """The schema that was not used for longest is asked for again."""
         registry = FakeRegistry({number: Found(older(), ()) for number in range(1002)})

@@ -309,3 +309,5 @@ class TestVetting:
         """Never another exception."""
         with suppress(UnsafeSchemaError, IncompatibleError):
             Reader(CURRENT).writer(with_extra(given_json))
+        with suppress(UnsafeSchemaError, IncompatibleError):
+            Reader(CURRENT).writer(with_field("variables", type={"type": "map", "values": given_json}))
