@@ -41,6 +41,8 @@ REMEDIES = {
 
 UNAVAILABLE_CODES = frozenset(REMEDIES)
 
+_CERTIFICATE_ALERTS = ("_ALERT_CERTIFICATE_", "_ALERT_BAD_CERTIFICATE", "_ALERT_UNKNOWN_CA", "_ALERT_ACCESS_DENIED")
+"""OpenSSL's names for what a server says that refuses our certificate, or wants one."""
 _ANSWER_LIMIT = 1024 * 1024  # bytes
 _MOST_REFERENCES = 50
 _AVRO = "AVRO"  # Confluent API reference, `schemaType`: left out, it is Avro. Others write null, or in other case
@@ -178,7 +180,8 @@ def _unreachable(error: Exception, encrypted: bool) -> Unavailable:
         hint = ", as it does when it wants a certificate, or another than ours" if encrypted else ""
         return Unavailable(UNREACHABLE, f"it closed the connection without an answer{hint}")
     reason = getattr(inner, "reason", None) or getattr(inner, "strerror", None)  # of ssl.SSLError, of OSError
-    return Unavailable(UNREACHABLE, reason if isinstance(reason, str) else type(inner).__name__)
+    why = reason if isinstance(reason, str) else type(inner).__name__
+    return Unavailable(REFUSED if any(alert in why for alert in _CERTIFICATE_ALERTS) else UNREACHABLE, why)
 
 
 def _headers(access: Access) -> dict[str, str]:
