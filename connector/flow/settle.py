@@ -107,6 +107,7 @@ class Settler:
         assert outcome is not None
         self._events.accepted(
             delivery.record,
+            delivery.history,
             delivery.event_id,
             outcome.request_id,
             delivery.post_seconds,

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Collection, Mapping
 from typing import Protocol
 
+from connector.core.envelope import History
 from connector.core.outcome import Outcome
 from connector.core.pauses import Source, Target, Unusable
 from connector.core.record import Partition, Record
@@ -46,7 +47,14 @@ class AcceptedLine(Protocol):
     """Writes the line of an accepted record: the only line that is written for every record."""
 
     def __call__(
-        self, event_id: str | None, request_id: str | None, post_seconds: float, now_ms: int, trace_id: str | None
+        self,
+        record: Record,
+        history: History,
+        event_id: str | None,
+        request_id: str | None,
+        post_seconds: float,
+        now_ms: int,
+        trace_id: str | None,
     ) -> None: ...
 
 
@@ -83,6 +91,7 @@ class Events:
     def _bind_hot_series(self, metrics: Metrics) -> None:
         self._taken = metrics.counter("records_taken").at()
         self._accepted = metrics.counter("records_accepted").at()
+        self._accepted_again = metrics.counter("accepted_after_maybe_delivered").at()
         self._answers = metrics.counter("answers")
         statuses = metrics.counter("http_answers")
         self._statuses = {number: statuses.at(name) for number, name in enumerate(_STATUS_FAMILIES, 1)}
@@ -114,6 +123,7 @@ class Events:
     def accepted(
         self,
         record: Record,
+        history: History,
         event_id: str | None,
         request_id: str | None,
         post_seconds: float,
@@ -122,12 +132,14 @@ class Events:
         *,
         trace_id: str | None = None,
     ) -> None:
-        """The vendor accepted a record's request."""
+        """The vendor accepted a record's request. `history` is what it had been through before this post."""
         self._accepted.value += 1
+        if history.maybe_delivered:
+            self._accepted_again.value += 1
         if end_to_end_seconds is not None:
             self._end_to_end_seconds.observe(end_to_end_seconds)
         if self._write_accepted is not None:
-            self._write_accepted(event_id, request_id, post_seconds, now_ms, trace_id)
+            self._write_accepted(record, history, event_id, request_id, post_seconds, now_ms, trace_id)
 
     def retried(
         self,
@@ -460,19 +472,41 @@ class Events:
             self._log.warning("lines_left_out", of=event, code=code, count=count)
 
     def _plain_accepted_line(
-        self, event_id: str | None, request_id: str | None, post_seconds: float, now_ms: int, trace_id: str | None
+        self,
+        record: Record,
+        history: History,
+        event_id: str | None,
+        request_id: str | None,
+        post_seconds: float,
+        now_ms: int,
+        trace_id: str | None,
     ) -> None:
         self._log.info(
             "accepted",
+            **_place(record),
             event_id=event_id,
             request_id=request_id,
             post_ms=int(post_seconds * 1000),
+            attempts=history.attempts + 1,
+            **past(record, history),
             trace_id=trace_id,
         )
 
 
 def _place(record: Record) -> dict[str, object]:
     return {"topic": record.partition.topic, "partition": record.partition.number, "offset": record.offset}
+
+
+def past(record: Record, history: History) -> dict[str, object]:
+    """What a line says of a record that comes from the retry topic: where the producer's own lies in the main topic,
+    and whether it may have been delivered before. The topic's name is left out: in a header it is free text."""
+    shown: dict[str, object] = {}
+    partition, offset, _ = history.origin
+    if (partition, offset) != (record.partition, record.offset):
+        shown = {"origin_partition": partition.number, "origin_offset": offset}
+    if history.maybe_delivered:
+        shown["possible_duplicate"] = True
+    return shown
 
 
 def _names(partitions: Collection[Partition]) -> list[str]:

@@ -14,7 +14,7 @@ from typing import Protocol
 
 from connector.observe.metrics import Series
 
-BUFFER_BYTES = 1 << 19
+BUFFER_BYTES = 3 << 18
 """What may wait to be written: some 3,500 lines of accepted events, which is most of a second at full speed and half a
 minute at a hundred a second. A reader that stands still for longer costs lines rather than memory."""
 

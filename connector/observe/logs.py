@@ -17,7 +17,9 @@ import orjson
 import structlog
 from structlog.typing import FilteringBoundLogger, Processor
 
-from connector.observe.events import AcceptedLine
+from connector.core.envelope import History
+from connector.core.record import Record
+from connector.observe.events import AcceptedLine, past
 from connector.observe.lines import Lines, Stream
 from connector.observe.metrics import Series
 from connector.observe.redaction import Redaction
@@ -118,16 +120,29 @@ def accepted_line(lines: Lines, stamp: Stamp) -> AcceptedLine:
     dumps, write_soon, newline = orjson.dumps, lines.write_soon, orjson.OPT_APPEND_NEWLINE
 
     def write(
-        event_id: str | None, request_id: str | None, post_seconds: float, now_ms: int, trace_id: str | None
+        record: Record,
+        history: History,
+        event_id: str | None,
+        request_id: str | None,
+        post_seconds: float,
+        now_ms: int,
+        trace_id: str | None,
     ) -> None:
+        topic, partition = record.partition
         line: dict[str, object] = {
             "timestamp": stamp(now_ms),
             "level": "info",
             "event": "accepted",
+            "topic": topic,
+            "partition": partition,
+            "offset": record.offset,
             "event_id": event_id,
             "request_id": request_id,
             "post_ms": int(post_seconds * 1000),
+            "attempts": history.attempts + 1,
         }
+        if history.attempts:
+            line.update(past(record, history))
         if trace_id is not None:
             line["trace_id"] = trace_id
         if event_id is None or request_id is None:

@@ -148,6 +148,12 @@ TABLE: tuple[Definition, ...] = (
         (_MAYBE_CODE,),
     ),
     Definition(
+        "accepted_after_maybe_delivered",
+        C,
+        "Records accepted by a later post after an earlier one may have been delivered: people who may have been "
+        "texted twice.",
+    ),
+    Definition(
         "kindnesses",
         C,
         "Harmless flaws of an event that were put right, by kind.",

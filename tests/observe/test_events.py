@@ -9,6 +9,7 @@ from collections.abc import Callable
 import orjson
 import pytest
 
+from connector.core.envelope import History, Origin, fresh
 from connector.core.outcome import Delivered, Fate, Outcome
 from connector.core.pauses import EVERYTHING, BadLine, Source, Target, Unusable
 from connector.core.record import Partition, Record
@@ -70,7 +71,7 @@ def no_schema(events: Events) -> None:
 
 
 def accept(events: Events) -> None:
-    events.accepted(RECORD, "order-7", "r-1", 0.25, 90.0, 1000)
+    events.accepted(RECORD, fresh(RECORD), "order-7", "r-1", 0.25, 90.0, 1000)
 
 
 HAPPENINGS: dict[str, tuple[Callable[[Events], None], str | None, str | None]] = {
@@ -191,11 +192,44 @@ def test_an_accepted_records_line_is_short() -> None:
             "timestamp": "1970-01-01T00:00:01.000Z",
             "level": "info",
             "event": "accepted",
+            "topic": "invocations",
+            "partition": 3,
+            "offset": 17,
             "event_id": "order-7",
             "request_id": "r-1",
             "post_ms": 250,
+            "attempts": 1,
         }
     ]
+
+
+def test_what_is_accepted_after_it_may_have_been_delivered_is_marked_and_counted() -> None:
+    """Its line names the producer's record too, so that whoever looks for a repeat finds both posts."""
+    world = World()
+    history = History(Origin(RECORD.partition, 17, 0), attempts=1, maybe_delivered=1)
+    copy = RECORD._replace(partition=Partition("invocations.retry", 0), offset=4)
+    world.events.accepted(copy, history, "order-7", "r-1", 0.25, None, 1000)
+    (line,) = world.lines
+    assert {
+        "topic": "invocations.retry",
+        "partition": 0,
+        "offset": 4,
+        "attempts": 2,
+        "origin_partition": 3,
+        "origin_offset": 17,
+        "possible_duplicate": True,
+    }.items() <= line.items()
+    assert world.value("accepted_after_maybe_delivered_total") == 1
+
+
+def test_a_retry_of_what_was_surely_not_delivered_is_no_possible_duplicate() -> None:
+    world = World()
+    history = History(Origin(RECORD.partition, 17, 0), attempts=3)
+    world.events.accepted(RECORD, history, "order-7", "r-1", 0.25, None, 1000)
+    (line,) = world.lines
+    assert line["attempts"] == 4
+    assert "possible_duplicate" not in line
+    assert world.value("accepted_after_maybe_delivered_total") == 0
 
 
 def test_accepted_lines_can_be_turned_off_and_are_counted_all_the_same() -> None:

@@ -13,12 +13,15 @@ import orjson
 import pytest
 import structlog
 
+from connector.core.envelope import History, Origin, fresh
+from connector.core.record import Partition, Record
 from connector.observe.events import Events
 from connector.observe.logs import Format, Level, Logs, Stamp
 from connector.observe.metrics import Metrics
 
 NOW_MS = 1_769_904_000_123  # 2026-02-01T00:00:00.123Z
 PHONE = "12515550123"
+RECORD = Record(Partition("invocations-20260201", 3), 123_456_789, 0, None, b"x")
 
 
 class Terminal(io.BytesIO):
@@ -87,14 +90,27 @@ def test_no_global_configuration_of_structlog_is_touched() -> None:
 
 @pytest.mark.parametrize("request_id", ["id-1", None, "caf\N{LATIN SMALL LETTER E WITH ACUTE}"])
 @pytest.mark.parametrize("trace_id", ["0af7651916cd43dd8448eb211c80319c", None])
-def test_the_short_way_writes_the_line_that_the_chain_would_write(request_id: str | None, trace_id: str | None) -> None:
+@pytest.mark.parametrize(
+    "history",
+    [
+        fresh(RECORD),
+        History(Origin(Partition(PHONE, 3), 1_234_567, None), attempts=1),
+        History(Origin(RECORD.partition, RECORD.offset, None), attempts=2, maybe_delivered=1),
+    ],
+)
+def test_the_short_way_writes_the_line_that_the_chain_would_write(
+    request_id: str | None, trace_id: str | None, history: History
+) -> None:
+    """The topic of the origin is free text of a header, and on neither."""
     with logging_to(stream := io.BytesIO()) as logs:
         assert logs.accepted_line is not None
-        logs.accepted_line("order-7", request_id, 0.0421, NOW_MS, trace_id)
+        logs.accepted_line(RECORD, history, "order-7", request_id, 0.0421, NOW_MS, trace_id)
         chain = Events(Metrics(), logs.logger, log_accepted=True)
-        chain._plain_accepted_line("order-7", request_id, 0.0421, NOW_MS, trace_id)
+        chain._plain_accepted_line(RECORD, history, "order-7", request_id, 0.0421, NOW_MS, trace_id)
     short, long = stream.getvalue().splitlines()
     assert short == long
+    assert b'"event":"accepted"' in short
+    assert PHONE.encode() not in short
 
 
 @pytest.mark.parametrize(

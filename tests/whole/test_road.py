@@ -166,3 +166,33 @@ async def test_the_producers_trace_goes_on_to_the_vendor_and_into_the_log(stage:
     assert vendor.traceparents == [TRACEPARENT]
     assert await connector.stop() == 0
     assert connector.lines("accepted")[0]["trace_id"] == TRACEPARENT.split("-")[1]
+
+
+async def test_a_repeat_is_found_in_the_log(stage: Stage) -> None:
+    """The vendor accepts a post and its answer is lost; the accepted line of the second one names the record."""
+    stage.create_topics()
+    answer = {"kind": "truncate", "status": 502, "accepted": True}
+    stage.scenario(rules=[{"when": {"markers": ["twice"], "first": 1}, "do": answer}])
+    stage.produce([single_object(event("once", 1)), single_object(event("twice", 2))])
+    connector = stage.connector()
+    await connector.start()
+    metrics = await connector.until(accepted=2)
+    assert (stage.repeats, metrics["accepted_after_maybe_delivered_total"]) == (1, 1)
+    assert await connector.stop() == 0
+    once, twice = (
+        {key: value for key, value in line.items() if key not in ("timestamp", "request_id", "post_ms")}
+        for line in connector.lines("accepted")
+    )
+    common = {"level": "info", "event": "accepted"}
+    assert once == {**common, "topic": stage.main, "partition": 0, "offset": 0, "event_id": "once", "attempts": 1}
+    assert twice == {
+        **common,
+        "topic": stage.retry,
+        "partition": 0,
+        "offset": 0,
+        "event_id": "twice",
+        "attempts": 2,
+        "origin_partition": 0,
+        "origin_offset": 1,
+        "possible_duplicate": True,
+    }
