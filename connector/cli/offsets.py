@@ -121,7 +121,7 @@ def changes(
 
 
 def _meaning(before: int, after: int, bounds: Bounds) -> str:
-    first, end = bounds
+    first, end, _ = bounds
     if after > end:
         return f"beyond the log's end ({end}): kafka.start decides, and the process ends where nothing may be skipped"
     if after < first:

@@ -50,7 +50,8 @@ class Row(NamedTuple):
 
     @property
     def lag(self) -> int | None:
-        """Offsets from the commit, or from the log's first, to its end, settled ones ahead included; None: unknown."""
+        """Offsets that can be read from the commit, or from the log's first, settled ones ahead included; None:
+        unknown."""
         if isinstance(self.log, str) or isinstance(self.committed, str):
             return None
         return self.log.lag(0 if self.committed is None else self.committed.offset)
@@ -81,6 +82,8 @@ def status(file: ConfigFile, group: GroupName = "") -> None:
     typer.echo(f"group {name}: {state}")
     Console().print(_table(rows))
     for row in rows:
+        if not isinstance(row.log, str) and row.log.behind_transaction:
+            typer.echo(f"{row.partition}: {_behind(row.log)}")
         if row.unknown:
             typer.echo(f"{row.partition}: not known now ({', '.join(sorted(row.unknown))})")
 
@@ -119,6 +122,10 @@ def _partitions(groups: KafkaGroups, topics: Iterable[str]) -> Iterable[Partitio
             typer.echo(f"there is no topic {name}", err=True)
             continue
         yield from (Partition(name, number) for number in range(topic.partitions))
+
+
+def _behind(log: Bounds) -> str:
+    return f"{log.behind_transaction} offsets from {log.readable} on wait for the end of an open transaction"
 
 
 def _table(rows: Iterable[Row]) -> Table:

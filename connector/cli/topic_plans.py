@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator, Mapping
 
-from connector.cli.checks.topics import HEADER_ROOM
+from connector.cli.checks.topics import HEADER_ROOM, UNBOUNDED
 from connector.config.settings import Settings
 from connector.config.units import DAY
 from connector.edge.kafka_admin import Topic, TopicPlan
@@ -16,6 +16,7 @@ DEAD_LETTER_RETENTION = 30 * DAY
 """Seconds: long enough for people to find the cause, mend it and send the records again."""
 BROKERS_DEFAULT = -1
 
+_DECOMPRESSED = "max.decompressed.message.bytes"  # from Kafka 4.4 on
 _DEFAULT_MESSAGE_BYTES = 1_048_588  # Kafka's own default of max.message.bytes
 
 
@@ -54,7 +55,10 @@ def _plan(name: str, main: Topic, retention: float) -> TopicPlan:
         "retention.ms": str(round(retention * 1000)),
         "retention.bytes": "-1",
         "max.message.bytes": str(largest),
+        "compression.type": "producer",
     }
+    if (decompressed := configs.get(_DECOMPRESSED)) is not None:
+        settings[_DECOMPRESSED] = str(min(int(decompressed) + HEADER_ROOM, UNBOUNDED))
     if main.replication_factor > 0:
         settings["min.insync.replicas"] = str(_in_sync(main.replication_factor, configs))
     return TopicPlan(name, main.partitions, main.replication_factor, settings)

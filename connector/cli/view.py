@@ -83,6 +83,7 @@ class View:
                 str(partition): {
                     "committable": assignment.tracker.committable,
                     "lag": lags.get(partition),
+                    **self._behind_transaction(partition),
                     "queued": len(assignment.queue),
                     "in_hand": len(assignment.open),
                     "waits_for": sorted(assignment.stuck) or (["due time"] if assignment.asleep else []),
@@ -107,6 +108,7 @@ class View:
         provide("oldest_unsettled_seconds", self._oldest_seconds)
         provide("oldest_unsettled_retention_ratio", self._oldest_ratio)
         provide("lag", lambda: {(p.topic, str(p.number)): float(lag) for p, lag in self._lags().items()})
+        provide("open_transaction_seconds", self._open_transaction_seconds)
         provide("last_commit_age_seconds", lambda: self._clock.monotonic() - loop.committer.last_acknowledged)
 
     def _waiting(self) -> Mapping[tuple[str, ...], float]:
@@ -128,8 +130,20 @@ class View:
             if since_ms is not None and (assignment.open or assignment.queue or lags.get(partition, 1)):
                 yield partition.topic, max(0.0, (now_ms - since_ms) / 1000)
 
+    def _open_transaction_seconds(self) -> Mapping[tuple[str, ...], float]:
+        now = self._clock.monotonic()
+        behind = self._watermarks.transactions.behind
+        return {(p.topic, str(p.number)): max(0.0, now - one.since) for p, one in behind.items()}
+
+    def _behind_transaction(self, partition: Partition) -> Mapping[str, object]:
+        behind = self._watermarks.transactions.behind.get(partition)
+        if behind is None:
+            return {}
+        seconds = max(0.0, self._clock.monotonic() - behind.since)
+        return {"open_transaction": {"offsets_behind": behind.offsets, "seconds": round(seconds)}}
+
     def _lags(self) -> dict[Partition, int]:
-        """Offsets between what is settled and the end of the log, as far as the end is known."""
+        """Offsets between what is settled and what can be read, as far as that is known."""
         bounds = self._watermarks.bounds
         return {
             partition: bounds[partition].lag(assignment.tracker.committable)

@@ -25,6 +25,7 @@ from connector.core.destination import OWN_CODES
 from connector.core.envelope import Names
 from connector.core.event import EVENT_CODES
 from connector.core.outcome import Fate, Table
+from connector.core.record import Partition
 from connector.core.request import REMEDIES
 from connector.edge.admin import AdminServer
 from connector.edge.avro import DECODE_CODES, FETCH_CODES
@@ -36,6 +37,7 @@ from connector.edge.kafka_producer import KafkaSink
 from connector.edge.kafka_properties import refusal
 from connector.edge.kafka_starts import Subscription
 from connector.edge.kafka_tokens import token_host
+from connector.edge.kafka_transactions import Behind
 from connector.edge.kafka_watermarks import Watermarks
 from connector.edge.paused_file import PausedFile
 from connector.edge.watch import Content, FileWatch, look
@@ -137,7 +139,9 @@ class _Process:
             policies.limit(settings),
             random.random,
         )
-        watermarks = Watermarks(kafka_properties(kafka), lambda: self._loop.assignments, self._consumer_error)
+        watermarks = Watermarks(
+            kafka_properties(kafka), lambda: self._loop.assignments, self._consumer_error, self._old_transaction
+        )
         commands = FlowCommands(self._loop, self._clock)
         metrics, events, loop, source = self._metrics, self._events, self._loop, self._source
         view = View(settings, self._clock, events, metrics, loop, source, watermarks, commands)
@@ -237,6 +241,9 @@ class _Process:
 
     def _producer_error(self, code: str) -> None:
         self._events.kafka_error("producer", code, self._remedy(code) if code == NO_TOKEN.name else None)
+
+    def _old_transaction(self, partition: Partition, behind: Behind, seconds: float) -> None:
+        self._events.old_transaction(partition, behind.first, behind.offsets, seconds)
 
     def _remedy(self, code: str) -> str | None:
         remedy = remedy_of(code)

@@ -10,7 +10,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from confluent_kafka import KafkaError, KafkaException, TopicPartition
+from confluent_kafka import IsolationLevel, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import (  # type: ignore[attr-defined]  # the library does not say that it exports these
     AdminClient,
     ClusterMetadata,
@@ -43,14 +43,21 @@ _ASKING: Mapping[str, Any] = {
 
 
 class Bounds(NamedTuple):
-    """A log's first offset, and the one after its last."""
+    """A log's first offset, and the one after its last. What lies from `readable` on waits for the end of a transaction
+    that is still open, and is read by nobody before."""
 
     start: int
     end: int
+    readable: int
 
     def lag(self, position: int) -> int:
-        """Offsets still to be read from `position` on; what retention deleted is not to be read."""
-        return max(0, self.end - max(self.start, position))
+        """Offsets that can be read from `position` on; what retention deleted cannot."""
+        return max(0, self.readable - max(self.start, position))
+
+    @property
+    def behind_transaction(self) -> int:
+        """Offsets that wait for the end of an open transaction."""
+        return max(0, self.end - self.readable)
 
 
 @dataclass(slots=True)
@@ -93,9 +100,9 @@ def look(client: AdminClient, partitions: Collection[Partition], seconds: float)
             if (leader := _leader(metadata, partition, told)) is not None:
                 leaders[leader].append(partition)
     asked = [each for led in leaders.values() for each in _ask(client, led, deadline)]
-    for partition, start, end in asked:
+    for partition, *answers in asked:
         try:
-            told.bounds[partition] = Bounds(_offset(start, deadline), _offset(end, deadline))
+            told.bounds[partition] = Bounds(*(_offset(answer, deadline) for answer in answers))
         except KafkaException as raised:
             _say(raised.args[0], partition, told)
         except TimeoutError:
@@ -139,13 +146,20 @@ _Answer = Future[ListOffsetsResultInfo]
 
 def _ask(
     client: AdminClient, partitions: list[Partition], deadline: float
-) -> Iterator[tuple[Partition, _Answer, _Answer]]:
+) -> Iterator[tuple[Partition, _Answer, _Answer, _Answer]]:
     left = max(deadline - time.monotonic(), _LEAST)
     native = {partition: TopicPartition(partition.topic, partition.number) for partition in partitions}
-    specs = (OffsetSpec.earliest(), OffsetSpec.latest())  # type: ignore[no-untyped-call]  # its stub lacks the return type
-    starts, ends = (client.list_offsets(dict.fromkeys(native.values(), spec), request_timeout=left) for spec in specs)
+    earliest, latest = OffsetSpec.earliest(), OffsetSpec.latest()  # type: ignore[no-untyped-call]  # stubs lack the types
+    starts, ends, readable = (
+        client.list_offsets(dict.fromkeys(native.values(), spec), request_timeout=left, isolation_level=level)
+        for spec, level in (
+            (earliest, IsolationLevel.READ_UNCOMMITTED),
+            (latest, IsolationLevel.READ_UNCOMMITTED),
+            (latest, IsolationLevel.READ_COMMITTED),
+        )
+    )
     for partition, tp in native.items():
-        yield partition, starts[tp], ends[tp]
+        yield partition, starts[tp], ends[tp], readable[tp]
 
 
 def _offset(answer: _Answer, deadline: float) -> int:

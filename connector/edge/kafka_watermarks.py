@@ -18,6 +18,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # the library
 from connector.core.record import Partition
 from connector.edge.daemon import in_daemon_thread
 from connector.edge.kafka_bounds import Bounds, asking_client, look
+from connector.edge.kafka_transactions import Behind, OpenTransactions
 
 _log = logging.getLogger(__name__)
 
@@ -34,7 +35,7 @@ class Watermarks:
     """The bounds of the logs of `partitions()`, and the retention of their topics in seconds.
 
     A partition that the last look told nothing of has no bounds here. A topic that keeps its records for ever, or
-    whose settings we may not see, has no retention here.
+    whose settings we may not see, has no retention here. `transactions` are those that keep records from being read.
     """
 
     def __init__(
@@ -42,11 +43,13 @@ class Watermarks:
         properties: Mapping[str, str | int | float],
         partitions: Callable[[], Collection[Partition]],
         on_error: Callable[[str], None],
+        on_old_transaction: Callable[[Partition, Behind, float], None],
     ) -> None:
         self._admin = asking_client(properties)
         self._partitions = partitions
         self._on_error = on_error
         self.bounds: dict[Partition, Bounds] = {}
+        self.transactions = OpenTransactions(on_old_transaction)
         self.retention: dict[str, float] = {}
         self._looked_at: dict[str, float] = {}
 
@@ -65,6 +68,7 @@ class Watermarks:
         partitions = list(self._partitions())
         told = await in_daemon_thread(lambda: look(self._admin, partitions, _ANSWER))
         self.bounds = told.bounds
+        self.transactions.see(told.bounds, asyncio.get_running_loop().time())
         for code in sorted(set(told.unknown.values())):
             self._on_error(code)
         for topic in {partition.topic for partition in told.bounds}:

@@ -26,6 +26,9 @@ from connector.observe.table import LEFT_BEHIND
 _LINES_A_SECOND = 10  # of one event and code: enough to see what happens, too few to fill a disk
 _LINES_OF_A_FILE = 20
 _MISSING_TOPIC = "correct kafka.topics, or create it (`connector topics create` for retry and dead letters)"
+_TRANSACTION = (
+    "its producer has to commit or abort it; of one that is gone, `kafka-transactions.sh find-hanging` and `abort`"
+)
 _NEEDS_A_PERSON = frozenset({"deployment", "brake"})
 _MEND = "put it right: until then what was read before stays in force, and a restart would fail"
 _RESTART = "restart this process: what reads this file does so at start only"
@@ -291,6 +294,18 @@ class Events:
     def topic_found(self, topic: str) -> None:
         """A topic that was missing is there."""
         self._log.info("topic_found", topic=topic)
+
+    def old_transaction(self, partition: Partition, first: int, offsets: int, seconds: float) -> None:
+        """So many offsets from `first` on have not been readable for so long, as a transaction is still open."""
+        self._log.warning(
+            "old_transaction",
+            topic=partition.topic,
+            partition=partition.number,
+            offset=first,
+            offsets=offsets,
+            seconds=round(seconds),
+            remedy=_TRANSACTION,
+        )
 
     # Partitions.
 

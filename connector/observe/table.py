@@ -117,7 +117,14 @@ TABLE: tuple[Definition, ...] = (
     Definition(
         "lag",
         G,
-        "Records between what is settled and the end of the partition. No series while that end is not known.",
+        "Records that can be read beyond what is settled, up to an open transaction or the partition's end. No series "
+        "while that end is not known.",
+        _TOPIC_PARTITION,
+    ),
+    Definition(
+        "open_transaction_seconds",
+        G,
+        "For how long nothing of the partition could be read beyond a transaction that is open. No series without one.",
         _TOPIC_PARTITION,
     ),
     Definition("assigned_partitions", G, "Partitions that this process reads."),

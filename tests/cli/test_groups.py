@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from confluent_kafka import Producer
 
 from connector.cli.offsets import changes
 from connector.core.record import Partition
@@ -161,7 +162,7 @@ def test_a_file_that_cannot_be_used_is_refused_by_its_field(
 )
 def test_each_change_says_what_it_means(after: int, meaning: str) -> None:
     partition = Partition("t", 0)
-    told = Look({partition: Bounds(2, 10)})
+    told = Look({partition: Bounds(2, 10, 10)})
     (line,) = changes({partition: Commit(after, "")}, {partition: Commit(5, "")}, told)
     assert meaning in line
 
@@ -172,3 +173,19 @@ def offsets_file(folder: Path, partition: Partition, offset: int, **more: Any) -
     file = folder / "offsets.json"
     file.write_text(json.dumps({"group": "any", "offsets": [place]}))
     return file
+
+
+def test_status_counts_what_can_be_read_and_tells_an_open_transaction_apart(
+    stage: Stage, connector: Command, kafka: Kafka
+) -> None:
+    """Ten records can be read; three more wait for their producer."""
+    producer = Producer({"bootstrap.servers": kafka.bootstrap_servers, "transactional.id": stage.partition.topic})
+    producer.init_transactions(20)
+    producer.begin_transaction()
+    for _ in range(3):
+        producer.produce(stage.partition.topic, b"x", partition=0)
+    assert producer.flush(20) == 0
+    shown = lines_of(connector("status", "--config", stage.config).stdout)
+    producer.abort_transaction(20)
+    assert f"{stage.partition} none 0 to 13 10 nothing" in shown
+    assert f"{stage.partition}: 3 offsets from 10 on wait for the end of an open transaction" in shown

@@ -30,7 +30,7 @@ from tests.support.kafka_broker import KafkaBroker
 
 TOPIC, RETRY, DEAD_LETTER = "events", "events.retry", "events.dlq"
 LED, LEADERLESS, LED_TOO = (Partition(TOPIC, number) for number in range(3))
-KNOWN = {LED: Bounds(0, 5), LED_TOO: Bounds(0, 5)}
+KNOWN = {LED: Bounds(0, 5, 5), LED_TOO: Bounds(0, 5, 5)}
 NO_LEADER = "leader_not_available"
 WITHIN = 2.0
 
@@ -78,7 +78,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
         for partition in (LED, LEADERLESS, LED_TOO):
             cluster.append_all(partition, [b"record"] * 5)
         client = asking_client({"bootstrap.servers": broker.bootstrap_servers})
-        assert look(client, [LED, LEADERLESS, LED_TOO], 20).bounds == KNOWN | {LEADERLESS: Bounds(0, 5)}
+        assert look(client, [LED, LEADERLESS, LED_TOO], 20).bounds == KNOWN | {LEADERLESS: Bounds(0, 5, 5)}
         gone.kill()
         began, cpu_began = time.monotonic(), time.process_time()
         told = look(client, [LED, LEADERLESS, LED_TOO], WITHIN)
@@ -117,7 +117,7 @@ def test_a_leader_that_is_not_reached_keeps_only_its_own_partition_unknown_and_c
 
 async def test_a_partition_without_a_leader_has_no_lag_and_the_others_have_theirs(stage: Stage) -> None:
     errors: list[str] = []
-    watermarks = Watermarks(stage.properties, lambda: [LED, LEADERLESS, LED_TOO], errors.append)
+    watermarks = Watermarks(stage.properties, lambda: [LED, LEADERLESS, LED_TOO], errors.append, lambda *_: None)
     looking = asyncio.create_task(watermarks.run())
     await eventually(lambda: watermarks.bounds, 20, "bounds are known")
     looking.cancel()

@@ -67,7 +67,7 @@ def test_created_topics_are_what_check_wants(connector: Run, config: Path, kafka
     _wait_for(kafka, f"{main}.retry", f"{main}.dlq")
     checked = connector("check", "--live", "--config", config).stdout
     found = lines(checked, "retry topic") + lines(checked, "dead letter topic") + lines(checked, "group")
-    assert len(found) == 15
+    assert len(found) == 19
     assert all(line.startswith("ok ") for line in found)
 
 
@@ -87,6 +87,19 @@ def test_an_existing_topic_is_left_alone_and_compared(connector: Run, config: Pa
     topic = KafkaAdmin({"bootstrap.servers": kafka.bootstrap_servers}).topic(f"{main}.retry")
     assert topic is not None
     assert (topic.configs or {})["cleanup.policy"] == "compact"
+
+
+def test_settings_that_refuse_what_the_main_topic_took_fail_the_check(
+    connector: Run, config: Path, kafka: Kafka, main: str
+) -> None:
+    """A value that fits compressed, in a topic that stores or counts it decompressed; and Kafka 4.4's empty policy."""
+    _create(kafka, f"{main}.retry", 3, max_decompressed_message_bytes="100000", cleanup_policy="")
+    _create(kafka, f"{main}.dlq", 3, compression_type="uncompressed", cleanup_policy="")
+    checked = connector("check", "--live", "--config", config).stdout
+    assert lines(checked, "dead letter topic compression.type")[0].startswith("failed")
+    assert lines(checked, "retry topic max.decompressed.message.bytes")[0].startswith("failed")
+    assert lines(checked, "retry topic cleanup.policy")[0].startswith("warning")
+    assert lines(checked, "dead letter topic cleanup.policy")[0].startswith("ok ")
 
 
 def test_print_has_the_main_topics_numbers(connector: Run, config: Path, main: str) -> None:

@@ -17,9 +17,15 @@ SOUND = {
     "retention.bytes": "-1",
     "max.message.bytes": "1000000",
     "min.insync.replicas": "2",
+    "compression.type": "producer",
+    "max.decompressed.message.bytes": "5000000",
 }
 MAIN = Topic("invocations", 6, 3, SOUND, ALL)
-ROOMY = {**SOUND, "max.message.bytes": str(1000000 + HEADER_ROOM)}
+ROOMY = {
+    **SOUND,
+    "max.message.bytes": str(1000000 + HEADER_ROOM),
+    "max.decompressed.message.bytes": str(5000000 + HEADER_ROOM),
+}
 
 
 def copy(partitions: int = 6, replicas: int = 3, operations: frozenset[str] | None = ALL, **changed: str) -> Topic:
@@ -42,6 +48,11 @@ def test_sound_topics_have_no_finding_but_ok(role: str) -> None:
     [
         (copy(cleanup_policy="compact"), "cleanup.policy", Verdict.FAILED),
         (copy(cleanup_policy="compact,delete"), "cleanup.policy", Verdict.FAILED),
+        (copy(cleanup_policy=""), "cleanup.policy", Verdict.WARNING),
+        (copy(compression_type="uncompressed"), "compression.type", Verdict.FAILED),
+        (copy(compression_type="lz4"), "compression.type", Verdict.WARNING),
+        (copy(compression_type="zstd"), "compression.type", Verdict.OK),
+        (copy(max_decompressed_message_bytes="5000000"), "max.decompressed.message.bytes", Verdict.FAILED),
         (copy(retention_ms=str(24 * 3600 * 1000)), "retention", Verdict.FAILED),
         (copy(retention_ms="-1"), "retention", Verdict.OK),
         (copy(retention_bytes="1000"), "retention", Verdict.WARNING),
@@ -65,6 +76,25 @@ def test_a_dead_letter_topic_that_forgets_early_is_a_warning() -> None:
     """People need days to look; nothing that waits is lost."""
     short = copy(retention_ms=str(72 * 3600 * 1000))
     assert verdicts(short, "dead letter")["dead letter topic retention"] is Verdict.WARNING
+
+
+def test_dead_letters_that_are_never_deleted_are_fine() -> None:
+    """An empty policy, which Kafka 4.4 accepts, is no compaction, and its retention.ms counts for nothing."""
+    kept = copy(cleanup_policy="", retention_ms="1000")
+    assert set(verdicts(kept, "dead letter").values()) == {Verdict.OK}
+
+
+def test_a_topic_like_a_main_one_that_stores_nothing_compressed_is_fine() -> None:
+    """What fits there fits here."""
+    plain = copy(compression_type="uncompressed")
+    main = MAIN._replace(configs=SOUND | {"compression.type": "uncompressed"})
+    assert verdicts(plain, main=main)["retry topic compression.type"] is Verdict.OK
+
+
+def test_brokers_before_4_4_have_no_bound_on_what_is_decompressed() -> None:
+    """Nothing is said about it."""
+    old = {name: value for name, value in ROOMY.items() if "decompressed" not in name}
+    assert "retry topic max.decompressed.message.bytes" not in verdicts(copy()._replace(configs=old))
 
 
 def test_a_topic_whose_settings_are_hidden_is_a_warning() -> None:

@@ -84,6 +84,7 @@ HAPPENINGS: dict[str, tuple[Callable[[Events], None], str | None, str | None]] =
     "kindness": (lambda e: e.kindness("plus"), "kindnesses_total", None),
     "never_sent": (lambda e: e.never_sent(Failure.DNS), "never_sent_total", "warning"),
     "maybe_delivered": (lambda e: e.maybe_delivered("rate_limited"), "maybe_delivered_total", None),
+    "old_transaction": (lambda e: e.old_transaction(Partition("invocations", 3), 100, 50, 60.0), None, "warning"),
     "topic_missing": (lambda e: e.topic_missing("invocations"), None, "warning"),
     "nothing_of_main_topic": (lambda e: e.nothing_of_main_topic("invocations"), None, "info"),
     "main_topic_again": (lambda e: e.main_topic_again("invocations"), None, "info"),

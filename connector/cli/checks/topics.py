@@ -11,6 +11,11 @@ from connector.edge.kafka_admin import Topic
 HEADER_ROOM = 8192
 """Bytes that our headers take at most: about 20 of them, two with texts of up to 1024 bytes."""
 
+UNBOUNDED = 2_147_483_639
+"""Kafka's default of max.decompressed.message.bytes, and the most that it takes."""
+
+_AS_WRITTEN = "producer"
+_DECOMPRESSED = "max.decompressed.message.bytes"
 _DEAD_LETTERS_KEPT = 3 * DAY  # a long weekend, before anybody looks
 _NEEDED = {"main": {"READ"}, "retry": {"READ", "WRITE"}, "dead letter": {"WRITE"}, "old retry": {"READ"}}
 
@@ -23,7 +28,7 @@ def judge_main(main: Topic, window: float) -> Iterator[Finding]:
         yield _invisible("main")
         return
     yield retention("main", main.configs, window)
-    if "compact" in main.configs.get("cleanup.policy", ""):
+    if "compact" in _policies(main.configs):
         yield Finding(
             "main topic cleanup.policy",
             Verdict.WARNING,
@@ -42,6 +47,9 @@ def judge_copy(role: str, topic: Topic, main: Topic, window: float) -> Iterator[
     yield cleanup_policy(role, topic.configs)
     yield retention(role, topic.configs, window)
     yield room(role, topic.configs, main)
+    yield compression(role, topic.configs, main)
+    if (decompressed := decompressed_room(role, topic.configs, main)) is not None:
+        yield decompressed
     yield durability(role, topic, main)
     if role == "retry":
         yield partitions(topic, main)
@@ -68,17 +76,25 @@ def rights(role: str, topic: Topic) -> Finding:
 
 
 def cleanup_policy(role: str, configs: Mapping[str, str]) -> Finding:
-    """Compaction would keep one copy of each end user's and delete the others."""
-    policy = configs.get("cleanup.policy", "")
-    if policy == "delete":
-        return Finding(f"{role} topic cleanup.policy", Verdict.OK, "delete")
-    why = f"{policy}: compaction deletes all copies of a key but the last"
-    return Finding(f"{role} topic cleanup.policy", Verdict.FAILED, why, "cleanup.policy=delete")
+    """Compaction would keep one copy of each end user's and delete the others; an empty policy deletes none."""
+    name = f"{role} topic cleanup.policy"
+    policies = _policies(configs)
+    if "compact" in policies:
+        why = f"{configs['cleanup.policy']}: compaction deletes all copies of a key but the last"
+        return Finding(name, Verdict.FAILED, why, "cleanup.policy=delete")
+    if "delete" in policies:
+        return Finding(name, Verdict.OK, "delete")
+    if role == "dead letter":
+        return Finding(name, Verdict.OK, "empty: nothing is ever deleted")
+    why = "empty: nothing is ever deleted, so copies that were posted long ago fill the disk"
+    return Finding(name, Verdict.WARNING, why, "cleanup.policy=delete")
 
 
 def retention(role: str, configs: Mapping[str, str], window: float) -> Finding:
     """How long records stay; one that waits for its retry, or for an outage to end, must outlive the window."""
     name = f"{role} topic retention"
+    if not _policies(configs):
+        return Finding(name, Verdict.OK, "for ever: cleanup.policy is empty")
     kept = _seconds(configs.get("retention.ms", "-1"))
     least = max(_DEAD_LETTERS_KEPT, window) if role == "dead letter" else window
     if kept is not None and kept <= least:
@@ -102,6 +118,33 @@ def room(role: str, configs: Mapping[str, str], main: Topic) -> Finding:
     if given < needed:
         why = f"{given} is less than the main topic's {largest} and {HEADER_ROOM} for headers"
         return Finding(name, Verdict.FAILED, why, f"max.message.bytes={needed}")
+    return Finding(name, Verdict.OK, f"{given}, the main topic's is {largest}")
+
+
+def compression(role: str, configs: Mapping[str, str], main: Topic) -> Finding:
+    """The topic's limit counts stored bytes: what fits the main topic compressed must fit here too."""
+    name = f"{role} topic compression.type"
+    kind = configs.get("compression.type", _AS_WRITTEN)
+    if kind in (_AS_WRITTEN, "zstd") or kind == (main.configs or {}).get("compression.type"):
+        return Finding(name, Verdict.OK, kind)
+    why = f"{kind}: the brokers compress copies anew, and one that fits the main topic may then be too large here"
+    verdict = Verdict.FAILED if kind == "uncompressed" else Verdict.WARNING
+    return Finding(name, verdict, why, f"compression.type={_AS_WRITTEN}")
+
+
+def decompressed_room(role: str, configs: Mapping[str, str], main: Topic) -> Finding | None:
+    """As `room`, of the size before compression, which Kafka bounds from 4.4 on; None where the brokers do not."""
+    given = configs.get(_DECOMPRESSED)
+    if given is None:
+        return None
+    name = f"{role} topic {_DECOMPRESSED}"
+    largest = (main.configs or {}).get(_DECOMPRESSED)
+    if largest is None:
+        return Finding(name, Verdict.WARNING, "the main topic's is not visible", "grant DESCRIBE_CONFIGS on it")
+    needed = min(int(largest) + HEADER_ROOM, UNBOUNDED)
+    if int(given) < needed:
+        why = f"{given} is less than the main topic's {largest} and {HEADER_ROOM} for headers"
+        return Finding(name, Verdict.FAILED, why, f"{_DECOMPRESSED}={needed}")
     return Finding(name, Verdict.OK, f"{given}, the main topic's is {largest}")
 
 
@@ -137,6 +180,12 @@ def _invisible(role: str) -> Finding:
         "we may not see them, so cleanup.policy, retention and sizes are not checked",
         "grant DESCRIBE_CONFIGS on the topic, or compare with `connector topics print`",
     )
+
+
+def _policies(configs: Mapping[str, str]) -> frozenset[str]:
+    """Those in force; empty where the topic has none, `delete` where the brokers do not say."""
+    policies = configs.get("cleanup.policy", "delete").split(",")
+    return frozenset(policy.strip() for policy in policies) - {""}
 
 
 def _seconds(retention_ms: str) -> float | None:
