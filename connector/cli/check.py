@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Annotated
 
 import typer
@@ -14,8 +15,8 @@ from connector.cli.checks.finding import Finding, Verdict, line
 from connector.cli.checks.live import live as ask_neighbours
 from connector.cli.checks.offline import offline
 from connector.cli.checks.probe import probe as post_invalid_body
-from connector.cli.options import ConfigFile
-from connector.config import Settings, load
+from connector.cli.options import AsJson, ConfigFile
+from connector.config import ConfigError, Settings, load
 
 
 def check(
@@ -29,20 +30,50 @@ def check(
             "--probe", help="Also post one deliberately invalid body: shows whether the credentials are accepted."
         ),
     ] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Say what is wrong with a configuration, and how to mend it. Nobody is texted.
 
     One line a check: ok, warning or failed, why, and the remedy. Exit codes: 0 nothing failed · 1 something failed ·
     2 the settings themselves cannot be used.
     """
-    settings = load(config, os.environ)
-    verdicts: Counter[Verdict] = Counter()
+    try:
+        settings = load(config, os.environ)
+    except ConfigError as error:
+        if not as_json:
+            raise
+        typer.echo(_document([Finding("settings", Verdict.FAILED, problem) for problem in error.problems]))
+        raise typer.Exit(2) from None
+    findings = []
     for finding in _findings(settings, live, probe):
-        typer.echo(line(finding))
-        verdicts[finding.verdict] += 1
-    typer.echo(", ".join(f"{verdicts[verdict]} {verdict}" for verdict in Verdict))
+        findings.append(finding)
+        if not as_json:
+            typer.echo(line(finding))  # at once: the next one may take seconds
+    verdicts = _counted(findings)
+    typer.echo(_document(findings) if as_json else ", ".join(f"{verdicts[verdict]} {verdict}" for verdict in Verdict))
     if verdicts[Verdict.FAILED]:
         raise typer.Exit(1)
+
+
+def _counted(findings: Iterable[Finding]) -> Counter[Verdict]:
+    return Counter(finding.verdict for finding in findings)
+
+
+def _document(findings: Sequence[Finding]) -> str:
+    verdicts = _counted(findings)
+    content = {
+        **{str(verdict): verdicts[verdict] for verdict in Verdict},
+        "findings": [
+            {
+                "name": finding.name,
+                "verdict": finding.verdict,
+                "why": finding.why,
+                "remedy": finding.remedy or None,
+            }
+            for finding in findings
+        ],
+    }
+    return json.dumps(content, indent=2, ensure_ascii=False)
 
 
 def _findings(settings: Settings, live: bool, probe: bool) -> Iterator[Finding]:

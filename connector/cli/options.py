@@ -18,3 +18,8 @@ MaybeConfigFile = Annotated[
     typer.Option("--config", "-c", metavar="FILE", help="Settings, a YAML file."),
 ]
 """The settings' file of a command that can do without."""
+
+AsJson = Annotated[
+    bool, typer.Option("--json", help="Print one JSON document instead; its shape is in docs/operations.md.")
+]
+"""For programs: the same content, and the same exit codes."""

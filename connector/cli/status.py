@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from typing import Annotated, NamedTuple
 
 import typer
@@ -11,22 +12,21 @@ from rich.console import Console
 from rich.table import Table
 
 from connector.cli.loading import load_without_password
-from connector.cli.options import ConfigFile
+from connector.cli.options import AsJson, ConfigFile
 from connector.config.client import kafka_properties
-from connector.config.settings import Settings
 from connector.core.record import Partition
 from connector.core.settled_map import Run, decode
 from connector.core.signals import Commit
 from connector.edge.kafka_admin import AdminError
 from connector.edge.kafka_bounds import Bounds
-from connector.edge.kafka_groups import KafkaGroups
+from connector.edge.kafka_groups import Group, KafkaGroups
 from connector.edge.kafka_identity import LogIdentities
 
 GroupName = Annotated[str, typer.Option("--group", "-g", metavar="NAME", help="Another group than kafka.group_id.")]
 """The group to look at."""
 
-UNKNOWN, GONE = "?", "gone"
-"""What is shown for what is not known now, and for a partition that is no more."""
+UNKNOWN, GONE, MISSING = "?", "gone", "missing"
+"""What is shown for what is not known now, for a partition that is no more, and for a topic that is not there."""
 
 _WHY_IGNORED = {
     "foreign": "another program's metadata, ignored",
@@ -62,7 +62,7 @@ class Row(NamedTuple):
         return frozenset(text for text in (self.committed, self.log) if isinstance(text, str)) - {GONE}
 
 
-def status(file: ConfigFile, group: GroupName = "") -> None:
+def status(file: ConfigFile, group: GroupName = "", as_json: AsJson = False) -> None:
     """Show every partition of the main and retry topics: committed offset, what is settled ahead of it, and lag.
 
     What the brokers do not tell of a partition is shown as ?. Joins no group and changes nothing. Exit code 1 when the
@@ -74,10 +74,18 @@ def status(file: ConfigFile, group: GroupName = "") -> None:
     try:
         groups = KafkaGroups(properties)
         found = groups.group(name)
-        rows = list(_rows(groups, LogIdentities(properties), name, settings))
+        partitions, unread = _partitions(groups, settings.kafka.topics.read)
+        rows = list(_rows(groups, LogIdentities(properties), name, partitions))
     except AdminError as error:
         typer.echo(f"the brokers answer {error}", err=True)
         raise typer.Exit(1) from None
+    for topic, why in unread.items():
+        typer.echo(
+            f"there is no topic {topic}" if why == MISSING else f"topic {topic}: the brokers answer {why}", err=True
+        )
+    if as_json:
+        typer.echo(_document(name, found, rows, unread))
+        return
     state = "not known to the brokers" if found is None else f"{found.state.lower()}, {found.members} members"
     typer.echo(f"group {name}: {state}")
     Console().print(_table(rows))
@@ -88,8 +96,9 @@ def status(file: ConfigFile, group: GroupName = "") -> None:
             typer.echo(f"{row.partition}: not known now ({', '.join(sorted(row.unknown))})")
 
 
-def _rows(groups: KafkaGroups, identities: LogIdentities, name: str, settings: Settings) -> Iterable[Row]:
-    partitions = sorted(_partitions(groups, settings.kafka.topics.read))
+def _rows(
+    groups: KafkaGroups, identities: LogIdentities, name: str, partitions: Collection[Partition]
+) -> Iterable[Row]:
     committed, told = groups.committed(name, partitions), groups.look(partitions)
     # Of a log whose end is not known nobody can say whether a map is of it, however long one asks.
     with_map = [each for each in told.bounds if _metadata(committed.get(each))]
@@ -111,17 +120,52 @@ def _metadata(commit: Commit | str | None) -> str:
     return commit.metadata if isinstance(commit, Commit) else ""
 
 
-def _partitions(groups: KafkaGroups, topics: Iterable[str]) -> Iterable[Partition]:
+def _partitions(groups: KafkaGroups, topics: Iterable[str]) -> tuple[list[Partition], dict[str, str]]:
+    """The partitions of these topics, and why there are none of some."""
+    partitions: list[Partition] = []
+    unread: dict[str, str] = {}
     for name in topics:
         try:
             topic = groups.topic(name)
         except AdminError as error:
-            typer.echo(f"topic {name}: the brokers answer {error}", err=True)
+            unread[name] = str(error)
             continue
         if topic is None:
-            typer.echo(f"there is no topic {name}", err=True)
+            unread[name] = MISSING
             continue
-        yield from (Partition(name, number) for number in range(topic.partitions))
+        partitions += (Partition(name, number) for number in range(topic.partitions))
+    return sorted(partitions), unread
+
+
+def _document(name: str, group: Group | None, rows: Iterable[Row], unread: Mapping[str, str]) -> str:
+    content = {
+        "group": {
+            "name": name,
+            "state": None if group is None else group.state.lower(),
+            "members": 0 if group is None else group.members,
+        },
+        "partitions": [_shown_as_json(row) for row in rows],
+        "unread_topics": unread,
+    }
+    return json.dumps(content, indent=2)
+
+
+def _shown_as_json(row: Row) -> Mapping[str, object]:
+    log = None if isinstance(row.log, str) else row.log
+    runs = () if isinstance(row.ahead, str) else row.ahead
+    return {
+        "topic": row.partition.topic,
+        "partition": row.partition.number,
+        "committed": row.committed.offset if isinstance(row.committed, Commit) else None,
+        "log_start": None if log is None else log.start,
+        "log_end": None if log is None else log.end,
+        "lag": row.lag,
+        "settled_ahead": None if isinstance(row.committed, str) else sum(run.last - run.first + 1 for run in runs),
+        "settled_runs": [[run.first, run.last] for run in runs],
+        "map_ignored": row.ahead if isinstance(row.ahead, str) else None,
+        "gone": row.log == GONE,
+        "unknown": sorted(row.unknown),
+    }
 
 
 def _behind(log: Bounds) -> str:

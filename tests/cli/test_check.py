@@ -39,6 +39,31 @@ def test_unusable_settings_end_with_exit_code_2(connector: Run, config_file: Con
     assert connector("check", "--config", config_file({"base_url": "nonsense"})).exit_code == 2
 
 
+def test_check_as_json_says_the_same_with_the_same_exit_code(connector: Run, config_file: Configure) -> None:
+    """One document on standard output, whatever was found."""
+    file = config_file({"outcomes": [{"status": 401, "fate": "dead_letter"}]}, kafka={"client": {"no.such": 1}})
+    lines, document = connector("check", "--config", file), connector("check", "--config", file, "--json")
+    assert (lines.exit_code, document.exit_code) == (1, 1)
+    content = json.loads(document.stdout)
+    assert content.keys() == {"ok", "warning", "failed", "findings"}
+    assert lines.stdout.endswith(f"{content['ok']} ok, {content['warning']} warning, {content['failed']} failed\n")
+    shown = [
+        line(Finding(each["name"], Verdict(each["verdict"]), each["why"], each["remedy"] or ""))
+        for each in content["findings"]
+    ]
+    plain = [re.sub("\x1b\\[[0-9;]*m", "", text) for text in shown]
+    assert lines.stdout.splitlines()[:-1] == plain
+    assert None in [each["remedy"] for each in content["findings"]]
+
+
+def test_settings_that_cannot_be_used_are_a_document_too(connector: Run, config_file: Configure) -> None:
+    run = connector("check", "--config", config_file({"base_url": "nonsense", "nonsense": 1}), "--json")
+    assert run.exit_code == 2
+    content = json.loads(run.stdout)
+    assert (content["ok"], content["failed"], len(content["findings"])) == (0, 2, 2)
+    assert {each["name"] for each in content["findings"]} == {"settings"}
+
+
 def test_a_secret_file_that_everybody_may_read_is_a_warning(config_file: Configure, tmp_path: Path) -> None:
     """chmod 644 is how passwords get around."""
     settings = configured(config_file)

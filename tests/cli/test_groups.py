@@ -21,6 +21,7 @@ from tests.support.clusters import RealCluster, joined
 from tests.support.deadline import eventually
 from tests.support.kafka_broker import Kafka
 
+ROOT = Path(__file__).parents[2]
 ANOTHER = LogIdentity("another-cluster", "another-topic")
 
 
@@ -77,6 +78,46 @@ def test_status_decodes_what_is_settled_ahead(stage: Stage, connector: Command) 
 def test_status_says_why_metadata_is_ignored(stage: Stage, connector: Command, metadata: str, why: str) -> None:
     stage.cluster.commit(stage.partition, 3, metadata)
     assert why in lines_of(connector("status", "--config", stage.config).output)
+
+
+def test_status_as_json_says_the_same(stage: Stage, connector: Command) -> None:
+    stage.cluster.commit(stage.partition, 3, stage.map_of(3, Run(5, 6, 0), Run(8, 8, 0)))
+    run = connector("status", "--config", stage.config, "--json")
+    retry = {"topic": f"{stage.partition.topic}.retry", "committed": None, "log_start": 0, "log_end": 0, "lag": 0}
+    main = {"topic": stage.partition.topic, "committed": 3, "log_start": 0, "log_end": 10, "lag": 7}
+    common: dict[str, Any] = {"partition": 0, "map_ignored": None, "gone": False, "unknown": []}
+    assert run.exit_code == 0
+    assert json.loads(run.stdout) == {
+        "group": {"name": stage.cluster.group, "state": "empty", "members": 0},
+        "partitions": [
+            {**common, **main, "settled_ahead": 3, "settled_runs": [[5, 6], [8, 8]]},
+            {**common, **retry, "settled_ahead": 0, "settled_runs": []},
+        ],
+        "unread_topics": {},
+    }
+
+
+def test_the_page_shows_the_document_of_status(stage: Stage, connector: Command) -> None:
+    page = (ROOT / "docs/operations.md").read_text()
+    shown = json.loads(page.split("`status --json`")[1].split("```")[1])
+    said = json.loads(connector("status", "--config", stage.config, "--json").stdout)
+    assert shown.keys() == said.keys()
+    assert shown["group"].keys() == said["group"].keys()
+    assert [*shown["partitions"][0]] == [*said["partitions"][0]]
+
+
+def test_status_as_json_names_the_topics_that_are_not_there(
+    kafka: Kafka, config_file: Callable[..., Path], connector: Command
+) -> None:
+    names = {"main": "no-such-topic", "retry": "nor-this", "dead_letter": "nor-that"}
+    file = config_file(kafka={"bootstrap_servers": kafka.bootstrap_servers, "topics": names})
+    run = connector("status", "--config", file, "--group", "nobody", "--json")
+    assert run.exit_code == 0
+    assert json.loads(run.stdout) == {
+        "group": {"name": "nobody", "state": None, "members": 0},
+        "partitions": [],
+        "unread_topics": {"no-such-topic": "missing", "nor-this": "missing"},
+    }
 
 
 def test_status_of_another_group(stage: Stage, connector: Command) -> None:
