@@ -72,15 +72,9 @@ def shortest(number: bytes) -> float:
     exact: float = struct.unpack("<f", number)[0]
     for digits in range(6, 9):
         short = float(f"{exact:.{digits}g}")
-        try:
-            if struct.pack("<f", short) == number:
-                return short
-        except OverflowError:  # rounded up past the largest float
-            continue
-    return exact if exact != exact or exact in _INFINITIES else float(f"{exact:.9g}")
-
-
-_INFINITIES = (float("inf"), float("-inf"))
+        if struct.pack("<f", short) == number:
+            return short
+    return float(f"{exact:.9g}")
 
 
 def _no_text(_: Any) -> str:

@@ -13,8 +13,9 @@ from hypothesis import example, given
 
 from connector.core.refusal import Refusal
 from connector.edge.avro import AvroDecoder
-from connector.edge.codec import encode
+from connector.edge.codec import Reader, encode
 from connector.edge.framing import Framing
+from connector.edge.resolution import IncompatibleError
 from connector.edge.schemas import SchemaFile, SchemaFolder
 from tests.support.avro import CURRENT, EVENT, EVENTS, newer, record, with_extra, with_field
 
@@ -175,6 +176,46 @@ class TestAsOthersRead:
         ours = decode(value, newer())
         theirs: Any = fastavro.schemaless_reader(BytesIO(value), _parsed(newer()), _parsed(CURRENT))
         assert dict(ours) == theirs
+
+    def test_our_schema_may_grow_fields_of_any_kind(self) -> None:
+        """Arrays, enums, fixed, records, and types that are used again by their name."""
+        schema = json.loads(newer())
+        schema["fields"].append({"name": "id", "type": {"type": "fixed", "name": "Id", "size": 2}})
+        text = json.dumps(schema)
+        more = {"cities": [{"name": "Ulm"}, {"name": "Bonn"}], "kind": "B", "price": b"\x01", "home": {"name": "Ulm"}}
+        value = encode({**EVENT, **more, "id": b"ab"}, text, Framing.BARE)
+        theirs = fastavro.schemaless_reader(BytesIO(value), _parsed(text), None)
+        assert Reader(text).writer(text).read(value, 0) == theirs
+
+    @pytest.mark.parametrize(
+        ("ours", "theirs", "value"),
+        [
+            ("double", "int", 3),
+            ("float", "long", 3),
+            ("double", "float", 1.5),
+            ("long", "int", 3),
+            ("bytes", "string", "ab"),
+            ("string", "bytes", b"ab"),
+            (["null", "double"], "int", 3),
+            (["null", "bytes"], ["string", "null"], "ab"),
+        ],
+    )
+    def test_types_are_promoted_as_fastavro_promotes_them(self, ours: Any, theirs: Any, value: Any) -> None:
+        """As the specification's rules of schema resolution say."""
+        reader, writer = with_extra(ours), with_extra(theirs)
+        given_bytes = encode({**EVENT, "extra": value}, writer, Framing.BARE)
+        found = Reader(reader).writer(writer).read(given_bytes, 0)
+        expected: Any = fastavro.schemaless_reader(BytesIO(given_bytes), _parsed(writer), _parsed(reader))
+        assert repr(found["extra"]) == repr(expected["extra"])
+
+    def test_a_symbol_that_our_enum_does_not_have_does_not_resolve(self) -> None:
+        """Nor does another enum."""
+        ours = with_extra({"type": "enum", "name": "E", "symbols": ["A", "B"]})
+        fewer = with_extra({"type": "enum", "name": "E", "symbols": ["B"]})
+        value = encode({**EVENT, "extra": "B"}, fewer, Framing.BARE)
+        assert Reader(ours).writer(fewer).read(value, 0)["extra"] == "B"
+        with pytest.raises(IncompatibleError, match="extra: an enum with symbols"):
+            Reader(fewer).writer(ours)
 
 
 @cache
