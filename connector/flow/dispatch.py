@@ -156,6 +156,8 @@ class Dispatcher:
             woken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._idle.append(woken)
             await woken
+        if self._idle:
+            self.wake()
         delivery.assignment.begin(delivery.record.offset)
         if delivery.request is not None:
             self._gate.begin(delivery)
@@ -172,7 +174,7 @@ class Dispatcher:
         lanes = assignment.lanes
         if waiting := lanes[delivery.lane]:
             self._side(assignment).runnable.append(waiting.popleft())
-            self.wake(1)
+            self.wake()
         else:
             del lanes[delivery.lane]
 
@@ -209,13 +211,13 @@ class Dispatcher:
         """Records that wait for the time of their next try."""
         return len(self._later)
 
-    def wake(self, workers: int | None = None) -> None:
-        """Let waiting workers look again."""
-        idle = self._idle
-        for _ in range(len(idle) if workers is None else min(workers, len(idle))):
-            woken = idle.popleft()
+    def wake(self) -> None:
+        """Let a waiting worker look again: when it finds something, it wakes the next one."""
+        while self._idle:
+            woken = self._idle.popleft()
             if not woken.done():
                 woken.set_result(None)
+                return
 
     def _next(self) -> Delivery | None:
         look = self._gate.look()
@@ -250,7 +252,7 @@ class Dispatcher:
             taken = self._take_first(side)
             if taken is not None and self._enters_lane(taken) and self._has_slot(taken):
                 return taken
-        asyncio.get_running_loop().call_soon(self.wake, 1)
+        asyncio.get_running_loop().call_soon(self.wake)
         return None
 
     def _may_go(self, delivery: Delivery) -> bool:
@@ -304,7 +306,7 @@ class Dispatcher:
         if found is not None:
             self._side(found.assignment).remove(found)
         elif any(side.ready for side in self._sides):
-            asyncio.get_running_loop().call_soon(self.wake, 1)
+            asyncio.get_running_loop().call_soon(self.wake)
         return found
 
     def _best_to_try(self, among: Iterable[Delivery], another: bool) -> Delivery | None:
@@ -427,7 +429,7 @@ class Dispatcher:
     def _time_has_come(self, delivery: Delivery) -> None:
         del self._later[delivery]
         self.put_back(delivery)
-        self.wake(1)
+        self.wake()
 
     def _side(self, assignment: Assignment) -> _Side:
         return self._delayed if assignment.delayed else self._fresh

@@ -66,7 +66,7 @@ class Look(Enum):
 
 class Gate:
     """Counts the posts under way. `room`: how many more are within the bounds of what a crash may repeat; `on_open` is
-    told how many may look again.
+    told when something may go again.
 
     It opens gradually, from one post on and by one more with each answer: at the start, when nobody knows yet whether
     the credentials are right, and after a hold.
@@ -81,7 +81,7 @@ class Gate:
         *,
         committer: Committer,
         room: Callable[[], int],
-        on_open: Callable[[int], None],
+        on_open: Callable[[], None],
     ) -> None:
         self._clock = clock
         self._holds = holds
@@ -156,7 +156,7 @@ class Gate:
         if self._bucket is not None:
             self._bucket.take(self._clock.monotonic())
             if self._has_turn():
-                self._on_open(1)
+                self._on_open()
 
     def end(self, delivery: Delivery) -> bool:
         """Its post is over, whatever came of it; whether it was the one that was tried during a hold."""
@@ -243,7 +243,7 @@ class Gate:
             self._ramp = None
         self.limit = found if self._ramp is None else self._ramp
         if self.limit > before:
-            self._on_open(self.limit - before + 1)
+            self._on_open()
 
     def stop(self) -> None:
         """Wake nobody any more."""
@@ -282,4 +282,4 @@ class Gate:
 
     def _ring(self) -> None:
         self._alarm = None
-        self._on_open(1)
+        self._on_open()

@@ -118,7 +118,7 @@ class Loop:
             world.clock,
             world.events,
             bound=limits.uncommitted,
-            on_room=self._wake_all,
+            on_room=self._wake,
             on_map_room=self._standstill.map_has_room,
         )
         self.gate = Gate(
@@ -138,7 +138,7 @@ class Loop:
             world.events,
             chance,
             put_back=lambda delivery: self._dispatcher.put_back(delivery),
-            on_change=self._wake_all,
+            on_change=self._wake,
         )
         self._dispatcher = Dispatcher(
             road,
@@ -169,7 +169,7 @@ class Loop:
             world.clock,
             world.events,
             assignments=lambda: self.assignments.values(),
-            on_change=self._wake_all,
+            on_change=self._wake,
         )
         self._shares = Shares(world.clock, topics.delayed, on_change=self._share)
 
@@ -294,7 +294,7 @@ class Loop:
             probed = posts and self.gate.end(delivery)
         destination = self.judge.answered(delivery, routed, probed=probed)
         if destination is not SETTLED:
-            self._wake(1)  # this worker may be busy with a copy, and its post is over
+            self._wake()  # this worker may be busy with a copy, and its post is over
         return None if destination is None else await self._settler.settle(delivery, destination, self._dispatcher)
 
     async def _write(self, delivery: Delivery, rest: Rest) -> None:
@@ -418,21 +418,18 @@ class Loop:
         for assignment in self.assignments.values():
             self._see_room(assignment)
         self._share()
-        self._wake_all()
+        self._wake()
 
     def _share(self) -> None:
         """Take the part of the deployment's rate that goes with our partitions."""
         self.gate.set_share(self._shares.of(self.assignments))
-        self._wake(1)
+        self._wake()
 
     def _look_again(self, assignment: Assignment) -> None:
         self._dispatcher.ready(assignment)
 
-    def _wake_all(self) -> None:
+    def _wake(self) -> None:
         self._dispatcher.wake()
-
-    def _wake(self, workers: int) -> None:
-        self._dispatcher.wake(workers)
 
     def _in_background(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.create_task(work)

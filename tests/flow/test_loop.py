@@ -8,7 +8,7 @@ import pytest
 
 from connector.core.record import Partition
 from connector.core.reply import Failure, NoReply, Reply
-from connector.flow.gate import PaceRules
+from connector.flow.gate import Look, PaceRules
 from connector.flow.loop import Limits
 from tests.flow.stage import (
     ACCEPTED,
@@ -475,3 +475,27 @@ async def test_a_partition_takes_nothing_while_any_of_its_copies_fails(clock: Vi
         await asyncio.sleep(120)
         assert vendor.posted == [number(0), number(1), number(2)]
         assert connector.count("writes_recovered") == 2
+
+
+@run_virtual
+async def test_an_event_lets_few_idle_workers_look_however_many_there_are(clock: VirtualClock) -> None:
+    """One takes it, and the next one finds nothing; each commit lets one look."""
+    kafka, vendor = broker(clock), ScriptedVendor(always(ACCEPTED))
+    limits = LIMITS._replace(in_flight=1000, records=10_000)
+    async with running(Connector(kafka, vendor, clock, limits=limits)) as connector:
+        await asyncio.sleep(1)
+        gate, looks = connector.loop.gate, 0
+        look = gate.look
+
+        def counted() -> Look:
+            nonlocal looks
+            looks += 1
+            return look()
+
+        gate.look = counted  # type: ignore[method-assign]  # counts the calls
+        for n in range(100):
+            feed(kafka, event(n), n % 2)
+            await asyncio.sleep(0.02)
+        await asyncio.sleep(1)
+        assert connector.count("records_accepted") == 100
+        assert looks <= 10 * 100
