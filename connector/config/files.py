@@ -12,6 +12,7 @@ from typing import Annotated
 from pydantic import AfterValidator, PlainValidator, SecretStr, WithJsonSchema
 
 _MOST = 64 * 1024
+_PART_OF_IT = "which would become part of the secret: write the secret alone (`printf %s`), or with one line end"
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +24,8 @@ class SecretFile:
 
 
 def read_secret(value: object) -> SecretFile:
-    """Read a secret file: UTF-8, 1 byte to 64 KiB, one trailing newline taken off. Raises ValueError.
+    """Read a secret file: UTF-8, 1 byte to 64 KiB, one trailing newline taken off. Raises ValueError, also for a value
+    that a slip made: with a space or a line end at an end of it, or with characters that nobody sees.
 
     One that was read before is read anew, unless it is a pipe, which can be read once only.
     """
@@ -36,6 +38,10 @@ def read_secret(value: object) -> SecretFile:
     secret = content.removesuffix("\n").removesuffix("\r") if content.endswith("\n") else content
     if not secret:
         raise ValueError("the file is empty")
+    if secret != secret.strip():
+        raise ValueError(f"the file begins or ends with a space, a tab or an empty line, {_PART_OF_IT}")
+    if not secret.isprintable():
+        raise ValueError(f"the file has a second line, a tab or another character that cannot be seen, {_PART_OF_IT}")
     return SecretFile(path, SecretStr(secret))
 
 

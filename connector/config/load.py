@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -55,7 +56,7 @@ def load_with_sources(path: Path | None, environ: Mapping[str, str]) -> Loaded:
     file = {} if path is None else _read(path)
     environment = _Environment(Settings, environ)()
     tree = _over(file, environment)
-    problems = list(_unknown_variables(environ))
+    problems = list(_misspelt(environ))
     try:
         settings = Settings.model_validate(tree)
     except ValidationError as error:
@@ -71,10 +72,13 @@ class _Environment(EnvSettingsSource):
 
     def __init__(self, settings: type[BaseSettings], environ: Mapping[str, str]) -> None:
         self._environ = environ
-        super().__init__(settings)
+        super().__init__(settings, case_sensitive=False)  # of variables alone; `_misspelt` looks at their case
 
     def _load_env_vars(self) -> Mapping[str, str | None]:
         return parse_env_vars(self._environ, False, False, self.env_parse_none_str)
+
+    def _replace_field_names_case_insensitively(self, field: FieldInfo, field_values: dict[str, Any]) -> dict[str, Any]:
+        return field_values  # a section given as JSON is written as in the file
 
     def decode_complex_value(self, field_name: str, field: FieldInfo, value: Any) -> Any:
         """What is not JSON stays a text, which the setting's type then refuses by name, with all other problems."""
@@ -101,8 +105,10 @@ class _Loader(yaml.SafeLoader):
 
 
 def _read(path: Path) -> Tree:
+    text = ""
     try:
-        tree = yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506 - a SafeLoader
+        text = path.read_text(encoding="utf-8")
+        tree = yaml.load(text, _Loader)  # noqa: S506 - a SafeLoader
     except OSError as error:
         raise ConfigError((f"{path}: cannot be read ({error.strerror})",)) from None
     except UnicodeDecodeError:
@@ -110,7 +116,7 @@ def _read(path: Path) -> Tree:
     except _Twice as error:
         raise ConfigError((f"{path}: {error.problem}{_place(error)}",)) from None
     except yaml.YAMLError as error:
-        raise ConfigError((f"{path}: is not YAML{_place(error)}",)) from None
+        raise ConfigError((f"{path}: is not YAML{_place(error)}{_tab(error, text)}",)) from None
     if not isinstance(tree, dict | None):
         raise ConfigError((f"{path}: must be a mapping of sections (kafka, openmarket, …)",))
     return {str(key): value for key, value in (tree or {}).items()}
@@ -122,12 +128,55 @@ def _place(error: yaml.YAMLError) -> str:
     return f": line {mark.line + 1}, column {mark.column + 1}" if mark is not None else ""
 
 
-def _unknown_variables(environ: Mapping[str, str]) -> Iterator[str]:
+def _tab(error: yaml.YAMLError, text: str) -> str:
+    """What to do about the tab at the place of an error."""
+    mark = getattr(error, "problem_mark", None)
+    if mark is None:
+        return ""
+    near = text.split("\n")[mark.line : mark.line + 2]
+    tabbed = any("\t" in line[: len(line) - len(line.lstrip())] for line in near)
+    return "; a tab indents there, and YAML takes spaces only" if tabbed else ""
+
+
+def _misspelt(environ: Mapping[str, str]) -> Iterator[str]:
+    """Variables that are none of ours, and those in another case: of two that differ in case one would be lost."""
     for variable in environ:
-        if variable.upper().startswith(PREFIX):
-            section = variable[len(PREFIX) :].split("__")[0].lower()
-            if section not in Settings.model_fields:
-                yield f"{variable}: {unknown(section, Settings.model_fields)}"
+        if not variable.upper().startswith(PREFIX):
+            continue
+        parts = variable[len(PREFIX) :].split("__")
+        section, meant = parts[0].lower(), _meant(variable)
+        if section not in Settings.model_fields:
+            problem = f"unknown setting; did you mean {meant}?" if meant else unknown(section, Settings.model_fields)
+            yield f"{variable}: {problem}"
+        elif not variable.startswith(_known_part(variable)):
+            yield f"{variable}: the name of a setting is in upper case here: {_known_part(variable)}"
+
+
+def _known_part(variable: str) -> str:
+    """The variable as far as it names a setting, as it is written; what follows in a mapping is free."""
+    parts = variable.upper().split("__")
+    for count in range(len(parts), 1, -1):
+        known = "__".join(parts[:count])
+        if known in _VARIABLES.values():
+            return known
+    return parts[0]
+
+
+def _meant(variable: str) -> str | None:
+    """The variable that has the same letters, whatever joins its words."""
+    return _VARIABLES.get(_letters(variable))
+
+
+def _letters(variable: str) -> str:
+    return re.sub("[^A-Z0-9]", "", variable.upper())
+
+
+def _variable(name: str) -> str:
+    return f"{PREFIX}{name.upper().replace('.', '__')}"
+
+
+_VARIABLES = {_letters(_variable(name)): _variable(name) for name in BY_NAME}
+"""Every setting's variable, by its letters."""
 
 
 def _with_variable(problem: str, environment: Tree) -> str:
@@ -135,7 +184,11 @@ def _with_variable(problem: str, environment: Tree) -> str:
     name = problem.partition(":")[0].partition("[")[0]
     if not name or isinstance(_at(environment, name), dict) or _at(environment, name) is _ABSENT:
         return problem
-    return f"{problem} (environment: {PREFIX}{name.upper().replace('.', '__')})"
+    variable = _variable(name)
+    meant = _meant(variable)
+    if name not in BY_NAME and meant and meant != variable:
+        return f"{variable}: unknown setting; did you mean {meant}?"
+    return f"{problem} (environment: {variable})"
 
 
 def _over(under: Tree, over: Tree) -> Tree:

@@ -54,6 +54,8 @@ def unknown(name: str, known: Iterable[str]) -> str:
 def _text(found: Any, name: str) -> str:
     kind, context = found["type"], found.get("ctx", {})
     if kind == "extra_forbidden":
+        if name in BY_NAME and found["loc"][-1] != name.rpartition(".")[2]:
+            return "unknown setting: a section and what is in it are keys of their own, one below the other"
         above, _, last = name.rpartition(".")
         return unknown(last, _known(above))
     if kind in ("greater_than_equal", "less_than_equal"):

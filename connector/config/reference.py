@@ -29,14 +29,15 @@ A YAML file (`--config FILE`), then the environment, then the secret files that 
 over the file. A variable is `CONNECTOR_` and the name with `__` between levels, in upper case:
 `kafka.topics.main` is `CONNECTOR_KAFKA__TOPICS__MAIN`. Lists and mappings are JSON there, and `null` is null.
 
-Names that do not exist are refused, in the file and in the environment, with the nearest one that does; so Kubernetes
-needs `enableServiceLinks: false` beside a Service named `connector`, for which it makes variables of that prefix.
+Names that do not exist, or in another case, are refused, in the file and in the environment, with the nearest one that
+does; so Kubernetes needs `enableServiceLinks: false` beside a Service named `connector`, for which it makes variables
+of that prefix.
 `connector config --config FILE` shows every value in force and where it came from; `--schema` prints a JSON Schema.
 
 Durations are `500ms`, `5s`, `15m`, `48h`, `1d`; sizes `512B`, `8KiB`, `64MiB`, `1GiB`; the unit is never left out.
 Relative paths start at the working directory. Secrets are never settings: a setting that ends in `_file` names the
-file, which is read at start (UTF-8, 64KiB at most, one trailing newline taken off), and most of them again when they
-change ([operations.md](operations.md)).
+file, which is read at start (one line of UTF-8, 64KiB at most, its line end taken off; refused with a space at an end
+or characters that cannot be seen), and most of them again when they change ([operations.md](operations.md)).
 
 One connector serves one account from a main topic of its own; several accounts are several deployments.
 """

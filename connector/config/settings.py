@@ -45,6 +45,7 @@ class Settings(BaseSettings):
         env_prefix="CONNECTOR_",
         env_nested_delimiter="__",
         env_parse_none_str="null",
+        case_sensitive=True,  # else a section in other case is taken for ours, or dropped when ours is there too
     )
 
     kafka: Kafka = Kafka()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
 
 from connector.config import ConfigError, Settings, load
+from connector.config.fields import BY_NAME
 from tests.config.conftest import SMALLEST, Write
 
 
@@ -140,6 +141,62 @@ def test_a_certificate_needs_an_encrypted_registry(write: Write, tmp_path: Path)
     assert "certificate_file needs a url that begins with https" in "\n".join(problems(write(text)))
 
 
+@pytest.mark.parametrize("other", [str.title, str.upper, lambda key: key.replace("_", "-") + "-"])
+def test_a_key_in_another_case_is_refused_at_every_depth(write: Write, other: Callable[[str], str]) -> None:
+    """It would be dropped where the right one is there too, and what was meant is the nearest one."""
+    for name in BY_NAME:
+        *above, last = name.split(".")
+        text = "".join(f"{'  ' * depth}{key}:\n" for depth, key in enumerate(above)) + "  " * len(above)
+        written = ".".join([*above, other(last)])
+        assert f"{written}: unknown setting; did you mean {last}?" in problems(write(f"{text}{other(last)}: null\n"))
+
+
+def test_a_section_in_another_case_is_refused_beside_the_right_one(write: Write) -> None:
+    assert problems(write(SMALLEST + "openMarket: {account_id: another}")) == (
+        "openMarket: unknown setting; did you mean openmarket?",
+    )
+
+
+def test_a_setting_that_is_written_as_one_key_is_told_apart(write: Write) -> None:
+    assert problems(write(SMALLEST + "delivery.in_flight: 3")) == (
+        "delivery.in_flight: unknown setting: a section and what is in it are keys of their own, one below the other",
+    )
+
+
+@pytest.mark.parametrize("other", [str.lower, str.title])
+def test_a_variable_in_another_case_is_refused(write: Write, other: Callable[[str], str]) -> None:
+    """Of two that differ in case one would be lost."""
+    variables = [f"CONNECTOR_{name.upper().replace('.', '__')}" for name in BY_NAME]
+    wanted = {f"{other(name)}: the name of a setting is in upper case here: {name}" for name in variables}
+    assert wanted <= {*problems(write(SMALLEST), dict.fromkeys(map(other, variables), "1"))}
+
+
+def test_what_a_mapping_holds_keeps_its_case_in_a_variable(write: Write) -> None:
+    environ = {"CONNECTOR_KAFKA__CLIENT__socket.keepalive.enable": "true"}
+    assert load(write(SMALLEST), environ).kafka.client == {"socket.keepalive.enable": "true"}
+
+
+def test_a_section_as_json_is_written_as_in_the_file(write: Write) -> None:
+    assert problems(write(SMALLEST), {"CONNECTOR_DELIVERY": '{"In_Flight": 3}'}) == (
+        "delivery.In_Flight: unknown setting; did you mean in_flight? (environment: CONNECTOR_DELIVERY__IN_FLIGHT)",
+    )
+
+
+@pytest.mark.parametrize(
+    ("variable", "meant"),
+    [
+        ("CONNECTOR_DELIVERY_IN_FLIGHT", "CONNECTOR_DELIVERY__IN_FLIGHT"),
+        ("CONNECTOR_DELIVERY__INFLIGHT", "CONNECTOR_DELIVERY__IN_FLIGHT"),
+        ("CONNECTOR__DELIVERY__IN_FLIGHT", "CONNECTOR_DELIVERY__IN_FLIGHT"),
+        ("CONNECTOR_DELIVERY___IN_FLIGHT", "CONNECTOR_DELIVERY__IN_FLIGHT"),
+        ("CONNECTOR_KAFKA_TOPICS_MAIN", "CONNECTOR_KAFKA__TOPICS__MAIN"),
+        ("CONNECTOR_KAFKA__TOPICS_MAIN", "CONNECTOR_KAFKA__TOPICS__MAIN"),
+    ],
+)
+def test_a_variable_with_other_underscores_is_told_which_was_meant(write: Write, variable: str, meant: str) -> None:
+    assert problems(write(SMALLEST), {variable: "3"}) == (f"{variable}: unknown setting; did you mean {meant}?",)
+
+
 def test_an_unknown_nested_variable_is_refused(write: Write) -> None:
     """A typo in the environment is as bad as one in the file."""
     assert problems(write(SMALLEST), {"CONNECTOR_KAFKA__STRAT": "error"}) == (
@@ -154,6 +211,11 @@ def test_an_unknown_nested_variable_is_refused(write: Write) -> None:
         ("log: {level: info}\nlog: {level: debug}", "log is given twice: line 2, column 1"),
         ("- a", "must be a mapping of sections (kafka, openmarket, …)"),
         ("\x00", "is not YAML"),
+        ("log:\n\tlevel: debug", "is not YAML: line 2, column 1; a tab indents there, and YAML takes spaces only"),
+        (
+            "log:\n  level: debug\n  \tformat: json",
+            "is not YAML: line 3, column 3; a tab indents there, and YAML takes spaces only",
+        ),
     ],
 )
 def test_a_file_that_is_no_mapping_is_refused(write: Write, text: str, problem: str) -> None:

@@ -77,6 +77,7 @@ def test_the_files_of_other_sections_are_left_alone(settings: Settings, tmp_path
     ("section", "file", "content", "problem"),
     [
         ("openmarket", "password", b"", "openmarket.password_file: the file is empty"),
+        ("openmarket", "password", b"s3cret \n", "openmarket.password_file: the file begins or ends with a space"),
         ("openmarket", "password", b"\xff", "openmarket.password_file: the file is not UTF-8 text"),
         ("openmarket", "password", None, "openmarket.password_file: the file cannot be read (No such file"),
         ("openmarket.tls", "key", None, "openmarket.tls.key_file: the file cannot be read (No such file"),

@@ -218,12 +218,23 @@ def test_a_secret_file_without_a_usable_secret_is_refused(write: Write, password
 
 
 @pytest.mark.parametrize(
-    ("content", "secret"), [("a\n", "a"), ("a", "a"), ("a\r\n", "a"), ("a\n\n", "a\n"), (" a ", " a "), ("a\r", "a\r")]
+    ("content", "secret"), [("a\n", "a"), ("a", "a"), ("a\r\n", "a"), ("a b\n", "a b"), ("ü", "ü")]
 )
 def test_one_trailing_newline_is_taken_off(write: Write, password: Path, content: str, secret: str) -> None:
     """Everything else is part of the password."""
     password.write_bytes(content.encode())
     assert load(write(SMALLEST), {}).openmarket.password.get_secret_value() == secret
+
+
+@pytest.mark.parametrize(
+    "content", ["a\n\n", "a ", "a \n", " a", "\na", "a\r", "a\t\n", "a\nb", "a\x00b", "a\N{ZERO WIDTH SPACE}", "\xa0a"]
+)
+def test_a_secret_with_what_nobody_sees_is_refused_with_the_remedy(write: Write, password: Path, content: str) -> None:
+    """Sent as it is, it would be a wrong password that looks right."""
+    password.write_bytes(content.encode())
+    told = problem(write, SMALLEST)
+    assert told.startswith("openmarket.password_file: the file ")
+    assert told.endswith("write the secret alone (`printf %s`), or with one line end")
 
 
 def test_a_secret_that_everybody_may_read_is_seen(write: Write, password: Path) -> None:
@@ -283,7 +294,7 @@ def test_commands_from_elsewhere_need_a_token(write: Write, host: str) -> None:
     assert load(write(SMALLEST + "admin: {control_host: '::1'}"), {}).admin.control_token_file is None
 
 
-@pytest.mark.parametrize("token", ["fifteen-letters", "two words of sixteen", "ü" * 16, "one-line-of-two\nlines"])
+@pytest.mark.parametrize("token", ["fifteen-letters", "two words of sixteen", "ü" * 16])
 def test_a_token_that_can_be_guessed_or_not_be_sent_is_refused(write: Write, tmp_path: Path, token: str) -> None:
     """It goes into a header; the remedy is a command that makes one."""
     (tmp_path / "token").write_text(f"{token}\n")
