@@ -43,7 +43,7 @@ class View:
     def is_ready(self) -> bool:
         """Whether `/readyz` succeeds."""
         held = self._loop.holds.active and not self._settings.admin.ready_during_hold
-        return self._events.is_ready and not held and not self._source.missing
+        return self._events.is_joined and not held and not self._source.missing
 
     def main_partitions(self) -> int:
         """How many partitions of the main topic are ours."""

@@ -9,12 +9,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
-import orjson
-
 from connector import __version__
 from connector.cli import control, parts, policies
 from connector.cli.commands import FlowCommands
 from connector.cli.idle import Idleness
+from connector.cli.reach import Reach, Told
 from connector.cli.renewal import Hide, Renewal, read_again
 from connector.cli.stopping import Stopping
 from connector.cli.view import View
@@ -31,7 +30,6 @@ from connector.edge.admin import AdminServer
 from connector.edge.avro import DECODE_CODES, FETCH_CODES
 from connector.edge.clock import SystemClock
 from connector.edge.kafka_consumer import KafkaSource
-from connector.edge.kafka_errors import NO_TOKEN, remedy_of
 from connector.edge.kafka_identity import LogIdentities
 from connector.edge.kafka_producer import KafkaSink
 from connector.edge.kafka_properties import refusal
@@ -108,17 +106,17 @@ class _Process:
         self._metrics = _metrics(table)
         self._metrics.counter("log_lines_dropped").follow(output.dropped)
         self._events = Events(self._metrics, output.logger, settings.log.accepted, accepted_line=output.accepted_line)
-        self._round_trips: dict[tuple[str, ...], float] = {}
         kafka = settings.kafka
+        self._reach = Reach(self._events, kafka.bootstrap_servers, self._clock.monotonic())
+        told = Told(self._events, self._reach, self._clock, token_host(kafka_properties(kafka)))
         self._source = KafkaSource(
             consumer_properties(kafka),
             _subscription(settings),
             LogIdentities(kafka_properties(kafka)),
-            self._consumer_error,
-            self._statistics,
+            told.consumer_error,
+            told.statistics,
         )
-        self._token_host = token_host(kafka_properties(kafka))
-        self._sink = KafkaSink(producer_properties(kafka), self._producer_error)
+        self._sink = KafkaSink(producer_properties(kafka), told.producer_error)
         with _needs("openmarket.tls: PEM files, the key belonging to the certificate; `connector check` looks at them"):
             self._invoker = parts.invoker(settings)
         with _needs("schemas.registry: PEM files, and the key must belong to the certificate"):
@@ -140,14 +138,14 @@ class _Process:
             random.random,
         )
         watermarks = Watermarks(
-            kafka_properties(kafka), lambda: self._loop.assignments, self._consumer_error, self._old_transaction
+            kafka_properties(kafka), lambda: self._loop.assignments, told.consumer_error, self._old_transaction
         )
         commands = FlowCommands(self._loop, self._clock)
         metrics, events, loop, source = self._metrics, self._events, self._loop, self._source
-        view = View(settings, self._clock, events, metrics, loop, source, watermarks, commands)
+        self._view = view = View(settings, self._clock, events, metrics, loop, source, watermarks, commands)
         self._idleness = Idleness(events, kafka.topics.main, view.main_partitions)
         metrics.provide("certificate_expiry_timestamp_seconds", lambda: self._renewal.certificate_expiries)
-        metrics.provide("broker_round_trip_seconds", lambda: self._round_trips)
+        metrics.provide("broker_round_trip_seconds", lambda: told.round_trips)
         self._watermarks = watermarks
         self._control = control.server(settings, commands)
         self._admin = AdminServer(
@@ -207,15 +205,21 @@ class _Process:
         return FileWatch(known, changed)
 
     async def _heartbeat(self, stop: asyncio.Event) -> None:
-        joined = False
+        joined = ready = False
         missing: frozenset[str] = frozenset()
         while True:
             missing = self._report_missing(missing)
+            self._reach.look(self._clock.monotonic(), self._clock.now_ms())
             self._events.loop_turn(self._clock.monotonic())
             self._events.owner_turn(self._source.turned_at)
             if self._source.joined and not joined and not stop.is_set():
                 joined = True
-                self._events.ready()
+                self._reach.reached(self._clock.monotonic())
+                self._events.joined()
+            if self._view.is_ready() is not ready:
+                ready = not ready
+                if ready:
+                    self._events.ready()
             if joined and not stop.is_set():
                 self._idleness.look(self._clock.monotonic())
             await asyncio.sleep(_HEARTBEAT)
@@ -228,26 +232,8 @@ class _Process:
             self._events.topic_found(topic)
         return now
 
-    def _statistics(self, statistics: str) -> None:
-        brokers = orjson.loads(statistics).get("brokers", {})
-        self._round_trips = {
-            (broker["name"],): broker["rtt"]["avg"] / 1e6
-            for broker in brokers.values()
-            if broker.get("nodeid", -1) >= 0 and "rtt" in broker
-        }
-
-    def _consumer_error(self, code: str) -> None:
-        self._events.kafka_error("consumer", code, self._remedy(code))
-
-    def _producer_error(self, code: str) -> None:
-        self._events.kafka_error("producer", code, self._remedy(code) if code == NO_TOKEN.name else None)
-
     def _old_transaction(self, partition: Partition, behind: Behind, seconds: float) -> None:
         self._events.old_transaction(partition, behind.first, behind.offsets, seconds)
-
-    def _remedy(self, code: str) -> str | None:
-        remedy = remedy_of(code)
-        return f"{self._token_host}: {remedy}" if code == NO_TOKEN.name else remedy
 
 
 def _metrics(table: Table) -> Metrics:

@@ -225,6 +225,13 @@ def name_of(error: KafkaError) -> str:
     return str(error.name()).lstrip("_").lower()
 
 
+ALL_DOWN = name_of(KafkaError(KafkaError._ALL_BROKERS_DOWN))
+NOT_REACHED = frozenset(
+    name_of(KafkaError(code))
+    for code in (KafkaError._ALL_BROKERS_DOWN, KafkaError._TRANSPORT, KafkaError._RESOLVE, KafkaError._TIMED_OUT)
+)
+"""Names of what clients say, and of what questions are answered with, when brokers are not reached."""
+
 _INDEX = {(row.operation, code): row for row in ROWS for code in row.codes}
 _CODES = {
     name_of(KafkaError(code)): code

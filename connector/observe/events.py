@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Collection, Mapping
+from datetime import UTC, datetime
 from typing import Protocol
 
 from connector.core.envelope import History
@@ -24,10 +25,15 @@ from connector.observe.sampling import Sampler
 from connector.observe.table import LEFT_BEHIND
 
 _LINES_A_SECOND = 10  # of one event and code: enough to see what happens, too few to fill a disk
+_SAID_EVERY = 60.0  # seconds between two lines about what goes on and on
 _LINES_OF_A_FILE = 20
 _MISSING_TOPIC = "correct kafka.topics, or create it (`connector topics create` for retry and dead letters)"
 _TRANSACTION = (
     "its producer has to commit or abort it; of one that is gone, `kafka-transactions.sh find-hanging` and `abort`"
+)
+_UNREACHABLE = (
+    "compare kafka.bootstrap_servers and kafka.security with the brokers' listeners; look at DNS and firewall: "
+    "`connector check --live` says what is wrong with the connection"
 )
 _NEEDS_A_PERSON = frozenset({"deployment", "brake"})
 _MEND = "put it right: until then what was read before stays in force, and a restart would fail"
@@ -79,9 +85,10 @@ class Events:
         self._write_accepted = (accepted_line or self._plain_accepted_line) if log_accepted else None
         self._monotonic = monotonic
         self._sampler = Sampler(_LINES_A_SECOND)
+        self._standing = Sampler(1, _SAID_EVERY)
         self._held: dict[str, float] = {}
         self._paused: set[tuple[Source, Target]] = set()
-        self.is_ready = False
+        self.is_joined = False
         self._is_cie = False
         self._loop_turned = self._owner_turned = monotonic()
         self._bind_hot_series(metrics)
@@ -278,14 +285,38 @@ class Events:
     def commit_failed(self, code: str) -> None:
         """A commit failed; the next one carries the same offsets or later ones."""
         self._count("commits_failed", code)
-        if self._admit("commit_failed", code):
+        if self._admit_standing("commit_failed", code):
             self._log.warning("commit_failed", code=code)
 
-    def kafka_error(self, client: str, code: str, remedy: str | None = None) -> None:
-        """An error of a Kafka client (`consumer` or `producer`) that passes by itself, or with the remedy."""
+    def connection_failed(self, client: str, code: str) -> None:
+        """A connection of a Kafka client failed; `kafka_unreachable` or `kafka_error` says so within a second."""
         self._count("kafka_errors", client, code)
-        if self._admit("kafka_error", f"{client} {code}"):
+
+    def kafka_error(self, client: str, code: str, remedy: str | None = None, *, counted: bool = False) -> None:
+        """An error of a Kafka client (`consumer` or `producer`) that passes by itself, or with the remedy.
+
+        `counted`: by `connection_failed`.
+        """
+        if not counted:
+            self._count("kafka_errors", client, code)
+        if self._admit_standing("kafka_error", f"{client} {code}"):
             self._log.warning("kafka_error", client=client, code=code, **({} if remedy is None else {"remedy": remedy}))
+
+    def kafka_unreachable(self, bootstrap_servers: str, since_ms: int, seconds: float) -> None:
+        """No broker has been reached for so long, since the start or since the last one was lost."""
+        since = datetime.fromtimestamp(since_ms / 1000, UTC)
+        level = self._log.error if seconds >= _SAID_EVERY else self._log.warning
+        level(
+            "kafka_unreachable",
+            bootstrap_servers=bootstrap_servers,
+            unreachable_since=f"{since:%d %b %H:%M:%S} UTC",  # an ISO date would be taken for a long number, and hidden
+            seconds=round(seconds),
+            remedy=_UNREACHABLE,
+        )
+
+    def kafka_reached(self, seconds: float) -> None:
+        """A broker is reached again, after so long."""
+        self._log.info("kafka_reached", seconds=round(seconds))
 
     def topic_missing(self, topic: str) -> None:
         """The brokers do not have this topic of the subscription: nothing is read from it."""
@@ -436,14 +467,17 @@ class Events:
         if cie:
             self._log.warning("test_environment", remedy="set openmarket.base_url to production: CIE reaches nobody")
 
-    def ready(self) -> None:
+    def joined(self) -> None:
         """The group was joined."""
-        self.is_ready = True
+        self.is_joined = True
+
+    def ready(self) -> None:
+        """`/readyz` succeeds from here on."""
         self._log.info("ready")
 
     def stopping(self, reason: str) -> None:
         """Nothing new is taken from here on."""
-        self.is_ready = False
+        self.is_joined = False
         self._log.info("stopping", reason=reason)
 
     def stopped(self, clean: bool) -> None:
@@ -481,8 +515,14 @@ class Events:
         self._report_left_out(now)
         return self._sampler.admit((event, code), now)
 
+    def _admit_standing(self, event: str, code: str) -> bool:
+        """Once a minute: what passes by itself may take hours, and says nothing new meanwhile."""
+        now = self._monotonic()
+        self._report_left_out(now)
+        return self._standing.admit((event, code), now)
+
     def _report_left_out(self, now: float) -> None:
-        for (event, code), count in self._sampler.over(now):
+        for (event, code), count in (*self._sampler.over(now), *self._standing.over(now)):
             self._count("log_lines_left_out", by=count)
             self._log.warning("lines_left_out", of=event, code=code, count=count)
 

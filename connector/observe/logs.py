@@ -8,6 +8,7 @@ no redaction: an event id that could show a phone number is hashed before, and t
 from __future__ import annotations
 
 import logging
+import re
 import sys
 from collections.abc import Callable, Collection, MutableMapping
 from datetime import UTC, datetime
@@ -27,6 +28,8 @@ from connector.observe.sampling import Sampler
 from connector.observe.stderr import Stderr
 
 _LIBRARY_LINES_A_SECOND = 5  # of one library's logger: three Kafka clients without a broker say 30
+_SAID_EVERY = 60.0  # seconds: librdkafka says why a connection fails at each try, in each of its clients
+_VARYING = re.compile(r"\[[^\]]*\]|\(after [^)]*\)")  # the client and its thread, and how long it took
 
 Level = Literal["debug", "info", "warning", "error"]
 Format = Literal["auto", "json", "console"]
@@ -176,18 +179,22 @@ class _Handler(logging.Handler):
         self._log = logger
         self._now_ms = now_ms
         self._sampler = Sampler(_LIBRARY_LINES_A_SECOND)
+        self._repeated = Sampler(1, _SAID_EVERY)
 
     def emit(self, record: logging.LogRecord) -> None:
         now = self._now_ms() / 1000
-        for (name, _), count in self._sampler.over(now):
+        for (name, _), count in (*self._sampler.over(now), *self._repeated.over(now)):
             self._log.warning("lines_left_out", of=name, count=count)
-        if not self._sampler.admit((record.name, ""), now):
-            return
-        is_error = record.levelno >= logging.ERROR and not record.name.startswith("librdkafka")
+        is_kafka = record.name.startswith("librdkafka")
         try:
             message = record.getMessage()
         except (TypeError, ValueError):  # a library's message that does not fit its own arguments
             message = record.msg
+        if is_kafka and not self._repeated.admit((record.name, _VARYING.sub("", str(message))), now):
+            return
+        if not self._sampler.admit((record.name, ""), now):
+            return
+        is_error = record.levelno >= logging.ERROR and not is_kafka
         write = self._log.error if is_error else self._log.warning
         write(str(message), logger=record.name, exc_info=record.exc_info)
 

@@ -131,6 +131,10 @@ HAPPENINGS: dict[str, tuple[Callable[[Events], None], str | None, str | None]] =
     ),
     "source_failed": (lambda e: e.source_failed("FENCED", "restart"), "source_failures_total", "error"),
     "starting": (lambda e: e.starting({}, cie=False), None, "info"),
+    "kafka_unreachable": (lambda e: e.kafka_unreachable("broker:9092", 0, 0.0), None, "warning"),
+    "kafka_reached": (lambda e: e.kafka_reached(61.0), None, "info"),
+    "connection_failed": (lambda e: e.connection_failed("consumer", "transport"), "kafka_errors_total", None),
+    "joined": (lambda e: e.joined(), None, None),
     "ready": (lambda e: e.ready(), None, "info"),
     "stopping": (lambda e: e.stopping("SIGTERM"), None, "info"),
     "stopped": (lambda e: e.stopped(clean=True), None, "info"),
@@ -343,13 +347,13 @@ def test_a_name_that_is_no_topic_of_ours_is_shown_without_its_digits() -> None:
     assert world.lines[0]["names"] == ["[number]"]
 
 
-def test_it_is_ready_from_ready_to_stopping() -> None:
+def test_it_counts_as_joined_until_it_stops() -> None:
     world = World()
-    seen = [world.events.is_ready]
-    world.events.ready()
-    seen.append(world.events.is_ready)
+    seen = [world.events.is_joined]
+    world.events.joined()
+    seen.append(world.events.is_joined)
     world.events.stopping("SIGTERM")
-    seen.append(world.events.is_ready)
+    seen.append(world.events.is_joined)
     assert seen == [False, True, False]
 
 

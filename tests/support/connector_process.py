@@ -144,6 +144,17 @@ class ConnectorProcess:
             raise AssertionError(f"not within {seconds} s: {values}, but {found}\n{self.log[-4000:]}") from None
         return seen
 
+    async def counts(self, name: str, least: float, seconds: float = 30.0) -> None:
+        """Wait until this metric, summed over labels, is at least so much."""
+        seen = 0.0
+        try:
+            async with asyncio.timeout(seconds):
+                while seen < least:
+                    await asyncio.sleep(_POLL_SECONDS)
+                    seen = (await self.metrics()).get(name, 0.0)
+        except TimeoutError:
+            raise AssertionError(f"{name} is {seen} after {seconds} s\n{self.log[-4000:]}") from None
+
     async def command(self, *arguments: str) -> tuple[int, str]:
         """Give it a command that its listener takes, as a person would; the exit code, and what was printed."""
         port = self.lines("starting")[-1]["settings"]["control_port"]

@@ -42,6 +42,8 @@ async def test_a_broker_that_dies_and_comes_back_under_load_loses_nothing(
         await load.goes_on()
     await _nothing_lost(own_stage, load)
     assert own_stage.repeats <= len(connectors) * BOUND
+    assert all(connector.lines("kafka_unreachable") for connector in connectors)
+    await eventually(lambda: all(each.lines("kafka_reached") for each in connectors), PATIENCE, "Kafka is reached")
     assert [await connector.stop() for connector in connectors] == [0, 0]
 
 
