@@ -15,6 +15,7 @@ from connector.cli.checks.finding import Finding, Verdict, line
 from connector.cli.checks.live import live as ask_neighbours
 from connector.cli.checks.offline import offline
 from connector.cli.checks.probe import probe as post_invalid_body
+from connector.cli.checks.proxies import forward_proxies
 from connector.cli.options import AsJson, ConfigFile
 from connector.config import ConfigError, Settings, load
 
@@ -79,6 +80,7 @@ def _document(findings: Sequence[Finding]) -> str:
 def _findings(settings: Settings, live: bool, probe: bool) -> Iterator[Finding]:
     yield Finding("settings", Verdict.OK, "every setting is known and within its bounds")
     yield from offline(settings)
+    yield forward_proxies(settings, os.environ)
     if live:
         yield from ask_neighbours(settings)
     if probe:

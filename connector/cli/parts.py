@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from connector.config import ConfigError, rules
+from connector.config import proxy as config_proxy
 from connector.config.files import SecretFile
 from connector.config.sections import Registry
 from connector.config.settings import Settings
@@ -10,6 +11,7 @@ from connector.core.outcome import Table
 from connector.core.request import RequestRules
 from connector.edge.avro import AvroDecoder
 from connector.edge.framing import Framing
+from connector.edge.http_tunnel import Proxy
 from connector.edge.openmarket import OpenMarket
 from connector.edge.registry import Access, ConfluentRegistry
 from connector.edge.schemas import (
@@ -79,6 +81,7 @@ def registry_access(registry: Registry) -> Access:
         _secret(registry.basic_auth_file),
         _secret(registry.bearer_token_file),
         Tls(registry.ca_file, registry.certificate_file, registry.key_file, _secret(registry.key_password_file) or ""),
+        proxy(registry.proxy),
     )
 
 
@@ -97,7 +100,13 @@ def invoker(settings: Settings) -> OpenMarket:
         total_timeout=openmarket.timeouts.total,
         tls=tls(settings),
         name=name_header(settings),
+        proxy=proxy(openmarket.proxy),
     )
+
+
+def proxy(given: config_proxy.Proxy | None) -> Proxy | None:
+    """The forward proxy that a section of the settings names, with the credentials in force."""
+    return None if given is None else Proxy(given.host, given.port, given.basic_auth)
 
 
 def tls(settings: Settings) -> Tls:

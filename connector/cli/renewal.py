@@ -21,8 +21,8 @@ from connector.observe.events import Events
 Hide = Callable[[Collection[str]], None]
 """Takes secrets that no log line may show."""
 
-VENDOR = ("openmarket", "openmarket.tls")
-RENEWED = (*VENDOR, "schemas.registry")
+VENDOR = ("openmarket", "openmarket.tls", "openmarket.proxy")
+RENEWED = (*VENDOR, "schemas.registry", "schemas.registry.proxy")
 AT_START_ONLY = ("kafka.security", "kafka.security.oauth")
 """Sections of settings whose files are watched. librdkafka takes its own when a client is made."""
 
@@ -65,7 +65,9 @@ class Renewal:
         self._take: Mapping[str, Callable[[Settings], Awaitable[None]]] = {
             "openmarket": self._take_password,
             "openmarket.tls": self._take_certificates,
+            "openmarket.proxy": self._take_proxy,
             "schemas.registry": self._take_registry,
+            "schemas.registry.proxy": self._take_registry,
         }
         self._files = {section: files(settings, section) for section in (*RENEWED, *AT_START_ONLY)}
         self._unusable: dict[str, frozenset[str]] = {}
@@ -115,6 +117,11 @@ class Renewal:
         await self._invoker.renew_tls(parts.tls(settings))
         ours = partial(_expiry, settings.openmarket.tls.certificate_file)
         self._expiries["openmarket"] = await in_daemon_thread(ours)
+
+    async def _take_proxy(self, settings: Settings) -> None:
+        proxy = parts.proxy(settings.openmarket.proxy)
+        assert proxy is not None
+        self._invoker.renew_proxy(proxy)
 
     async def _take_registry(self, settings: Settings) -> None:
         given = settings.schemas.registry

@@ -89,5 +89,15 @@ def _openable(path: Path) -> Path:
 Secret = Annotated[SecretFile, PlainValidator(read_secret), WithJsonSchema({"type": "string", "format": "path"})]
 """A path in the file; the secret it holds in the program."""
 
+
+def _user_and_password(file: SecretFile) -> SecretFile:
+    if ":" not in file.secret.get_secret_value():
+        raise ValueError("the file must hold user:password")
+    return file
+
+
+UserAndPassword = Annotated[Secret, AfterValidator(_user_and_password)]
+"""A path in the file; `user:password` in the program."""
+
 ReadableFile = Annotated[Path, AfterValidator(_openable)]
 """A path that could be opened when the settings were loaded."""

@@ -20,6 +20,7 @@ from pydantic import (
 )
 
 from connector.config.files import ReadableFile, Secret
+from connector.config.proxy import Proxy
 from connector.config.section import Section, is_loopback, one_address, together
 from connector.config.units import MINUTE, SECOND, Duration
 from connector.core.request import BUILT_IN_VARIABLES, RESERVED_WORDS
@@ -113,7 +114,8 @@ class Timeouts(Section):
     """Bounds on one post."""
 
     connect: Duration = Field(default=5 * SECOND, ge=0.01, le=5 * MINUTE)
-    """Name look-up, connection and TLS handshake together. Shorter than `total`; nothing was sent when it passes."""
+    """Name look-up, connection, a proxy's tunnel and TLS handshake together. Shorter than `total`; nothing was sent
+    when it passes."""
 
     total: Duration = Field(default=30 * SECOND, ge=0.01, le=10 * MINUTE)
     """The whole post, answer included. When it passes after the request was written, the record may have been
@@ -174,6 +176,10 @@ class OpenMarket(Section):
     tls: Tls = Tls()
     """Certificates for https."""
 
+    proxy: Proxy | None = None
+    """Forward proxy between us and the API, which must be https then: TLS goes through the proxy unread. Default:
+    none, whatever the environment's proxy variables say."""
+
     timeouts: Timeouts = Timeouts()
     """Bounds on one post."""
 
@@ -204,6 +210,12 @@ class OpenMarket(Section):
         if parts.scheme == "http" and not is_loopback(parts.hostname or "") and not info.data.get("allow_plain_http"):
             raise ValueError("plain http shows the password to the network: use https, or set allow_plain_http: true")
         return url
+
+    @model_validator(mode="after")
+    def _proxy_fits(self) -> Self:
+        if self.proxy is not None and not self.base_url.startswith("https://"):
+            raise ValueError("proxy needs a base_url that begins with https: only a tunnel (CONNECT) is asked of it")
+        return self
 
     @property
     def password(self) -> SecretStr:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from connector.config.openmarket import OpenMarket, OutcomeRule
 from connector.core.codes import DEFAULT_TABLE
 from connector.core.outcome import Delivered, Fate, Row, Table
+from connector.core.proxy_codes import naming
 from connector.core.reply import Reply
 from connector.core.request import RequestRules
 
@@ -22,7 +23,9 @@ def request_rules(openmarket: OpenMarket) -> RequestRules:
 
 def outcome_table(openmarket: OpenMarket) -> Table:
     """The classification table in force: the rows of `openmarket.outcomes`, then the default ones."""
-    return DEFAULT_TABLE.with_overrides(map(_row, openmarket.outcomes))
+    proxy = openmarket.proxy
+    table = DEFAULT_TABLE if proxy is None else Table(naming(DEFAULT_TABLE.rows(), proxy.address))
+    return table.with_overrides(map(_row, openmarket.outcomes))
 
 
 def _row(rule: OutcomeRule) -> Row:

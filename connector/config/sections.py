@@ -8,15 +8,10 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from connector.config.files import ReadableFile, Secret, SecretFile
+from connector.config.files import ReadableFile, Secret, SecretFile, UserAndPassword
+from connector.config.proxy import Proxy
 from connector.config.section import EVERY_ADDRESS, Section, is_loopback, one_address, together
 from connector.config.units import DAY, GIB, HOUR, KIB, MIB, MINUTE, SECOND, Duration, Size
-
-
-def _user_and_password(file: SecretFile) -> SecretFile:
-    if ":" not in file.secret.get_secret_value():
-        raise ValueError("the file must hold user:password")
-    return file
 
 
 def _unguessable(file: SecretFile) -> SecretFile:
@@ -46,7 +41,7 @@ class Registry(Section):
     url: Annotated[str, AfterValidator(_registry_url)]
     """Address of the registry, without credentials. One: what stands for several is a name or a load balancer."""
 
-    basic_auth_file: Annotated[Secret, AfterValidator(_user_and_password)] | None = None
+    basic_auth_file: UserAndPassword | None = None
     """File that holds `user:password`. One trailing newline is taken off."""
 
     bearer_token_file: Annotated[Secret, AfterValidator(_bearer_token)] | None = None
@@ -64,6 +59,9 @@ class Registry(Section):
 
     key_password_file: Secret | None = None
     """File that holds the password of `key_file`, when it has one."""
+
+    proxy: Proxy | None = None
+    """Forward proxy before the registry, which a plain-http one is asked through as well. Default: none."""
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:

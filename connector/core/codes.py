@@ -6,6 +6,7 @@ Sources: the vendor's page for this API and its sister API's (codes 1000 to 1200
 from __future__ import annotations
 
 from connector.core.outcome import Delivered, Fate, Row, Table, When
+from connector.core.proxy_codes import PROXY_ROWS
 from connector.core.reply import Failure
 
 _ROLE = (
@@ -264,6 +265,7 @@ _ROWS = (
         failures=(Failure.PROTOCOL,),
         delivered=Delivered.MAYBE,
     ),
+    *PROXY_ROWS,
 )
 
 DEFAULT_TABLE = Table(_ROWS)

@@ -31,6 +31,12 @@ class Failure(StrEnum):
     TIMEOUT = "timeout"
     RESET = "reset"
     PROTOCOL = "protocol"  # bytes that are not HTTP
+    # Before the tunnel of a forward proxy stands, so that nothing was sent.
+    PROXY_UNREACHABLE = "proxy_unreachable"  # no address, or no connection to it
+    PROXY_TIMEOUT = "proxy_timeout"
+    PROXY_FAILED = "proxy_failed"  # it cut, said 5xx or 429, or what is no HTTP
+    PROXY_CREDENTIALS = "proxy_credentials"  # 407
+    PROXY_REFUSED = "proxy_refused"  # another 3xx or 4xx
 
 
 class NoReply(NamedTuple):

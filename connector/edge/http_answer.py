@@ -74,6 +74,11 @@ class HttpAnswer:
         """Whether the next request may go on this connection: the answer ended where it said, and nothing followed."""
         return self.complete and self._persistent and self._at == len(self._buffer)
 
+    @property
+    def followed(self) -> bool:
+        """Whether anything has come behind a final answer's head."""
+        return self._whole_head and (bool(self._body) or self._at < len(self._buffer))
+
     def feed(self, data: bytes) -> bool:
         """Take the next bytes; whether the answer is over, complete or not."""
         self._buffer += data

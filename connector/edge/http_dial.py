@@ -1,11 +1,15 @@
-"""Connections to one host: its name resolved, both families of addresses tried, TLS. Nothing is sent here."""
+"""Connections to one host: names resolved, both families of addresses tried, a proxy's tunnel, TLS.
+
+Nothing is sent to the host here.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import TypeVar
 
@@ -13,6 +17,7 @@ from aiohappyeyeballs import AddrInfoType, start_connection
 
 from connector.core.reply import Failure
 from connector.edge.daemon import in_daemon_thread
+from connector.edge.http_tunnel import Proxy, open_tunnel
 
 # Long enough to cost nothing, short enough to follow the vendor to another address.
 _NAME_SECONDS = 30.0
@@ -45,14 +50,24 @@ def resolve(host: str, port: int) -> list[AddrInfoType]:
 class Dialer:
     """Opens connections to one host and port. Made on a running event loop.
 
-    Addresses are looked up anew when they are older than `name_seconds`.
+    With a proxy it is the proxy's name that is looked up, and the proxy looks up the host's. Addresses are looked up
+    anew when they are older than `name_seconds`.
     """
 
     def __init__(
-        self, host: str, port: int, *, resolve: Resolve = resolve, name_seconds: float = _NAME_SECONDS
+        self,
+        host: str,
+        port: int,
+        *,
+        proxy: Proxy | None = None,
+        resolve: Resolve = resolve,
+        name_seconds: float = _NAME_SECONDS,
     ) -> None:
         self._host = host
         self._port = port
+        self._at_proxy = 0  # dials that wait for it
+        self._gave_up_at_proxy = False
+        self.proxy = proxy
         self._resolve = resolve
         self._name_seconds = name_seconds
         self._loop = asyncio.get_running_loop()
@@ -70,18 +85,59 @@ class Dialer:
         """
         addresses = await self._resolved()
         while True:
+            connected, reached = await self._connected(addresses)
             try:
-                connected = await start_connection(addresses, happy_eyeballs_delay=_NEXT_ADDRESS_SECONDS)
-                reached = connected.getpeername()[:2]
-            except (OSError, RuntimeError):  # uvloop raises RuntimeError for some of them
-                raise DialError(Failure.CONNECT) from None
-            try:
-                return await self._protocol_on(connected, make, tls)
+                if (refused := await self._tunnelled(connected)) is None:
+                    return await self._protocol_on(connected, make, tls)
+                failure = refused
             except OSError as error:  # ssl.SSLError is one
                 failure = _failure(error, broken_off)
             addresses = [info for info in addresses if info[4][:2] != reached]
-            if not addresses:
+            # Another of its addresses would refuse as well, and count one more wrong password.
+            if not addresses or failure in (Failure.PROXY_CREDENTIALS, Failure.PROXY_REFUSED):
                 raise DialError(failure)
+
+    @property
+    def proxy_is_silent(self) -> bool:
+        """Whether a dial waits for the proxy, or the last that had to do with it was given up while it waited."""
+        return self._at_proxy > 0 or self._gave_up_at_proxy
+
+    async def _connected(self, addresses: list[AddrInfoType]) -> tuple[socket.socket, object]:
+        with self._waiting_for_proxy():
+            try:
+                connected = await start_connection(addresses, happy_eyeballs_delay=_NEXT_ADDRESS_SECONDS)
+                return connected, connected.getpeername()[:2]
+            except (OSError, RuntimeError):  # uvloop raises RuntimeError for some of them
+                raise DialError(Failure.CONNECT if self.proxy is None else Failure.PROXY_UNREACHABLE) from None
+
+    async def _tunnelled(self, connected: socket.socket) -> Failure | None:
+        """Why the proxy opened no tunnel; the socket is closed then."""
+        if self.proxy is None:
+            return None
+        stands = False
+        try:
+            with self._waiting_for_proxy():
+                failure = await open_tunnel(connected, self._host, self._port, self.proxy)
+            stands = failure is None
+        finally:
+            if not stands:
+                connected.close()
+        return failure
+
+    @contextmanager
+    def _waiting_for_proxy(self) -> Iterator[None]:
+        if self.proxy is None:
+            yield
+            return
+        self._at_proxy += 1
+        try:
+            yield
+            self._gave_up_at_proxy = False
+        except asyncio.CancelledError:
+            self._gave_up_at_proxy = True
+            raise
+        finally:
+            self._at_proxy -= 1
 
     async def _protocol_on(
         self, connected: socket.socket, make: Callable[[socket.socket], P], tls: ssl.SSLContext | None
@@ -110,24 +166,28 @@ class Dialer:
         return made[0]
 
     async def _resolved(self) -> list[AddrInfoType]:
-        """The host's addresses, each time beginning with another one."""
+        """The addresses to connect to, each time beginning with another one."""
         if self._loop.time() >= self._fresh_until:
             if self._looking_up is None:
                 self._looking_up = self._loop.create_task(self._look_up())
                 self._looking_up.add_done_callback(_retrieve)
             # Shared by all that wait for it: who gives up waiting leaves it to the others.
-            self._addresses = await asyncio.shield(self._looking_up)
+            with self._waiting_for_proxy():
+                self._addresses = await asyncio.shield(self._looking_up)
         first = self._addresses.pop(0)
         self._addresses.append(first)
         return [first, *self._addresses[:-1]]
 
     async def _look_up(self) -> list[AddrInfoType]:
+        proxy = self.proxy
+        host, port = (self._host, self._port) if proxy is None else (proxy.host, proxy.port)
+        nowhere = Failure.DNS if proxy is None else Failure.PROXY_UNREACHABLE
         try:
-            found = await in_daemon_thread(partial(self._resolve, self._host, self._port))
+            found = await in_daemon_thread(partial(self._resolve, host, port))
             if not found:
-                raise DialError(Failure.DNS)
+                raise DialError(nowhere)
         except (OSError, UnicodeError):  # UnicodeError: no name that DNS could know
-            raise DialError(Failure.DNS) from None
+            raise DialError(nowhere) from None
         finally:
             self._looking_up = None
         self._fresh_until = self._loop.time() + self._name_seconds

@@ -12,6 +12,7 @@ from connector.deadline import Deadlines, in_time
 from connector.edge.http_connection import Connection, Post
 from connector.edge.http_dial import Dialer, DialError
 from connector.edge.http_familiar import Familiar
+from connector.edge.http_tunnel import Proxy
 
 # Shorter than the server's, or a post meets a connection that is just being closed and may have been delivered.
 # The shortest default in common use is 5 s (Apache, Node.js); under load a connection is never idle that long.
@@ -45,14 +46,22 @@ class Peer:
 class Pool:
     """At most `limit` connections to one address, the last one used first. Made on a running event loop.
 
-    In seconds, `connect_timeout` is from a post that finds no connection until it has one (DNS, TCP and TLS together,
-    or until another post is done), `total_timeout` from the post to the end of its answer.
+    In seconds, `connect_timeout` is from a post that finds no connection until it has one (DNS, TCP, a proxy's tunnel
+    and TLS together, or until another post is done), `total_timeout` from the post to the end of its answer.
     """
 
     def __init__(
-        self, host: str, port: int, peer: Peer, *, limit: int, connect_timeout: float, total_timeout: float
+        self,
+        host: str,
+        port: int,
+        peer: Peer,
+        *,
+        limit: int,
+        connect_timeout: float,
+        total_timeout: float,
+        proxy: Proxy | None = None,
     ) -> None:
-        self._dialer = Dialer(host, port)
+        self._dialer = Dialer(host, port, proxy=proxy)
         self._peer = peer
         self._limit = limit
         self._connect_timeout = connect_timeout
@@ -98,6 +107,10 @@ class Pool:
         self._peer = peer
         for connection in list(self._idle):
             connection.retire()
+
+    def renew_proxy(self, proxy: Proxy) -> None:
+        """Show the proxy these credentials from the next tunnel on. Those that stand are kept."""
+        self._dialer.proxy = proxy
 
     async def close(self) -> None:
         """Close the connections. Posts under way are answered as cut."""
@@ -167,6 +180,7 @@ class Pool:
 
         connection: Connection | None = None
         failure: Failure | None = None
+        proxy = self._dialer.proxy
         try:
             opening = self._dialer.connect(make, peer.context, lambda: peer.broken_off(Failure.TLS))
             connection = await in_time(opening, self._connect_timeout)
@@ -178,8 +192,8 @@ class Pool:
             task = asyncio.current_task()
             assert task is not None
             self._dials.discard(task)
-        if peer is not self._peer:
-            failure = None  # says nothing about the certificates now in force
+        if peer is not self._peer or proxy is not self._dialer.proxy:
+            failure = None  # says nothing about the certificates and credentials now in force
         if self._waiting and failure is not None:
             self._fail(next(iter(self._waiting)), failure)
         elif connection is not None:
@@ -209,7 +223,7 @@ class Pool:
         if post.connection is not None:
             post.connection.give_up(post, Failure.TIMEOUT)
         else:
-            self._fail(post, Failure.TIMEOUT)
+            self._fail(post, Failure.PROXY_TIMEOUT if self._dialer.proxy_is_silent else Failure.TIMEOUT)
 
     def _retire_old(self) -> None:
         self._sweep = None

@@ -23,6 +23,7 @@ from connector.core.request import InvokeRequest
 from connector.edge.daemon import in_daemon_thread
 from connector.edge.http_connection import Post
 from connector.edge.http_pool import Peer, Pool
+from connector.edge.http_tunnel import Proxy
 from connector.edge.tls import Tls
 
 _HEADS_SIZE = 1024  # service ids; an account has tens
@@ -44,8 +45,9 @@ class OpenMarket:
         total_timeout: float = 30.0,
         tls: Tls = Tls(),  # noqa: B008 - an immutable value
         name: tuple[str, str] | None = None,
+        proxy: Proxy | None = None,
     ) -> None:
-        """Time-outs in seconds; `connect_timeout` covers DNS, TCP and TLS together.
+        """Time-outs in seconds; `connect_timeout` covers DNS, TCP, a proxy's tunnel and TLS together.
 
         `in_flight` bounds the connections. `name` is the header that mutual TLS asks for, and its value.
         Raises OSError when a TLS file cannot be used.
@@ -62,6 +64,7 @@ class OpenMarket:
             limit=in_flight,
             connect_timeout=connect_timeout,
             total_timeout=total_timeout,
+            proxy=proxy,
         )
         self.renew_password(password)
 
@@ -78,6 +81,10 @@ class OpenMarket:
             }
         )
         self._heads: dict[str, bytes] = {}
+
+    def renew_proxy(self, proxy: Proxy) -> None:
+        """Show the proxy these credentials from the next tunnel on; those that stand are kept."""
+        self._pool.renew_proxy(proxy)
 
     async def renew_tls(self, tls: Tls) -> None:
         """Use these files from the next post on, which opens a connection of its own.

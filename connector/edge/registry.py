@@ -19,6 +19,7 @@ from yarl import URL
 from connector import __version__
 from connector.deadline import in_time
 from connector.edge.daemon import in_daemon_thread
+from connector.edge.http_tunnel import Proxy
 from connector.edge.tls import Tls
 
 UNREACHABLE = "registry_unreachable"
@@ -27,6 +28,7 @@ REFUSED = "registry_refused"
 BUSY = "registry_busy"
 FAILED = "registry_failed"
 STRANGE = "registry_strange"
+PROXY = "registry_proxy"
 _COMPARE = "compare schemas.registry.url and its ca_file with the registry"
 REMEDIES = {
     UNREACHABLE: f"{_COMPARE}; look at DNS, firewall and the registry itself",
@@ -36,6 +38,7 @@ REMEDIES = {
     BUSY: "the registry limits requests: raise its limit, or ask it less (ids.json in schemas.folder)",
     FAILED: "look at the registry's own log",
     STRANGE: f"{_COMPARE}: a proxy may answer in its place, or the path be wrong",
+    PROXY: "compare schemas.registry.proxy with the proxy (url, basic_auth_file), and have the registry allowed there",
 }
 """Why a schema cannot be had now, and what to do."""
 
@@ -46,6 +49,7 @@ _CERTIFICATE_ALERTS = ("_ALERT_CERTIFICATE_", "_ALERT_BAD_CERTIFICATE", "_ALERT_
 _ANSWER_LIMIT = 1024 * 1024  # bytes
 _MOST_REFERENCES = 50
 _AVRO = "AVRO"  # Confluent API reference, `schemaType`: left out, it is Avro. Others write null, or in other case
+_PROXY_AUTHENTICATION_REQUIRED = 407
 _SCHEMA_NOT_FOUND = 40403  # Confluent API reference, GET /schemas/ids/{id}
 
 
@@ -77,6 +81,7 @@ class Access(NamedTuple):
     basic_auth: str | None = None
     bearer_token: str | None = None
     tls: Tls = Tls()
+    proxy: Proxy | None = None
 
 
 class _StopError(Exception):
@@ -93,6 +98,7 @@ class ConfluentRegistry:
         self._tls = access.tls.context()
         self._timeout = timeout
         self._headers = _headers(access)
+        self._proxy = access.proxy
         self._session: aiohttp.ClientSession | None = None
 
     async def renew(self, access: Access) -> None:
@@ -102,6 +108,7 @@ class ConfluentRegistry:
         """
         self._tls = await in_daemon_thread(access.tls.context)
         self._headers = _headers(access)
+        self._proxy = access.proxy
 
     async def schema(self, number: int) -> Found | Unknown | NotAvro | Unavailable:
         """Ask for a schema by its id, and for what it refers to. Never raises for what the registry does."""
@@ -137,21 +144,31 @@ class ConfluentRegistry:
         return tuple(texts.values())
 
     async def _get(self, path: str) -> dict[str, Any]:
+        proxy = self._proxy
         try:
             url = URL(self.url + path, encoded=True)
-            return await in_time(self._ask(url), self._timeout)
+            return await in_time(self._ask(url, proxy), self._timeout)
         except TimeoutError:
-            raise _StopError(Unavailable(TIMEOUT, f"no answer within {self._timeout:g} s")) from None
+            raise _StopError(Unavailable(TIMEOUT, f"no answer within {self._timeout:g} s{_via(proxy)}")) from None
+        except aiohttp.ClientHttpProxyError as error:
+            raise _StopError(_by_proxy(proxy, error.status)) from None
+        except aiohttp.ClientProxyConnectionError as error:
+            raise _StopError(_by_proxy(proxy, error)) from None
         except (aiohttp.ClientConnectionError, OSError) as error:
-            raise _StopError(_unreachable(error, url.scheme == "https")) from None
+            if proxy is not None and isinstance(error, aiohttp.ClientConnectorDNSError):  # it looks up the registry's
+                raise _StopError(_by_proxy(proxy, error)) from None
+            raise _StopError(_unreachable(error, url.scheme == "https", proxy)) from None
         except (aiohttp.ClientError, asyncio.IncompleteReadError, ValueError) as error:
             raise _strange(f"no HTTP answer ({type(error).__name__})") from None
 
-    async def _ask(self, url: URL) -> dict[str, Any]:
+    async def _ask(self, url: URL, proxy: Proxy | None) -> dict[str, Any]:
         # Never a redirect: credentials would travel to other origins.
-        # aiohttp keeps the connections of each TLS context apart, so a new one needs no new session.
-        request = self._opened().get(url, headers=self._headers, ssl=self._tls, allow_redirects=False)
+        # aiohttp keeps the connections of each TLS context and proxy apart, so a new one needs no new session.
+        how = _through(proxy, self._headers, url.scheme == "https")
+        request = self._opened().get(url, ssl=self._tls, allow_redirects=False, **how)
         async with request as response:
+            if response.status == _PROXY_AUTHENTICATION_REQUIRED and proxy is not None:
+                raise _StopError(_by_proxy(proxy, response.status))
             return _read(response.status, await _body(response))
 
     def _opened(self) -> aiohttp.ClientSession:
@@ -165,11 +182,33 @@ class ConfluentRegistry:
         return self._session
 
 
+def _through(proxy: Proxy | None, headers: dict[str, str], encrypted: bool) -> dict[str, Any]:
+    """The headers of a request, and what aiohttp is told of the proxy."""
+    if proxy is None:
+        return {"headers": headers}
+    shown = {} if proxy.basic_auth is None else {"Proxy-Authorization": _basic(proxy.basic_auth)}
+    url = URL.build(scheme="http", host=proxy.host, port=proxy.port)
+    if encrypted:  # to the proxy, which must not see what the registry is shown
+        return {"headers": headers, "proxy": url, "proxy_headers": shown}
+    return {"headers": headers | shown, "proxy": url}
+
+
+def _by_proxy(proxy: Proxy | None, why: int | aiohttp.ClientConnectorError) -> Unavailable:
+    where = "the forward proxy" if proxy is None else f"the forward proxy {proxy.address}"
+    if isinstance(why, int):
+        return Unavailable(PROXY, f"{where} answered {why}")
+    return Unavailable(PROXY, f"{where} is not reached: {why.os_error.strerror or type(why).__name__}")
+
+
+def _via(proxy: Proxy | None) -> str:
+    return "" if proxy is None else f", through the forward proxy {proxy.address}"
+
+
 def _strange(cause: str) -> _StopError:
     return _StopError(Unavailable(STRANGE, cause))
 
 
-def _unreachable(error: Exception, encrypted: bool) -> Unavailable:
+def _unreachable(error: Exception, encrypted: bool, proxy: Proxy | None) -> Unavailable:
     """What the network said, without the address, which the settings tell."""
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
         verdict = error.certificate_error
@@ -178,7 +217,7 @@ def _unreachable(error: Exception, encrypted: bool) -> Unavailable:
     inner = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
     if isinstance(inner, aiohttp.ServerDisconnectedError | ConnectionResetError):
         hint = ", as it does when it wants a certificate, or another than ours" if encrypted else ""
-        return Unavailable(UNREACHABLE, f"it closed the connection without an answer{hint}")
+        return Unavailable(UNREACHABLE, f"it closed the connection without an answer{hint}{_via(proxy)}")
     reason = getattr(inner, "reason", None) or getattr(inner, "strerror", None)  # of ssl.SSLError, of OSError
     why = reason if isinstance(reason, str) else type(inner).__name__
     return Unavailable(REFUSED if any(alert in why for alert in _CERTIFICATE_ALERTS) else UNREACHABLE, why)
@@ -191,10 +230,14 @@ def _headers(access: Access) -> dict[str, str]:
         "User-Agent": f"invoke-connector/{__version__}",
     }
     if access.basic_auth is not None:
-        headers["Authorization"] = "Basic " + b64encode(access.basic_auth.encode()).decode("ascii")
+        headers["Authorization"] = _basic(access.basic_auth)
     elif access.bearer_token is not None:
         headers["Authorization"] = f"Bearer {access.bearer_token}"
     return headers
+
+
+def _basic(user_and_password: str) -> str:
+    return "Basic " + b64encode(user_and_password.encode()).decode("ascii")
 
 
 async def _body(response: aiohttp.ClientResponse) -> bytes:

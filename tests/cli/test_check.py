@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from collections.abc import Callable
@@ -10,14 +11,16 @@ from pathlib import Path
 import pytest
 
 from connector.cli.checks.finding import Finding, Verdict, line
-from connector.cli.checks.live import address, registry
+from connector.cli.checks.live import address, api, registry
 from connector.cli.checks.offline import address as environment
 from connector.cli.checks.offline import kafka_properties, outcomes, schemas, secret_files, services, tls_files
 from connector.cli.checks.probe import probe
+from connector.cli.checks.proxies import forward_proxies
 from connector.config import Settings, load
 from connector.edge.handshake import Refused, Shaken
 from connector.edge.schemas import reader_schema
 from tests.cli.conftest import PASSWORD, Run, Simulator
+from tests.support.connect_proxy import UNAUTHORIZED, connect_proxy
 from tests.support.raw_http import Peer, raw_server
 
 Configure = Callable[..., Path]
@@ -264,3 +267,60 @@ def test_properties_that_librdkafka_refuses_fail_without_a_broker(config_file: C
     found = kafka_properties(settings)
     assert found.verdict is Verdict.FAILED
     assert "no.such.property" in found.why
+
+
+PROXY = {"url": "http://proxy.example:3128"}
+OAUTH = {"client_id": "me", "token_endpoint": "https://login.example/token"}
+
+
+@pytest.mark.parametrize("variable", ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "ALL_PROXY"])
+def test_the_environments_proxy_variables_are_named_as_not_used(config_file: Configure, variable: str) -> None:
+    """With the setting to use instead, and without the value, which may hold a password."""
+    found = forward_proxies(configured(config_file), {variable: "http://me:s3cret@proxy:3128", "NO_PROXY": "*"})
+    assert found.verdict is Verdict.WARNING
+    assert variable in found.why
+    assert "openmarket.proxy.url" in found.remedy
+    assert "s3cret" not in line(found)
+
+
+def test_without_variables_or_with_proxies_of_our_own_there_is_nothing_to_warn_of(config_file: Configure) -> None:
+    """An empty variable is none."""
+    assert forward_proxies(configured(config_file), {"https_proxy": ""}).verdict is Verdict.OK
+    settings = load(config_file({"proxy": PROXY}, schemas={"registry": {"url": "https://a", "proxy": PROXY}}), {})
+    found = forward_proxies(settings, {"HTTPS_PROXY": "http://elsewhere:1"})
+    assert found.verdict is Verdict.OK
+    assert "openmarket.proxy is proxy.example:3128" in found.why
+    assert "schemas.registry.proxy is proxy.example:3128" in found.why
+
+
+def test_a_registry_that_is_reached_directly_is_named(config_file: Configure) -> None:
+    """One of two behind the proxy is half a deployment."""
+    settings = load(config_file({"proxy": PROXY}, schemas={"registry": {"url": "https://a"}}), {})
+    found = forward_proxies(settings, {"https_proxy": "http://elsewhere:1"})
+    assert (found.verdict, "schemas.registry.proxy.url" in found.remedy) == (Verdict.WARNING, True)
+
+
+@pytest.mark.parametrize(("variable", "obeyed"), [("HTTPS_PROXY", True), ("all_proxy", True), ("http_proxy", False)])
+def test_what_librdkafka_makes_of_the_variables_is_said(
+    config_file: Configure, tmp_path: Path, variable: str, obeyed: bool
+) -> None:
+    """It has no setting for the token endpoint's proxy, and obeys the environment."""
+    (tmp_path / "client").write_text("x")
+    oauth = {**OAUTH, "client_secret_file": str(tmp_path / "client")}
+    security = {"protocol": "sasl_ssl", "mechanism": "OAUTHBEARER", "oauth": oauth}
+    found = forward_proxies(load(config_file(kafka={"security": security}), {}), {variable: "http://proxy:3128"})
+    assert ("but librdkafka does" in found.why, "is asked directly" in found.why) == (obeyed, not obeyed)
+
+
+async def test_check_goes_through_the_proxy_and_says_so(config_file: Configure) -> None:
+    """As the posts do; going direct, it would be ok where no post can go."""
+    async with connect_proxy() as proxy:
+        settings = configured(config_file, base_url="https://vendor.example", proxy={"url": proxy.url})
+        proxy.instead = (UNAUTHORIZED,)
+        shaken, probed = await asyncio.to_thread(api, settings), await probe(settings)
+        assert proxy.targets == ["vendor.example:443"] * 2
+    for found in (shaken, probed):
+        assert found.verdict is Verdict.FAILED
+        assert "proxy_credentials" in found.why
+        assert f"127.0.0.1:{proxy.port}" in found.why
+        assert "openmarket.proxy.basic_auth_file" in found.remedy

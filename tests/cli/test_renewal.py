@@ -25,6 +25,7 @@ from connector.edge.watch import FileWatch
 from connector.observe.events import Events
 from connector.observe.logs import Logs
 from connector.observe.metrics import Metrics
+from tests.support.connect_proxy import connect_proxy
 from tests.support.raw_http import Peer, RawServer, raw_server
 
 Configure = Callable[..., Path]
@@ -275,6 +276,30 @@ class TestRenewal:
         assert passwords(server) == [b64encode(b"user:one").decode(), b64encode(b"user:two").decode()]
         assert it.lines == [("secrets_renewed", ["schemas.registry.basic_auth_file"])]
         assert it.canaries == 0
+
+    async def test_the_proxys_new_credentials_open_the_next_tunnel_and_end_a_hold(
+        self, config_file: Configure, tmp_path: Path
+    ) -> None:
+        async with connect_proxy() as proxy:
+            proxy.credentials = "user:two"
+            (auth := tmp_path / "proxy").write_text("user:one")
+            through = {"url": proxy.url, "basic_auth_file": str(auth)}
+            openmarket = {"base_url": "https://vendor.example", "proxy": through}
+            registry = {"url": "https://registry.example", "proxy": through}
+            async with world(config_file(openmarket, schemas={"registry": registry})) as it:
+                assert it.registry is not None
+                assert await it.invoker.invoke(REQUEST) == NoReply(Failure.PROXY_CREDENTIALS, sent=False)
+                assert "407" in repr(await it.registry.schema(1))
+                auth.write_text("user:two")
+                await it.notices()
+                proxy.instead = (b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n",)
+                assert await it.invoker.invoke(REQUEST) == NoReply(Failure.PROXY_REFUSED, sent=False)
+                assert "403" in repr(await it.registry.schema(1))
+        assert it.lines == [
+            ("secrets_renewed", ["openmarket.proxy.basic_auth_file"]),
+            ("secrets_renewed", ["schemas.registry.proxy.basic_auth_file"]),
+        ]
+        assert it.canaries == 1
 
     async def test_a_registrys_new_token_is_on_the_next_question(self, config_file: Configure, tmp_path: Path) -> None:
         """Whoever renews the token only writes it into the file."""

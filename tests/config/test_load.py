@@ -197,6 +197,38 @@ def test_a_variable_with_other_underscores_is_told_which_was_meant(write: Write,
     assert problems(write(SMALLEST), {variable: "3"}) == (f"{variable}: unknown setting; did you mean {meant}?",)
 
 
+@pytest.mark.parametrize(
+    ("url", "problem"),
+    [
+        ("https://proxy:3128", "must begin with http: the proxy is spoken to in clear"),
+        ("socks5://proxy:1080", "must begin with http: "),
+        ("http://proxy", "must be a URL with host and port"),
+        ("proxy:3128", "must begin with http: "),
+        ("http://:3128", "must be a URL with host and port"),
+        ("http://proxy:99999", "must be a URL such as http://"),
+        ("http://proxy:3128/path", "must end with its port"),
+        ("http://me:s3cret@proxy:3128", "they belong in basic_auth_file"),
+    ],
+)
+@pytest.mark.parametrize("section", ["openmarket", "schemas.registry"])
+def test_a_proxy_that_cannot_be_spoken_to_is_refused(write: Write, section: str, url: str, problem: str) -> None:
+    """TLS to the proxy and SOCKS are not spoken; credentials stand in a file. The URL is not shown."""
+    given = f"proxy: {{url: '{url}'}}"
+    text = f"{SMALLEST}  {given}\n" if section == "openmarket" else f"schemas: {{registry: {{url: http://a, {given}}}}}"
+    (found,) = [one for one in problems(write(text)) if one.startswith(f"{section}.proxy.url")]
+    assert problem in found
+    assert "s3cret" not in found
+
+
+def test_a_proxy_before_plain_http_is_refused(write: Write) -> None:
+    """It would see the password, and could answer in the vendor's place: only a tunnel is asked of it."""
+    text = SMALLEST.replace("https://servicemanager.openmarket.com", "http://127.0.0.1:8080")
+    found = problems(write(f"{text}  proxy: {{url: 'http://proxy:3128'}}\n"))
+    assert found == (
+        "openmarket: proxy needs a base_url that begins with https: only a tunnel (CONNECT) is asked of it",
+    )
+
+
 def test_an_unknown_nested_variable_is_refused(write: Write) -> None:
     """A typo in the environment is as bad as one in the file."""
     assert problems(write(SMALLEST), {"CONNECTOR_KAFKA__STRAT": "error"}) == (

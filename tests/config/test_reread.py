@@ -12,13 +12,25 @@ from connector.config import ConfigError, Settings, load
 from connector.config.reread import files, reread
 from tests.config.conftest import SMALLEST, Write
 
-SECTIONS = ("openmarket", "openmarket.tls", "schemas.registry", "kafka.security", "kafka.security.oauth")
+SECTIONS = (
+    "openmarket",
+    "openmarket.tls",
+    "openmarket.proxy",
+    "schemas.registry",
+    "schemas.registry.proxy",
+    "kafka.security",
+    "kafka.security.oauth",
+)
 GIVEN = f"""{SMALLEST}
   timeouts: {{total: 20s}}
   outcomes: [{{vendor_code: 7, fate: retry}}]
   tls: {{certificate_file: DIR/certificate, key_file: DIR/key, key_password_file: DIR/key-password}}
+  proxy: {{url: "http://proxy:3128", basic_auth_file: DIR/proxy}}
 schemas:
-  registry: {{url: https://registry, basic_auth_file: DIR/registry}}
+  registry:
+    url: https://registry
+    basic_auth_file: DIR/registry
+    proxy: {{url: "http://proxy:3128", basic_auth_file: DIR/other-proxy}}
 kafka:
   security:
     protocol: sasl_ssl
@@ -31,7 +43,7 @@ kafka:
 @pytest.fixture
 def settings(write: Write, tmp_path: Path) -> Settings:
     """Settings with a secret or a certificate in every section that can have one."""
-    for name in ("certificate", "key", "key-password", "registry", "authority", "oauth"):
+    for name in ("certificate", "key", "key-password", "proxy", "registry", "other-proxy", "authority", "oauth"):
         (tmp_path / name).write_text("user:old")
     return load(write(GIVEN.replace("DIR", str(tmp_path))), {})
 
@@ -53,7 +65,9 @@ def test_each_section_has_its_own_files(settings: Settings, tmp_path: Path) -> N
             "openmarket.tls.key_file": tmp_path / "key",
             "openmarket.tls.key_password_file": tmp_path / "key-password",
         },
+        {"openmarket.proxy.basic_auth_file": tmp_path / "proxy"},
         {"schemas.registry.basic_auth_file": tmp_path / "registry"},
+        {"schemas.registry.proxy.basic_auth_file": tmp_path / "other-proxy"},
         {"kafka.security.ca_file": tmp_path / "authority"},
         {"kafka.security.oauth.client_secret_file": tmp_path / "oauth"},
     ]
@@ -82,6 +96,7 @@ def test_the_files_of_other_sections_are_left_alone(settings: Settings, tmp_path
         ("openmarket", "password", None, "openmarket.password_file: the file cannot be read (No such file"),
         ("openmarket.tls", "key", None, "openmarket.tls.key_file: the file cannot be read (No such file"),
         ("schemas.registry", "registry", b"s3cr3t", "schemas.registry.basic_auth_file: the file must hold user:passw"),
+        ("openmarket.proxy", "proxy", b"s3cr3t", "openmarket.proxy.basic_auth_file: the file must hold user:password"),
         ("kafka.security.oauth", "oauth", b"", "kafka.security.oauth.client_secret_file: the file is empty"),
     ],
 )

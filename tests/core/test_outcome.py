@@ -10,11 +10,13 @@ from hypothesis import strategies as st
 
 from connector.core.codes import DEFAULT_TABLE
 from connector.core.outcome import Delivered, Fate, Outcome, Row, Table, When
+from connector.core.proxy_codes import PROXY_ROWS, naming
 from connector.core.reply import Answer, Failure, NoReply, Reply
 
 RETRY, DEAD_LETTER, HOLD = Fate.RETRY, Fate.DEAD_LETTER, Fate.HOLD
 NO, MAYBE, NEVER_SENT = Delivered.NO, Delivered.MAYBE, Delivered.NEVER_SENT
 CERTIFICATES = (Failure.SERVER_CERTIFICATE, Failure.CLIENT_CERTIFICATE)
+PROXY_REFUSALS = (Failure.PROXY_CREDENTIALS, Failure.PROXY_REFUSED)
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**60), 2**60) | st.floats(allow_nan=False) | st.text(max_size=30),
@@ -234,11 +236,23 @@ def test_an_unknown_code_is_shown_only_when_it_cannot_echo_anything(code: object
 # No reply at all.
 
 
-@pytest.mark.parametrize("failure", [failure for failure in Failure if failure not in CERTIFICATES])
+@pytest.mark.parametrize("failure", [one for one in Failure if one not in (*CERTIFICATES, *PROXY_REFUSALS)])
 def test_a_failure_of_the_network_is_never_sent_or_maybe_delivered(failure: Failure) -> None:
     unsent, sent = (DEFAULT_TABLE.classify(NoReply(failure, sent)) for sent in (False, True))
     assert (unsent.fate, unsent.delivered) == (RETRY, NEVER_SENT)
     assert (sent.fate, sent.delivered) == (RETRY, MAYBE)
+
+
+@pytest.mark.parametrize("failure", PROXY_REFUSALS)
+def test_a_refusal_of_the_forward_proxy_holds(failure: Failure) -> None:
+    assert verdict(NoReply(failure, sent=False)) == (HOLD, failure.value, NEVER_SENT)
+
+
+def test_the_rows_of_the_forward_proxy_name_it_and_no_other_row_does() -> None:
+    table = Table(naming(DEFAULT_TABLE.rows(), "proxy.example:3128"))
+    named = {failure for failure in Failure if "proxy.example:3128" in table.classify(NoReply(failure, False)).why}
+    assert named == {failure for failure in Failure if failure.value.startswith("proxy_")}
+    assert sum("proxy.example" in row.why for row in table.rows()) == len(PROXY_ROWS)
 
 
 @pytest.mark.parametrize("failure", CERTIFICATES)

@@ -20,11 +20,13 @@ from connector.core.signals import SchemaNeeded
 from connector.edge.avro import FETCH_CODES, AvroDecoder
 from connector.edge.codec import encode
 from connector.edge.framing import Framing
+from connector.edge.http_tunnel import Proxy
 from connector.edge.registry import Access, ConfluentRegistry, Found, NotAvro, Unavailable, Unknown
 from connector.edge.schemas import SchemaFolder, shipped_folder
 from connector.edge.tls import Tls
 from tests.support.avro import CURRENT, EVENT, newer, older, record, with_extra, with_field
 from tests.support.clock import HandClock
+from tests.support.connect_proxy import connect_proxy
 from tests.support.deadline import eventually
 from tests.support.raw_http import Peer, raw_server
 from tests.support.registry import Apicurio, running
@@ -492,6 +494,86 @@ class TestConnection:
             found = await client.schema(7)
             assert isinstance(found, Unavailable)
             assert found.code in FETCH_CODES
+
+    async def test_it_is_asked_through_the_proxys_tunnel(self, tmp_path: Path) -> None:
+        """Each is shown its own credentials and not the other's."""
+        authority = trustme.CA()
+        authority.cert_pem.write_to_path(ca_file := tmp_path / "ca.pem")
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        authority.issue_cert("registry.example").configure_cert(context)
+
+        async def script(peer: Peer) -> None:
+            while True:
+                await peer.request()
+                await peer.answer("200 OK", answer_of(CURRENT))
+
+        async with raw_server(script, tls=context) as server, connect_proxy() as proxy:
+            proxy.routes["registry.example"] = server.port
+            proxy.credentials = "me:pa:ß"
+            through = Proxy("127.0.0.1", proxy.port, "me:pa:ß")
+            access = Access("user:1", tls=Tls(ca_file), proxy=through)
+            async with closing(ConfluentRegistry("https://registry.example", access)) as client:
+                assert await client.schema(7) == Found(CURRENT, ())
+                wrong = access._replace(proxy=through._replace(basic_auth="me:wrong"))
+                await client.renew(wrong)
+                refused = await client.schema(8)
+        assert refused == Unavailable("registry_proxy", f"the forward proxy 127.0.0.1:{proxy.port} answered 407")
+        assert set(proxy.targets) == {"registry.example:443"}
+        assert not any("authorization" in seen.headers for seen in proxy.asked)
+        assert not any("proxy-authorization" in seen.headers for seen in server.requests)
+
+    async def test_a_registry_without_tls_is_asked_for_by_its_whole_url(self) -> None:
+        """The other way that a proxy is spoken to; its 407 is the proxy's and not the registry's."""
+        statuses = ["200 OK", "407 Proxy Authentication Required"]
+
+        async def script(peer: Peer) -> None:
+            await peer.request()
+            await peer.answer(statuses.pop(0), answer_of(CURRENT), Connection="close")
+
+        async with raw_server(script) as server:
+            access = Access("user:1", proxy=Proxy("127.0.0.1", server.port, "me:1"))
+            async with closing(ConfluentRegistry("http://registry.example:8081/a", access)) as client:
+                assert await client.schema(7) == Found(CURRENT, ())
+                assert code(await client.schema(8)) == "registry_proxy"
+        (first, _) = server.requests
+        assert first.start == "GET http://registry.example:8081/a/schemas/ids/7 HTTP/1.1"
+        assert first.headers["proxy-authorization"] == "Basic bWU6MQ=="
+        assert first.headers["authorization"] == "Basic dXNlcjox"
+
+    @pytest.mark.parametrize("status", ["403 Forbidden", "502 Bad Gateway", "503 Service Unavailable"])
+    async def test_a_proxy_that_opens_no_tunnel_is_named(self, status: str) -> None:
+        """By host and port, without its credentials."""
+        async with connect_proxy() as proxy:
+            proxy.instead = (f"HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n".encode(),)
+            access = Access(proxy=Proxy("127.0.0.1", proxy.port, "me:s3cret"))
+            async with closing(ConfluentRegistry("https://registry.example", access)) as client:
+                answer = await client.schema(7)
+        assert answer == Unavailable(
+            "registry_proxy", f"the forward proxy 127.0.0.1:{proxy.port} answered {status[:3]}"
+        )
+
+    @pytest.mark.parametrize("host", ["127.0.0.1", "proxy.invalid"])
+    async def test_a_proxy_that_is_not_reached_is_named(self, host: str) -> None:
+        """Whether it has no address or refuses."""
+        async with connect_proxy() as proxy:
+            gone = proxy.port
+        async with closing(
+            ConfluentRegistry("https://registry.example", Access(proxy=Proxy(host, gone, "me:s3cret")))
+        ) as client:
+            answer = await client.schema(7)
+        assert code(answer) == "registry_proxy"
+        assert f"the forward proxy {host}:{gone} is not reached" in repr(answer)
+        assert "s3cret" not in repr(answer)
+
+    async def test_a_proxy_that_cuts_or_keeps_silent_is_named(self) -> None:
+        """Where the other end of the tunnel may have done so, it is said that there is one."""
+        async with connect_proxy() as proxy:
+            access = Access(proxy=Proxy("127.0.0.1", proxy.port))
+            for proxy.instead, proxy.silent in (((), False), (None, True)):
+                async with closing(ConfluentRegistry("https://registry.example", access, timeout=0.2)) as client:
+                    answer = await client.schema(7)
+                assert isinstance(answer, Unavailable)
+                assert f"through the forward proxy 127.0.0.1:{proxy.port}" in answer.cause
 
     async def test_basic_credentials_are_sent_and_shown_nowhere(self) -> None:
         """Their file holds `user:password`."""

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
+from base64 import b64encode
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 
 from connector.core.suspects import WAITS
 from connector.simulator.rules import PASSWORD
 from connector.simulator.server import SimulatorServer
 from tests.support.authority import Authority
+from tests.support.connect_proxy import ConnectProxy, connect_proxy
 from tests.support.connector_process import ConnectorProcess
 from tests.support.deadline import eventually
 from tests.support.kafka_broker import Kafka
@@ -315,3 +319,75 @@ async def test_a_client_certificate_that_is_refused_holds_until_it_is_rotated(
     await _cost_nothing(stage, connector, load.marks)
     (entered,) = connector.lines("hold_entered")
     assert (entered["kind"], entered["code"]) == ("deployment", "client_certificate")
+
+
+VENDOR = "vendor.example"
+"""Known to the proxy only, and to the vendor's certificate."""
+
+
+@pytest.fixture
+async def behind_proxy(kafka: Kafka, tmp_path: Path) -> AsyncIterator[tuple[Stage, ConnectProxy]]:
+    """A vendor who is reached through a forward proxy, which wants credentials."""
+    issuer = trustme.CA()
+    issuer.cert_pem.write_to_path(tmp_path / "ca.pem")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    issuer.issue_cert(VENDOR).configure_cert(context)
+    simulator = SimulatorServer(ListeningVendor())
+    async with connect_proxy() as proxy:
+        url = await simulator.start(ssl_context=context)
+        proxy.routes[VENDOR] = int(url.rpartition(":")[2])
+        proxy.credentials = "connector:new-proxy-password"
+        stage = Stage(kafka, tmp_path / "stage", simulator, f"https://{VENDOR}")
+        try:
+            yield stage, proxy
+        finally:
+            await stage.close()
+
+
+def _through(proxy: ConnectProxy, folder: Path, credentials: Path) -> dict[str, Any]:
+    return {
+        "tls": {"ca_file": str(folder / "ca.pem")},
+        "proxy": {"url": proxy.url, "basic_auth_file": str(credentials)},
+    }
+
+
+async def test_credentials_that_the_proxy_refuses_hold_until_they_are_rotated(
+    behind_proxy: tuple[Stage, ConnectProxy], tmp_path: Path
+) -> None:
+    """Nothing was sent, so nothing is dead-lettered, and once they are right everything is accepted, each once."""
+    stage, proxy = behind_proxy
+    secret = Mount(tmp_path / "secret", proxy="connector:old-proxy-password\n")
+    async with Load(stage) as load:
+        connector = _connector(stage, NEVER, openmarket=_through(proxy, tmp_path, secret["proxy"]))
+        await connector.start()
+        await _holds(connector, 1)
+        asked = len(proxy.asked)
+        assert stage.simulator.ledger.answers == {}
+        secret.swap(proxy="connector:new-proxy-password\n")
+        await load.goes_on()
+    await _cost_nothing(stage, connector, load.marks)
+    (entered,) = connector.lines("hold_entered")
+    assert (entered["kind"], entered["code"]) == ("deployment", "proxy_credentials")
+    assert entered["why"].endswith(f": 127.0.0.1:{proxy.port}")
+    assert asked <= IN_FLIGHT  # a wrong password is shown as often as posts were under way, not again and again
+    assert set(proxy.targets) == {f"{VENDOR}:443"}
+    for planted in ("proxy-password", b64encode(b"connector:new-proxy-password").decode()):
+        assert planted not in connector.log
+
+
+async def test_a_proxy_that_reaches_nobody_holds_and_costs_nothing(
+    behind_proxy: tuple[Stage, ConnectProxy], tmp_path: Path
+) -> None:
+    """Its 502 is not the vendor's: no tunnel stood, so nothing was sent and nothing is repeated."""
+    stage, proxy = behind_proxy
+    (credentials := tmp_path / "proxy").write_text("connector:new-proxy-password")
+    proxy.instead = (b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n",)
+    async with Load(stage) as load:
+        connector = _connector(stage, openmarket=_through(proxy, tmp_path, credentials))
+        await connector.start()
+        await _holds(connector, 1, "endpoint")
+        assert stage.simulator.ledger.answers == {}
+        proxy.instead = None
+        await load.goes_on()
+    await _cost_nothing(stage, connector, load.marks)
+    assert connector.lines("hold_entered")[0]["code"] == "proxy_failed"

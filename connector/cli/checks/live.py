@@ -12,8 +12,10 @@ from connector.cli.checks.topics import judge_copy, judge_main, rights
 from connector.config.client import consumer_properties, kafka_properties
 from connector.config.settings import Settings
 from connector.config.units import DAY
+from connector.core.proxy_codes import PROXY_ROWS
 from connector.edge.clock import SystemClock
 from connector.edge.handshake import Refused, Shaken, handshake
+from connector.edge.http_tunnel import authority
 from connector.edge.kafka_admin import AdminError, KafkaAdmin, Topic
 from connector.edge.kafka_groups import KafkaGroups
 from connector.edge.kafka_memberships import static_names
@@ -31,6 +33,7 @@ _NETWORK = {
     "server_certificate": "set openmarket.tls.ca_file if a proxy of yours signs; else it is not the vendor",
     "tls": "TLS 1.2 or newer on both sides; with mutual TLS, openmarket.tls.certificate_file",
 }
+_OF_PROXY = {failure.value: row for row in PROXY_ROWS for failure in row.failures}
 _COOPERATIVE = "cooperative-sticky"
 _STOP_ALL = "stop all processes of the group, then start them with the new setting: see Changing the group protocol"
 _CREATE = "connector topics create, or connector topics print for somebody who may"
@@ -189,14 +192,19 @@ def api(settings: Settings) -> Finding:
         return Finding(name, Verdict.FAILED, "openmarket.tls cannot be used", "see TLS files")
     host = url.hostname or ""
     port = url.port or (443 if encrypted else 80)
-    found = asyncio.run(handshake(host, port, context, settings.openmarket.timeouts.connect))
-    return address(f"[{host}]:{port}" if ":" in host else f"{host}:{port}", found, SystemClock().now_ms() / 1000)
+    proxy = parts.proxy(settings.openmarket.proxy)
+    found = asyncio.run(handshake(host, port, context, settings.openmarket.timeouts.connect, proxy))
+    where = authority(host, port) + (f" through the forward proxy {proxy.address}" if proxy is not None else "")
+    return address(where, found, SystemClock().now_ms() / 1000)
 
 
 def address(where: str, found: Shaken | Refused, now_s: float) -> Finding:
     """What a handshake with the vendor's address tells; `now_s` in seconds since the epoch."""
     name = "vendor address"
     if isinstance(found, Refused):
+        if found.code in _OF_PROXY:
+            row = _OF_PROXY[found.code]
+            return Finding(name, Verdict.FAILED, f"{where}: {row.code} ({row.why}; {found.why})", row.remedy)
         why = f"{where}: {found.code} ({found.why})"
         return Finding(name, Verdict.FAILED, why, _NETWORK.get(found.code, _NETWORK["connect"]))
     left = None if found.expires_s is None else found.expires_s - now_s
