@@ -218,6 +218,11 @@ class Judge:
         if outcome.delivered is Delivered.MAYBE:
             self._hold_deployment(delivery, outcome, now)
             return self._letter(delivery, destination, outcome.delivered)
+        if outcome.delivered is Delivered.NEVER_SENT:
+            # Before a byte of it was sent: no record's fault, even when others pass on connections that stand.
+            self._suspects.acquit(delivery)
+            self._hold_deployment(delivery, outcome, now)
+            return KEEP
         if self._suspects.refused(delivery, now):
             self._hold_deployment(delivery, outcome, now)
             return KEEP
@@ -257,9 +262,11 @@ class Judge:
             "request_id": outcome.request_id,
         }
         # Where another one passed just now, this one is probably refused alone: a post of another one shows it. So does
-        # any when this one was posted with credentials that are no longer in force.
+        # any when this one was posted with credentials that are no longer in force. Not where no connection was opened:
+        # by the first canary's time those that stand are closed, and it opens its own.
         canary = self._rules.canary
-        tries = Tries(canary, now, self._chance(), others_at_once=now - self._accepted_at < canary.first)
+        passed = now - self._accepted_at < canary.first and outcome.delivered is not Delivered.NEVER_SENT
+        tries = Tries(canary, now, self._chance(), others_at_once=passed)
         if delivery.began < self._renewed_at:
             tries.at_once(now)
         self._holds.enter("deployment", Reason(outcome.code, outcome.why, outcome.remedy, details), tries)

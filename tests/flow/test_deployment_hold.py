@@ -115,6 +115,8 @@ FAULTS: list[tuple[str, Answer]] = [
     ("wrong_address", Reply(404, None, PAGE)),
     ("wrong_address", Reply(405, None, PAGE)),
     ("gateway_rejected", Reply(400, None, PAGE)),
+    ("proxy_credentials", NoReply(Failure.PROXY_CREDENTIALS, sent=False)),
+    ("proxy_refused", NoReply(Failure.PROXY_REFUSED, sent=False)),
     ("server_certificate", NoReply(Failure.SERVER_CERTIFICATE, sent=False)),
     ("client_certificate", NoReply(Failure.CLIENT_CERTIFICATE, sent=False)),
     ("client_certificate", NoReply(Failure.CLIENT_CERTIFICATE, sent=True)),  # as it shows under TLS 1.3
@@ -263,6 +265,32 @@ async def test_one_poisoned_record_among_many_is_refused_alone(clock: VirtualClo
             Partition(MAIN, 1): 650,
         }
         assert connector.books_balance()
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [Failure.PROXY_CREDENTIALS, Failure.PROXY_REFUSED, Failure.SERVER_CERTIFICATE, Failure.CLIENT_CERTIFICATE],
+)
+def test_who_needs_a_new_connection_that_is_refused_is_never_the_culprit(failure: Failure) -> None:
+    """Others pass on connections that stand, which says nothing about a record of which not a byte was sent."""
+
+    @run_virtual
+    async def test(clock: VirtualClock) -> None:
+        kafka, vendor = broker(clock), Vendor(clock)
+        refused = NoReply(failure, sent=False)
+        vendor.script = lambda who, before: refused if who == number(5) and before < 8 else ACCEPTED
+        async with running(Connector(kafka, vendor, clock)) as connector:
+            for n in range(1000):
+                feed(kafka, event(n), n % 2)
+                await asyncio.sleep(0.1)
+            await asyncio.sleep(4 * HOUR)
+            assert values(kafka, DEAD) == values(kafka, RETRY) == []
+            assert Counter(vendor.posted) == Counter({**{number(n): 1 for n in range(1000)}, number(5): 9})
+            # What stands is closed by the time of the first canary, which opens a connection of its own.
+            least = 0.8 * 30.0
+            assert all(float(str(line["seconds"])) >= least for line in lines(connector, "hold_left"))
+
+    test()
 
 
 @run_virtual
