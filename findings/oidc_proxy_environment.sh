@@ -3,9 +3,8 @@
 #
 # The token endpoint is asked through the proxy that HTTPS_PROXY, https_proxy, ALL_PROXY or (http endpoints) http_proxy
 # names, unless NO_PROXY names the endpoint's host: the libcurl in the wheel obeys the environment. librdkafka has no
-# property for a proxy, and brokers are never reached through one. A
-# deployment that sets HTTPS_PROXY for something else sends its client secret's TLS connection there, and one whose
-# endpoint is inside gets no token as soon as somebody sets it.
+# property for a proxy, and brokers are never reached through one. Whoever sets HTTPS_PROXY for something else moves the
+# token's road with it, and gets no token when the endpoint is inside.
 #
 # Seen on 2026-11-30, Python 3.11:
 #    HTTPS_PROXY https: CONNECT login.example.com:443 HTTP/1.1

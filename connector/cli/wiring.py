@@ -263,10 +263,11 @@ def _limits(settings: Settings) -> Limits:
 
 def _summary(settings: Settings) -> dict[str, object]:
     """What an operator wants to see first; no secret, and not the account."""
-    topics = settings.kafka.topics
+    topics, proxy = settings.kafka.topics, settings.openmarket.proxy
     return {
         "version": __version__,
         "base_url": settings.openmarket.base_url,
+        "proxy": None if proxy is None else proxy.address,
         "bootstrap_servers": settings.kafka.bootstrap_servers,
         "group_id": settings.kafka.group_id,
         "topics": [topics.main, topics.retry, topics.dead_letter],

@@ -371,6 +371,8 @@ async def test_credentials_that_the_proxy_refuses_hold_until_they_are_rotated(
     assert entered["why"].endswith(f": 127.0.0.1:{proxy.port}")
     assert asked <= IN_FLIGHT  # a wrong password is shown as often as posts were under way, not again and again
     assert set(proxy.targets) == {f"{VENDOR}:443"}
+    (starting,) = connector.lines("starting")
+    assert starting["settings"]["proxy"] == f"127.0.0.1:{proxy.port}"
     for planted in ("proxy-password", b64encode(b"connector:new-proxy-password").decode()):
         assert planted not in connector.log
 
