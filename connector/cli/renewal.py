@@ -36,7 +36,7 @@ def read_again(settings: Settings, hide: Hide) -> tuple[Settings, Mapping[Path, 
     seen = look({path for section in sections for path in files(settings, section).values()})
     for section in sections:
         settings = reread(settings, section)
-    hide(_secrets(settings))
+    hide(secrets(settings))
     return settings, seen
 
 
@@ -97,7 +97,7 @@ class Renewal:
         take = self._take.get(section)
         try:
             settings = await in_daemon_thread(partial(reread, self._settings, section))
-            self._hide(_secrets(settings))
+            self._hide(secrets(settings))
             if take is None:
                 self._events.restart_needed(names)
                 return False
@@ -131,8 +131,11 @@ class Renewal:
         self._expiries["registry"] = await in_daemon_thread(partial(_expiry, given.certificate_file))
 
 
-def _secrets(settings: Settings) -> list[str]:
-    return [file.secret.get_secret_value() for _, file in secret_files(settings)]
+def secrets(settings: Settings) -> list[str]:
+    """Every value that no line may show: what the secret files hold, and the password of `user:password` alone too."""
+    values = {name: file.secret.get_secret_value() for name, file in secret_files(settings)}
+    registry = values.get("schemas.registry.basic_auth_file", "")
+    return [*values.values(), *([registry.partition(":")[2]] if registry else [])]
 
 
 def _expiry(certificate: Path | None) -> float | None:

@@ -10,9 +10,9 @@ import uvloop
 
 from connector.cli import wiring
 from connector.cli.options import ConfigFile
+from connector.cli.renewal import secrets
 from connector.cli.stopping import STOPPING
 from connector.config import ConfigError, load
-from connector.config.fields import secret_files
 from connector.edge.clock import SystemClock
 from connector.observe.logs import Logs
 
@@ -38,7 +38,7 @@ def run(config: ConfigFile) -> None:
         SystemClock().now_ms,
         level=settings.log.level,
         format=settings.log.format,
-        secrets=[file.secret.get_secret_value() for _, file in secret_files(settings)],
+        secrets=secrets(settings),
     )
     logs.take_over()
     STOPPING.before_exit(logs.close)

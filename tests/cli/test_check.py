@@ -74,6 +74,17 @@ def test_a_secret_file_that_everybody_may_read_is_a_warning(config_file: Configu
     assert secret_files(settings).verdict is Verdict.WARNING
 
 
+def test_a_secret_that_the_log_cannot_mask_is_a_warning(config_file: Configure, tmp_path: Path) -> None:
+    """Its length is not told."""
+    file = config_file()
+    (tmp_path / "password").write_text("abc")
+    found = secret_files(load(file, {}))
+    assert (found.verdict, found.why) == (
+        Verdict.WARNING,
+        "shorter than 4 characters, which the log does not mask: openmarket.password_file",
+    )
+
+
 def test_secret_files_of_our_own_are_ok(config_file: Configure) -> None:
     """They are listed by setting, never by content."""
     found = secret_files(configured(config_file))

@@ -16,7 +16,7 @@ import pytest
 import trustme
 
 from connector.cli import parts
-from connector.cli.renewal import AT_START_ONLY, RENEWED, Renewal, read_again
+from connector.cli.renewal import AT_START_ONLY, RENEWED, Renewal, read_again, secrets
 from connector.config import ConfigError, load
 from connector.config.fields import BY_NAME
 from connector.core.reply import Failure, NoReply, Reply
@@ -348,3 +348,10 @@ async def mutual(certificates: Certificates) -> AsyncIterator[RawServer]:
     certificates.authority.configure_trust(context)
     async with raw_server(accept, tls=context) as server:
         yield server
+
+
+def test_a_password_is_hidden_without_its_user_too(config_file: Configure, tmp_path: Path) -> None:
+    (auth := tmp_path / "registry").write_text("user:pass:word")
+    registry = {"url": "https://registry", "basic_auth_file": str(auth)}
+    settings = load(config_file(schemas={"registry": registry}), {})
+    assert {"user:pass:word", "pass:word"} <= {*secrets(settings)}

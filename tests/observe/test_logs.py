@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import logging
+import re
+import string
 import sys
 import warnings
 from collections.abc import Iterator
@@ -12,12 +14,15 @@ from contextlib import contextmanager
 import orjson
 import pytest
 import structlog
+from hypothesis import assume, given
+from hypothesis import strategies as st
 
 from connector.core.envelope import History, Origin, fresh
 from connector.core.record import Partition, Record
 from connector.observe.events import Events
 from connector.observe.logs import Format, Level, Logs, Stamp
 from connector.observe.metrics import Metrics
+from connector.observe.redaction import Redaction
 
 NOW_MS = 1_769_904_000_123  # 2026-02-01T00:00:00.123Z
 PHONE = "12515550123"
@@ -140,8 +145,72 @@ def test_a_stamp_is_utc_with_milliseconds(now_ms: int, text: str) -> None:
 def test_no_free_text_shows_a_phone_number_or_a_credential(text: str) -> None:
     with logging_to(stream := io.BytesIO(), secrets=("Tr0ub4dor",)) as logs:
         logs.logger.error("dead_lettered", reason=text, nested={"list": [text, {"deep": text}]})
+    (line,) = written(stream)
+    assert line["event"] == "dead_lettered"
+    assert "[secret]" in str(line["reason"]) or "[number]" in str(line["reason"])
     for secret in (PHONE, "555-0123", "MTIz", "eyJh", "hunter2", '"abc', "Tr0ub4dor"):
         assert secret.encode() not in stream.getvalue()
+
+
+@pytest.mark.parametrize("secret", ["conn", "route", "accept", "dead", "letter", "Winter26"])
+def test_a_secret_within_another_word_is_left_for_what_it_is(secret: str) -> None:
+    """A mask there garbles the line, and says what the secret is."""
+    words = (
+        f"connector, routes, accepted, dead_lettered, myWinter26x; alone: {secret}, ({secret}) :{secret}@ '{secret}'"
+    )
+    with logging_to(stream := io.BytesIO(), secrets=(secret,)) as logs:
+        logs.logger.error("dead_lettered", reason=words)
+    assert written(stream)[0]["reason"] == (
+        "connector, routes, accepted, dead_lettered, myWinter26x; alone: [secret], ([secret]) :[secret]@ '[secret]'"
+    )
+
+
+@pytest.mark.parametrize("joined", ["b'x\\nhunter-2'", "x%20hunter-2", "x\nhunter-2", "x\\thunter-2\\n"])
+def test_an_escape_before_a_secret_is_no_part_of_its_word(joined: str) -> None:
+    with logging_to(stream := io.BytesIO(), secrets=("hunter-2",)) as logs:
+        logs.logger.error("dead_lettered", reason=joined)
+    assert written(stream)[0]["reason"] == joined.replace("hunter-2", "[secret]")
+
+
+def test_a_long_secret_is_hidden_within_anything() -> None:
+    """No word has sixteen characters by chance that a secret has, too."""
+    with logging_to(stream := io.BytesIO(), secrets=("Zm9yIHJhaWxzIGFu",)) as logs:
+        logs.logger.error("dead_lettered", reason="xZm9yIHJhaWxzIGFux")
+    assert written(stream)[0]["reason"] == "x[secret]x"
+
+
+@pytest.mark.parametrize("secret", ["error", "dead_lettered", "2026"])
+def test_what_we_write_ourselves_is_never_masked(secret: str) -> None:
+    """A line without its level or its name is lost to whoever looks for it."""
+    with logging_to(stream := io.BytesIO(), secrets=(secret,)) as logs:
+        logs.logger.error("dead_lettered", reason=f"{secret}, alone")
+    assert written(stream) == [
+        {
+            "timestamp": "2026-02-01T00:00:00.123Z",
+            "level": "error",
+            "event": "dead_lettered",
+            "reason": "[secret], alone",
+        }
+    ]
+
+
+def test_what_a_library_says_is_masked() -> None:
+    with logging_to(stream := io.BytesIO(), secrets=("hunter-2",)) as logs:
+        logs.take_over()
+        logging.getLogger("aiohttp.server").error("Unhandled %s", "hunter-2")
+    assert [line["event"] for line in written(stream)] == ["Unhandled [secret]"]
+
+
+@given(
+    secret=st.text(string.ascii_letters + string.digits + "_-!", min_size=4, max_size=24),
+    around=st.lists(st.text(string.printable, max_size=12), min_size=2, max_size=4),
+)
+def test_a_secret_that_stands_alone_is_never_shown(secret: str, around: list[str]) -> None:
+    """Whatever stands before and after its spaces; and the rest of the line is there."""
+    assume("[secret]" not in secret and not any(secret in text for text in around))
+    told = Redaction([secret])._without_secrets(f" {secret} ".join(around))
+    assert re.search(rf"(?<!\w){re.escape(secret)}(?!\w)", told.replace("[secret]", "")) is None
+    assert told.count("[secret]") >= len(around) - 1
 
 
 def test_a_secret_that_came_later_is_hidden_and_the_one_before_still() -> None:

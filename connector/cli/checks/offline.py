@@ -16,6 +16,7 @@ from connector.edge.codec import Reader
 from connector.edge.kafka_properties import refusal
 from connector.edge.lookup import usable
 from connector.edge.schemas import SchemaFolder, SchemaFolderError, load_file, reader_schema
+from connector.observe.redaction import SHORTEST_SECRET
 
 _PEM = "PEM files: the key must belong to the certificate, and its password to the key"
 
@@ -30,13 +31,17 @@ def secret_files(settings: Settings) -> Finding:
     """That the secrets are readable for us and not for everybody. That they can be read showed when loading."""
     files = dict(every_secret_file(settings))
     open_ones = [name for name, file in files.items() if readable_by_others(file.path)]
+    short_ones = [name for name, file in files.items() if len(file.secret.get_secret_value()) < SHORTEST_SECRET]
+    found: list[tuple[str, str]] = []
     if open_ones:
-        return Finding(
-            "secret files",
-            Verdict.WARNING,
-            f"every user of this machine may read {', '.join(open_ones)}",
-            "chmod o-r; in Kubernetes defaultMode: 0440 with fsGroup",
-        )
+        why = f"every user of this machine may read {', '.join(open_ones)}"
+        found.append((why, "chmod o-r; in Kubernetes defaultMode: 0440 with fsGroup"))
+    if short_ones:
+        why = f"shorter than {SHORTEST_SECRET} characters, which the log does not mask: {', '.join(short_ones)}"
+        found.append((why, "have a longer one issued"))
+    if found:
+        whys, remedies = zip(*found, strict=True)
+        return Finding("secret files", Verdict.WARNING, "; ".join(whys), "; ".join(remedies))
     return Finding("secret files", Verdict.OK, f"readable: {', '.join(files)}")
 
 
