@@ -13,6 +13,7 @@ from connector.core.record import Partition
 from connector.core.reply import Answer, Failure, NoReply, Reply
 from connector.core.request import InvokeRequest
 from connector.core.suspects import WAITS
+from connector.core.tries import Intervals
 from connector.flow.assignment import Delivery
 from connector.flow.gate import PaceRules
 from tests.flow.stage import (
@@ -307,6 +308,23 @@ async def test_a_poisoned_record_does_not_keep_others_of_its_service_that_wait_a
         assert connector.count("records_accepted") == 499
         assert len(lines(connector, "hold_entered")) == 1
         assert sum(float(str(line["seconds"])) for line in lines(connector, "hold_left")) < 1
+
+
+@run_virtual
+async def test_a_record_to_try_is_found_however_many_refused_ones_lie_in_front(clock: VirtualClock) -> None:
+    """As long as they leave half the memory, and though nothing else comes and lets anybody look."""
+    kafka, vendor = broker(clock, main=1), Vendor(clock)
+    vendor.script = lambda who, _before: FORBIDDEN if who == number(0) else ACCEPTED
+    feed(kafka, event(0, expiresAt=clock.now_ms() + 5_000))
+    async with running(Connector(kafka, vendor, clock)) as connector:
+        await asyncio.sleep(1)
+        assert "deployment" in connector.loop.holds
+        for _ in range(400):
+            feed(kafka, b"a bug of the producer")
+        feed(kafka, event(1))
+        await asyncio.sleep(100)
+        assert vendor.posted == [number(0), number(1)]
+        assert "deployment" not in connector.loop.holds
 
 
 @run_virtual
@@ -665,3 +683,24 @@ async def test_a_login_page_with_status_200_settles_nothing_and_empties_nothing(
         await asyncio.sleep(6 * HOUR)
         assert connector.count("records_accepted") == 100
         assert max(Counter(vendor.posted).values()) <= 2
+
+
+@run_virtual
+async def test_the_last_place_within_the_bound_is_for_a_record_that_makes_room(clock: VirtualClock) -> None:
+    """Without maps: any other that is tried might leave no place for it, and everything would wait for ever."""
+    kafka, vendor = broker(clock, main=1), Vendor(clock)
+    kafka.cluster_id = None
+    bad = {number(0): NoReply(Failure.CONNECT, sent=False), number(5): FORBIDDEN}
+    login_page = Reply(200, None, b"<html>")
+    vendor.script = lambda who, _before: bad.get(who, ACCEPTED if int(who[-4:]) < 5 else login_page)
+    for n in range(30):
+        feed(kafka, event(n))
+    limits = LIMITS._replace(in_flight=2, uncommitted=4)
+    soon = HOLD._replace(canary=Intervals(1.0, 10.0))
+    async with running(Connector(kafka, vendor, clock, limits=limits, hold=soon)) as connector:
+        await asyncio.sleep(600)
+        assert connector.loop.committer.exposed == limits.uncommitted + 1
+        vendor.script = always(ACCEPTED)
+        await asyncio.sleep(1800)
+        assert connector.loop.in_hand == 0
+        assert kafka.committed[Partition(MAIN, 0)].offset == 30

@@ -19,7 +19,6 @@ _KIND, _ALONE, _DEADLY, _ANY = (
     f"tests.whole.world {fortune} --count 60" for fortune in ("kind", "alone", "deadly", "any")
 )
 
-_ODD = "tests.whole.world odd --from 33 --count 1"
 _FLOW = "pytest tests/flow/test"
 
 MUTANTS = (
@@ -245,7 +244,7 @@ MUTANTS = (
         "flow/dispatch.py",
         "elif any(side.ready for side in self._sides):",
         "elif False:",
-        f"{_FLOW}_brake.py::test_a_record_that_passes_is_found_however_many_bad_ones_lie_in_front",
+        f"{_FLOW}_deployment_hold.py::test_a_record_to_try_is_found_however_many_refused_ones_lie_in_front",
     ),
     Mutant(
         "what a hold made late is taken off the retry window",
@@ -302,7 +301,7 @@ MUTANTS = (
         "flow/gate.py",
         "return self._committer.full and self._room() <= 1",
         "return False",
-        _ODD,
+        f"{_FLOW}_deployment_hold.py::test_the_last_place_within_the_bound_is_for_a_record_that_makes_room",
     ),
     Mutant(
         "a bound that is exceeded is the end",
