@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -19,12 +20,23 @@ from connector.cli.checks.proxies import forward_proxies
 from connector.config import Settings, load
 from connector.edge.handshake import Refused, Shaken
 from connector.edge.schemas import reader_schema
-from tests.cli.conftest import PASSWORD, Run, Simulator
-from tests.support.connect_proxy import UNAUTHORIZED, connect_proxy
+from tests.cli.conftest import PASSWORD, Run, Simulator, own_loop
+from tests.support.connect_proxy import UNAUTHORIZED, ConnectProxy, connect_proxy
 from tests.support.raw_http import Peer, raw_server
 
 Configure = Callable[..., Path]
 DAY = 86400.0
+
+
+@contextmanager
+def running_proxy(loop: asyncio.AbstractEventLoop) -> Iterator[ConnectProxy]:
+    """A proxy on that event loop."""
+    context = connect_proxy()
+    proxy = asyncio.run_coroutine_threadsafe(context.__aenter__(), loop).result(10)
+    try:
+        yield proxy
+    finally:
+        asyncio.run_coroutine_threadsafe(context.__aexit__(None, None, None), loop).result(10)
 
 
 def configured(write: Configure, **openmarket: object) -> Settings:
@@ -335,3 +347,15 @@ async def test_check_goes_through_the_proxy_and_says_so(config_file: Configure) 
         assert "proxy_credentials" in found.why
         assert f"127.0.0.1:{proxy.port}" in found.why
         assert "openmarket.proxy.basic_auth_file" in found.remedy
+
+
+def test_post_goes_through_the_proxy_and_names_it(connector: Run, config_file: Configure, event_file: Path) -> None:
+    """What is tried by hand takes the way that the connector will."""
+    with own_loop() as loop, running_proxy(loop) as proxy:
+        proxy.instead = (UNAUTHORIZED,)
+        config = config_file({"base_url": "https://vendor.example", "proxy": {"url": proxy.url}})
+        result = connector("post", event_file, "--config", config, "--yes")
+        assert proxy.targets == ["vendor.example:443"]
+    assert result.exit_code == 1
+    assert "proxy_credentials" in result.stdout
+    assert f"127.0.0.1:{proxy.port}" in result.stdout
