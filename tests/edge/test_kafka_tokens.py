@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import socket
+import subprocess
+import sys
+
 import pytest
 from confluent_kafka import KafkaError
 
@@ -56,3 +61,43 @@ def test_without_tokens_every_refusal_counts() -> None:
 def test_of_the_endpoint_only_the_host_is_told() -> None:
     assert token_host(ENDPOINT) == "login.example:8443"
     assert token_host({}) is None
+
+
+_ASK = """
+import sys
+from confluent_kafka import Consumer
+consumer = Consumer({
+    "bootstrap.servers": "127.0.0.1:1", "group.id": "g", "log_level": 0, "error_cb": lambda _: None,
+    "security.protocol": "sasl_plaintext", "sasl.mechanism": "OAUTHBEARER", "sasl.oauthbearer.method": "oidc",
+    "sasl.oauthbearer.client.id": "me", "sasl.oauthbearer.client.secret": "secret",
+    "sasl.oauthbearer.token.endpoint.url": sys.argv[1],
+})
+while True:
+    consumer.poll(1)
+"""
+
+
+@pytest.mark.parametrize(
+    ("variable", "endpoint", "asked"),
+    [
+        ("HTTPS_PROXY", "https://login.example/token", b"CONNECT login.example:443 "),
+        ("https_proxy", "https://login.example/token", b"CONNECT login.example:443 "),
+        ("ALL_PROXY", "https://login.example/token", b"CONNECT login.example:443 "),
+        ("http_proxy", "http://login.example/token", b"POST http://login.example/token "),
+    ],
+)
+def test_librdkafka_asks_the_token_endpoint_through_the_environments_proxy(
+    variable: str, endpoint: str, asked: bytes
+) -> None:
+    """As `connector check` and docs/operations.md say; the only client of ours that does."""
+    with socket.create_server(("127.0.0.1", 0)) as proxy:
+        proxy.settimeout(20)
+        others = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
+        environ = {**others, variable: f"http://127.0.0.1:{proxy.getsockname()[1]}"}
+        with subprocess.Popen([sys.executable, "-c", _ASK, endpoint], env=environ) as process:
+            try:
+                taken, _ = proxy.accept()
+                with taken:
+                    assert taken.recv(65536).startswith(asked)
+            finally:
+                process.kill()
