@@ -66,7 +66,6 @@ class Dialer:
         self._host = host
         self._port = port
         self._at_proxy = 0  # dials that wait for it
-        self._gave_up_at_proxy = False
         self.proxy = proxy
         self._resolve = resolve
         self._name_seconds = name_seconds
@@ -99,8 +98,8 @@ class Dialer:
 
     @property
     def proxy_is_silent(self) -> bool:
-        """Whether a dial waits for the proxy, or the last that had to do with it was given up while it waited."""
-        return self._at_proxy > 0 or self._gave_up_at_proxy
+        """Whether a dial waits for the proxy, and not for the host behind it."""
+        return self._at_proxy > 0
 
     async def _connected(self, addresses: list[AddrInfoType]) -> tuple[socket.socket, object]:
         with self._waiting_for_proxy():
@@ -126,18 +125,12 @@ class Dialer:
 
     @contextmanager
     def _waiting_for_proxy(self) -> Iterator[None]:
-        if self.proxy is None:
-            yield
-            return
-        self._at_proxy += 1
+        waits = self.proxy is not None
+        self._at_proxy += waits
         try:
             yield
-            self._gave_up_at_proxy = False
-        except asyncio.CancelledError:
-            self._gave_up_at_proxy = True
-            raise
         finally:
-            self._at_proxy -= 1
+            self._at_proxy -= waits
 
     async def _protocol_on(
         self, connected: socket.socket, make: Callable[[socket.socket], P], tls: ssl.SSLContext | None

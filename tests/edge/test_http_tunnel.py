@@ -16,6 +16,7 @@ import trustme
 from connector.core.reply import Failure, NoReply, Reply
 from connector.core.request import InvokeRequest
 from connector.edge.handshake import Refused, Shaken, handshake
+from connector.edge.http_dial import Dialer, DialError, resolve
 from connector.edge.http_tunnel import Proxy
 from connector.edge.openmarket import OpenMarket
 from connector.edge.tls import Tls
@@ -157,6 +158,23 @@ class TestTunnel:
             async with self.open(certificates, Proxy("127.0.0.1", proxy.port)) as invoker:
                 assert await invoker.invoke(REQUEST) == NoReply(failure, sent=False)
         assert proxy.targets == [f"{VENDOR}:443"]
+
+    @pytest.mark.parametrize(
+        ("form", "asked"),
+        [("407", 1), ("403", 1), ("502", 2), ("no HTTP", 2)],
+    )
+    async def test_another_address_of_the_proxy_is_tried_unless_the_first_refused(self, form: str, asked: int) -> None:
+        """Two wrong passwords a post would lock the account twice as fast."""
+        async with connect_proxy() as one, connect_proxy() as other:
+            proxies = (one, other)
+            for proxy in proxies:
+                proxy.instead, failure = NO_TUNNEL[form]
+            found = [each for proxy in proxies for each in resolve("127.0.0.1", proxy.port)]
+            dialer = Dialer(VENDOR, 443, proxy=Proxy("proxy.example", 3128), resolve=lambda _host, _port: found)
+            with pytest.raises(DialError) as caught:
+                await dialer.connect(lambda _: asyncio.Protocol(), None, lambda: Failure.TLS)
+        assert caught.value.failure is failure
+        assert len(one.asked) + len(other.asked) == asked
 
     async def test_a_proxy_that_refuses_connections_was_never_sent_through(self, certificates: Certificates) -> None:
         with closed_port() as port:
