@@ -18,7 +18,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # the library
 )
 
 from connector.edge.kafka_bounds import asking_client
-from connector.edge.kafka_errors import name_of
+from connector.edge.kafka_errors import REFUSED_CREDENTIALS, name_of
 
 T = TypeVar("T")
 
@@ -32,6 +32,10 @@ _LOADING = frozenset({"coordinator_load_in_progress", "coordinator_not_available
 """A group's first coordinator takes a moment."""
 _LOADING_PAUSE = 0.1
 _REBALANCE_PROTOCOLS = "group.coordinator.rebalance.protocols"
+
+
+_NOT_REACHED = frozenset({"timed_out", "transport", "all_brokers_down"})
+"""What the client answers when no connection came about, whatever kept it from that."""
 
 
 class AdminError(Exception):
@@ -83,6 +87,7 @@ class KafkaAdmin:
         """Raises AdminError when librdkafka refuses the properties."""
         self._timeout = timeout
         self._last_words = ""
+        self._is_refused = False
         try:
             self._client = asking_client({**properties, "error_cb": self._hear}, SILENT)
         except KafkaException as raised:
@@ -185,16 +190,22 @@ class KafkaAdmin:
                 raise AbsentError.of(error) from None
             raise self._refusal(error) from None
         except TimeoutError:
-            raise AdminError("timed_out", self._last_words or "no answer") from None
+            raise self._unanswered("timed_out", "no answer") from None
 
     def _refusal(self, error: KafkaError) -> AdminError:
         self._client.poll(0)  # serves _hear
-        return AdminError(name_of(error), self._last_words or error.str())
+        return self._unanswered(name_of(error), error.str())
+
+    def _unanswered(self, code: str, detail: str) -> AdminError:
+        if self._is_refused and code in _NOT_REACHED:
+            code = REFUSED_CREDENTIALS.name
+        return AdminError(code, self._last_words or detail)
 
     def _hear(self, error: KafkaError) -> None:
         """Keep why no broker was reached: the answer itself only says that time ran out."""
         if error.code() != KafkaError._ALL_BROKERS_DOWN:
             self._last_words = error.str()
+            self._is_refused = error.code() == KafkaError._AUTHENTICATION
 
 
 class AbsentError(AdminError):

@@ -105,6 +105,19 @@ DAMAGED = _row(
 )
 """Of a partition: the client tells it once and goes on behind the batch. Of a connection it is waited out."""
 
+REFUSED_CREDENTIALS = _row(
+    Operation.CONSUME,
+    Action.STOP,
+    "authentication_failed",
+    "the brokers refuse the user name or password of kafka.security, or do not have its mechanism; the client's own "
+    "line says which. Compare both with the user on this very cluster (case counts, and PLAIN and SCRAM keep users "
+    "apart), write the password into its file, and start again: it is read at start only",
+    KafkaError._AUTHENTICATION,
+    KafkaError.SASL_AUTHENTICATION_FAILED,
+    KafkaError.UNSUPPORTED_SASL_MECHANISM,
+)
+"""Nobody is told by a broker which of the two is wrong."""
+
 ROWS: tuple[Row, ...] = (
     _row(
         Operation.CONSUME,
@@ -129,15 +142,7 @@ ROWS: tuple[Row, ...] = (
         "grant this principal READ on the consumer group kafka.group_id",
         KafkaError.GROUP_AUTHORIZATION_FAILED,
     ),
-    _row(
-        Operation.CONSUME,
-        Action.STOP,
-        "authentication_failed",
-        "the brokers refuse the credentials of kafka.security",
-        KafkaError._AUTHENTICATION,
-        KafkaError.SASL_AUTHENTICATION_FAILED,
-        KafkaError.UNSUPPORTED_SASL_MECHANISM,
-    ),
+    REFUSED_CREDENTIALS,
     _row(
         Operation.CONSUME,
         Action.NEW_CLIENT,

@@ -12,6 +12,7 @@ from pathlib import Path
 from connector.edge.clock import SystemClock
 from tests.support.kafka_broker import KafkaBroker
 
+USER, PASSWORD = "connector", "a password of Kafka's"
 _CONNECTION_SECONDS = 5.0
 
 
@@ -78,7 +79,8 @@ class TokenEndpoint:
 
 
 class OAuthBroker(KafkaBroker):
-    """A broker with a second listener, at `oauth_servers`, where clients need a token, and sessions end with it."""
+    """A broker with a second listener, at `oauth_servers`, where clients need a token, with which sessions end, or for
+    PLAIN the password of `USER`."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
@@ -93,10 +95,12 @@ class OAuthBroker(KafkaBroker):
                 f"advertised.listeners={listeners}",
                 "listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,OAUTH:SASL_PLAINTEXT",
                 "inter.broker.listener.name=PLAINTEXT",
-                "sasl.enabled.mechanisms=OAUTHBEARER",
+                "sasl.enabled.mechanisms=OAUTHBEARER,PLAIN",
                 "connections.max.reauth.ms=3600000",
                 "listener.name.oauth.oauthbearer.sasl.jaas.config="
                 "org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule required;",
+                "listener.name.oauth.plain.sasl.jaas.config="
+                f'org.apache.kafka.common.security.plain.PlainLoginModule required user_{USER}="{PASSWORD}";',
             ):
                 file.write(f"{line}\n")
 

@@ -1,19 +1,23 @@
-"""OAUTHBEARER on real Kafka, with a token endpoint that goes away or falls silent."""
+"""SASL on real Kafka: a token endpoint that goes away or falls silent, and a wrong password."""
 
 from __future__ import annotations
 
+import asyncio
+import json
 from collections.abc import AsyncIterator, Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from connector.cli.jars import UnavailableError
+from connector.cli.main import app
 from connector.simulator.server import SimulatorServer
 from tests.conftest import missing
 from tests.support.connector_process import ConnectorProcess
 from tests.support.deadline import eventually
-from tests.support.oauth import OAuthBroker, TokenEndpoint
+from tests.support.oauth import USER, OAuthBroker, TokenEndpoint
 from tests.whole.load import PATIENCE
 from tests.whole.stage import ListeningVendor, Stage, event
 
@@ -99,3 +103,33 @@ async def test_a_stop_while_the_token_endpoint_is_silent_ends_within_its_budget(
     await eventually(lambda: endpoint.asked >= asked + CLIENTS, PATIENCE, "all clients want new tokens")
     assert await process.stop() == 0
     assert process.lines("stopped")
+
+
+async def test_a_wrong_sasl_password_is_told_with_what_to_do(oauth_broker: OAuthBroker, tmp_path: Path) -> None:
+    """By `run`, which ends, and by `check`, which the client tells no more than that no broker was reached."""
+    (tmp_path / "sasl").write_text("wrong")
+    security = {
+        "protocol": "sasl_plaintext",
+        "mechanism": "PLAIN",
+        "username": USER,
+        "password_file": str(tmp_path / "sasl"),
+    }
+    simulator = SimulatorServer()
+    stage = Stage(oauth_broker, tmp_path / "stage", simulator, await simulator.start())
+    try:
+        stage.create_topics()
+        process = stage.connector(kafka={"bootstrap_servers": oauth_broker.oauth_servers, "security": security})
+        await process.spawn()
+        assert await process.ended() == 1
+        (failed,) = process.lines("source_failed")
+        assert failed["code"] == "authentication_failed"
+        for told in ("user name or password of kafka.security", "mechanism", "file", "start again"):
+            assert told in failed["remedy"]
+        check = ["check", "--live", "--json", "--config", str(process.config)]
+        run = await asyncio.to_thread(CliRunner().invoke, app, check)
+        (brokers,) = [each for each in json.loads(run.stdout)["findings"] if each["name"] == "brokers"]
+        assert brokers["why"].startswith("authentication_failed (")
+        assert "Invalid username or password" in brokers["why"]
+        assert brokers["remedy"] == failed["remedy"]
+    finally:
+        await stage.close()

@@ -17,6 +17,7 @@ from connector.edge.clock import SystemClock
 from connector.edge.handshake import Refused, Shaken, handshake
 from connector.edge.http_tunnel import authority
 from connector.edge.kafka_admin import AdminError, KafkaAdmin, Topic
+from connector.edge.kafka_errors import REFUSED_CREDENTIALS
 from connector.edge.kafka_groups import KafkaGroups
 from connector.edge.kafka_memberships import static_names
 from connector.edge.registry import REMEDIES, Unavailable
@@ -54,7 +55,8 @@ def kafka(settings: Settings, within: float = 10.0) -> Iterator[Finding]:
         admin = KafkaAdmin(kafka_properties(settings.kafka), within)
         cluster = admin.cluster()
     except AdminError as error:
-        yield Finding("brokers", Verdict.FAILED, str(error), _REACH)
+        remedy = REFUSED_CREDENTIALS.remedy if error.code == REFUSED_CREDENTIALS.name else _REACH
+        yield Finding("brokers", Verdict.FAILED, str(error), remedy)
         return
     yield Finding("brokers", Verdict.OK, f"{len(cluster.brokers)} in cluster {cluster.cluster_id}")
     if settings.kafka.group_protocol == "consumer":
