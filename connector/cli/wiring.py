@@ -16,6 +16,7 @@ from connector.cli.idle import Idleness
 from connector.cli.reach import Reach, Told
 from connector.cli.renewal import Hide, Renewal, read_again
 from connector.cli.stopping import Stopping
+from connector.cli.topic_watch import TopicWatch
 from connector.cli.view import View
 from connector.config import ConfigError
 from connector.config.client import consumer_properties, kafka_properties, producer_properties
@@ -30,6 +31,7 @@ from connector.edge.admin import AdminServer
 from connector.edge.avro import DECODE_CODES, FETCH_CODES
 from connector.edge.clock import SystemClock
 from connector.edge.kafka_consumer import KafkaSource
+from connector.edge.kafka_errors import COPY_REMEDIES
 from connector.edge.kafka_identity import LogIdentities
 from connector.edge.kafka_producer import KafkaSink
 from connector.edge.kafka_properties import refusal
@@ -146,6 +148,8 @@ class _Process:
         self._idleness = Idleness(events, kafka.topics.main, view.main_partitions)
         metrics.provide("certificate_expiry_timestamp_seconds", lambda: self._renewal.certificate_expiries)
         metrics.provide("broker_round_trip_seconds", lambda: told.round_trips)
+        self._topics = TopicWatch(settings, events, lambda: self._reach.is_reached)
+        metrics.provide("topic_findings", self._topics.counts)
         self._watermarks = watermarks
         self._control = control.server(settings, commands)
         self._admin = AdminServer(
@@ -172,7 +176,8 @@ class _Process:
                 loop.call_soon_threadsafe(stop.set)
 
         stopping.drain_by(drain)
-        jobs = [self._heartbeat(stop), self._watermarks.run(), FileWatch(self._files, self._renewal.changed).run()]
+        jobs = [self._heartbeat(stop), self._watermarks.run(), self._topics.run()]
+        jobs.append(FileWatch(self._files, self._renewal.changed).run())
         if (file := settings.hold.paused_file) is not None:
             jobs.append(self._follow(file).run())
         background = [asyncio.create_task(job) for job in jobs]
@@ -250,10 +255,10 @@ def _subscription(settings: Settings) -> Subscription:
 
 
 def _topics(settings: Settings) -> Topics:
-    topics = settings.kafka.topics
-    return Topics(
-        parts.retry_topics(settings), Targets(topics.retry, topics.dead_letter, Names(settings.kafka.group_id))
-    )
+    topics, names = settings.kafka.topics, Names(settings.kafka.group_id)
+    summarize = settings.delivery.unstorable == "summary"
+    targets = Targets(topics.retry, topics.dead_letter, names, COPY_REMEDIES, summarize)
+    return Topics(parts.retry_topics(settings), targets)
 
 
 def _limits(settings: Settings) -> Limits:

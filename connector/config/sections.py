@@ -118,6 +118,11 @@ class Delivery(Section):
     maybe_delivered_repeats: int = Field(default=1, ge=0, le=100)
     """How often a record may be repeated for that reason in its whole life."""
 
+    unstorable: Literal["stop", "summary"] = "stop"
+    """What becomes of a dead letter that its topic can never take, as it is too large there: `stop` keeps it in its
+    place and its partition waits, `summary` writes its place, size and hash instead of the value. What the main topic
+    then has of it is kept for that topic's retention only."""
+
     max_event_age: Duration = Field(default=48 * HOUR, ge=SECOND, le=365 * DAY)
     """Age from which an event is stale and not posted, from `createdAt`, else from the original record's timestamp.
     Longer than `retry.window`, so that a retry does not expire on its way."""

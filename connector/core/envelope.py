@@ -6,7 +6,9 @@ byte for byte even when a producer uses the same names. Whatever is damaged is l
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from hashlib import sha256
 from typing import NamedTuple
 
 from connector.core.record import Headers, Partition, Record
@@ -27,6 +29,7 @@ VENDOR_CODE = "invoke.vendor-code"
 REQUEST_ID = "invoke.request-id"
 POSSIBLE_DUPLICATE = "invoke.possible-duplicate"
 HEADERS_DROPPED = "invoke.headers-dropped"
+VALUE_REPLACED = "invoke.value-replaced"
 UNREADABLE_HEADERS = "invoke.headers-unreadable"
 COUNT = "invoke.header-count"
 
@@ -50,6 +53,7 @@ CONNECT_CLASSES = {
 """What was executing: Kafka Connect writes a Java class here, we the module of the stage."""
 
 _TEXT_CAP = 1024
+_KEY_CAP = 1024
 _LARGEST_NUMBER = 2**63 - 1
 
 
@@ -81,6 +85,14 @@ class Cause(NamedTuple):
     status: int | None = None
     vendor_code: str | None = None
     request_id: str | None = None
+
+
+class Letter(NamedTuple):
+    """What is written in place of a record that its topic can never take."""
+
+    key: bytes | None
+    value: bytes
+    headers: Headers
 
 
 class Names(NamedTuple):
@@ -127,6 +139,30 @@ def dead_letter_headers(
 ) -> Iterator[Headers]:
     """Yield the headers of a dead letter, most telling first; each next one is smaller, for a full topic."""
     yield from _ladder(original, [*_connect(history.origin, cause, names), *_ours(history, cause, now_ms)])
+
+
+def summary(record: Record, history: History, cause: Cause, names: Names, now_ms: int) -> Letter:
+    """Return the dead letter of a record that the topic can never take: where the original is, and its size and hash.
+
+    It has none of the original headers, and no key that is longer than 1024 bytes.
+    """
+    value, origin = record.value or b"", history.origin
+    fields = {
+        "topic": origin.partition.topic,
+        "partition": origin.partition.number,
+        "offset": origin.offset,
+        "value_bytes": len(value),
+        "value_sha256": sha256(value).hexdigest(),
+        "note": "this topic cannot take the value; the original is in its place for as long as its topic keeps it",
+    }
+    ours = [
+        *_connect(origin, cause, names),
+        *_ours(history, cause, now_ms),
+        *([(HEADERS_DROPPED, b"original")] if record.headers else []),
+        (VALUE_REPLACED, b"summary"),
+    ]
+    key = record.key if len(record.key or b"") <= _KEY_CAP else None
+    return Letter(key, json.dumps(fields).encode(), _sealed((), ours))
 
 
 def _ours(history: History, cause: Cause, now_ms: int) -> list[tuple[str, bytes | None]]:

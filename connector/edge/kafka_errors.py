@@ -204,9 +204,42 @@ ROWS: tuple[Row, ...] = (
         Operation.COPY,
         Action.SMALLER,
         "too_large",
-        "",
+        "a larger max.message.bytes of the topic, and compression.type=producer: `connector check --live` says how "
+        "much. Or delivery.unstorable: summary, for dead letters",
         KafkaError.MSG_SIZE_TOO_LARGE,
         KafkaError.INVALID_MSG_SIZE,
+    ),
+    _row(
+        Operation.COPY,
+        Action.SMALLER,
+        "invalid_record",
+        "a larger max.decompressed.message.bytes of the topic (Kafka 4.4), or cleanup.policy=delete: a compacted topic "
+        "takes no record without a key. Or delivery.unstorable: summary, for dead letters",
+        KafkaError.INVALID_RECORD,
+    ),
+    _row(
+        Operation.COPY,
+        Action.RETRY,
+        "no_such_topic",
+        "create the topic: `connector topics create`, or `connector topics print` for somebody who may",
+        KafkaError.UNKNOWN_TOPIC_OR_PART,
+        KafkaError._UNKNOWN_TOPIC,
+        KafkaError._UNKNOWN_PARTITION,
+    ),
+    _row(
+        Operation.COPY,
+        Action.RETRY,
+        "not_allowed",
+        "an ACL that allows WRITE on the topic to this principal",
+        KafkaError.TOPIC_AUTHORIZATION_FAILED,
+    ),
+    _row(
+        Operation.COPY,
+        Action.RETRY,
+        "too_few_replicas",
+        "bring back the brokers that have the topic's replicas; min.insync.replicas says how many must be there",
+        KafkaError.NOT_ENOUGH_REPLICAS,
+        KafkaError.NOT_ENOUGH_REPLICAS_AFTER_APPEND,
     ),
     _row(
         Operation.COPY,
@@ -220,7 +253,13 @@ ROWS: tuple[Row, ...] = (
 DEFAULTS = {
     Operation.CONSUME: Row(Operation.CONSUME, frozenset(), Action.WAIT, "any other", ""),
     Operation.COMMIT: Row(Operation.COMMIT, frozenset(), Action.RETRY, "any other", ""),
-    Operation.COPY: Row(Operation.COPY, frozenset(), Action.RETRY, "any other", ""),
+    Operation.COPY: Row(
+        Operation.COPY,
+        frozenset(),
+        Action.RETRY,
+        "any other",
+        "`connector check --live` looks at the brokers and the topic",
+    ),
 }
 """An error that has no row."""
 
@@ -257,3 +296,9 @@ def remedy_of(name: str) -> str | None:
         return NO_TOKEN.remedy
     code = _CODES.get(name)
     return None if code is None else _INDEX[Operation.CONSUME, code].remedy or None
+
+
+COPY_REMEDIES = {
+    name_of(KafkaError(code)): row.remedy for row in ROWS if row.operation is Operation.COPY for code in row.codes
+} | {"": DEFAULTS[Operation.COPY].remedy}
+"""What to do when copies are not written, by the error's bounded name; "" for any other."""

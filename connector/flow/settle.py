@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from functools import partial
+from types import MappingProxyType
 from typing import Literal, NamedTuple
 
 from connector.core.destination import Again, Destination, Keep, Settled, ToDeadLetter, ToRetry
-from connector.core.envelope import Names, dead_letter_headers, retry_headers
+from connector.core.envelope import Letter, Names, dead_letter_headers, retry_headers, summary
 from connector.core.record import Headers, Record
 from connector.core.signals import WriteFailed
 from connector.flow.assignment import Delivery
@@ -27,29 +28,49 @@ Rest = Callable[[], Coroutine[None, None, None]]
 
 
 class Targets(NamedTuple):
-    """The topics that copies go to, and who we are in their headers."""
+    """The topics that copies go to, and who we are in their headers.
+
+    `remedies` by the name of the error that a write failed with. `summarize`: a dead letter that its topic can never
+    take goes as a summary; else it keeps its place.
+    """
 
     retry: str
     dead_letter: str
     names: Names
+    remedies: Mapping[str, str] = MappingProxyType({})
+    summarize: bool = False
 
 
 class _Copy:
-    """A record on its way to `topic`, with the headers of the first step of the `ladder` that is not too large."""
+    """A record on its way to `topic`, with the headers of the first step of the `ladder` that is not too large; beyond
+    the last one it is the letter that `summarize` makes."""
 
-    def __init__(self, target: Target, topic: str, ladder: Iterator[Headers]) -> None:
+    def __init__(
+        self,
+        target: Target,
+        topic: str,
+        record: Record,
+        ladder: Iterator[Headers],
+        summarize: Callable[[], Letter] | None,
+    ) -> None:
         self.target: Target = target
         self.topic = topic
         self.reason = f"{target} write"
+        self.is_summary = False
         self._ladder = ladder
-        self.headers = next(ladder)
+        self._summarize = summarize
+        self.key, self.value, self.headers = record.key, record.value, next(ladder)
 
     def shrink(self) -> bool:
         """Take the next step; False when there is none."""
         smaller = next(self._ladder, None)
-        if smaller is None:
+        if smaller is not None:
+            self.headers = smaller
+            return True
+        if self._summarize is None or self.is_summary:
             return False
-        self.headers = smaller
+        self.key, self.value, self.headers = self._summarize()
+        self.is_summary = True
         return True
 
 
@@ -116,7 +137,7 @@ class Settler:
             trace_id=delivery.trace_id,
         )
 
-    def _report_copy(self, delivery: Delivery, destination: ToRetry | ToDeadLetter) -> None:
+    def _report_copy(self, delivery: Delivery, destination: ToRetry | ToDeadLetter, copy: _Copy) -> None:
         events, record, outcome = self._events, delivery.record, delivery.outcome
         if isinstance(destination, ToRetry):
             assert outcome is not None
@@ -137,6 +158,7 @@ class Settler:
                 destination.history.attempts,
                 trace_id=delivery.trace_id,
                 service_id=delivery.service_id or delivery.refused_service,
+                is_summary=copy.is_summary,
             )
 
     async def _settle_with_copy(
@@ -145,11 +167,13 @@ class Settler:
         copy = _Copy(
             "retry" if isinstance(destination, ToRetry) else "dead_letter",
             self._targets.retry if isinstance(destination, ToRetry) else self._targets.dead_letter,
+            delivery.record,
             self._headers(delivery, destination),
+            self._summarize(delivery, destination),
         )
-        failed = await self._write(delivery.record, copy)
+        failed = await self._write(copy)
         if failed is None:
-            self._settled_with_copy(delivery, destination, dispatcher)
+            self._settled_with_copy(delivery, destination, copy, dispatcher)
             return None
         delivery.assignment.stick(copy.reason)
         return partial(self._settle_once_written, delivery, destination, copy, failed, dispatcher)
@@ -164,32 +188,38 @@ class Settler:
     ) -> None:
         """Write the copy again and again, until it is acknowledged or the partition left."""
         assignment, record = delivery.assignment, delivery.record
-        backoff = FIRST_BACKOFF
+        backoff, began = FIRST_BACKOFF, self._clock.monotonic()
         while failed is not None:
-            self._events.write_failed(copy.target, failed.code)
+            self._report_failed(copy, failed, self._clock.monotonic() - began)
             self._sleepers.rest(assignment)
             if await assignment.unwanted_within(backoff, record.offset):
                 return
             backoff = min(backoff * 2, LONGEST_BACKOFF)
-            failed = await self._write(record, copy)
+            failed = await self._write(copy)
         if assignment.unstick(copy.reason):
             self._events.write_recovered(copy.target)
             self._sleepers.go_on(assignment)
             dispatcher.ready(assignment)
-        self._settled_with_copy(delivery, destination, dispatcher)
+        self._settled_with_copy(delivery, destination, copy, dispatcher)
 
-    async def _write(self, record: Record, copy: _Copy) -> WriteFailed | None:
+    def _report_failed(self, copy: _Copy, failed: WriteFailed, seconds: float) -> None:
+        remedies = self._targets.remedies
+        remedy = remedies.get(failed.code, remedies.get("", ""))
+        # What is still too large once nothing more could be left out will not pass by itself.
+        self._events.write_failed(copy.target, failed.code, copy.topic, remedy, seconds, lasting=failed.too_large)
+
+    async def _write(self, copy: _Copy) -> WriteFailed | None:
         """Write it, smaller when it is too large."""
         while True:
-            failed = await self._sink.write(copy.topic, record.key, record.value, copy.headers)
+            failed = await self._sink.write(copy.topic, copy.key, copy.value, copy.headers)
             if failed is None or not failed.too_large or not copy.shrink():
                 return failed
 
     def _settled_with_copy(
-        self, delivery: Delivery, destination: ToRetry | ToDeadLetter, dispatcher: Dispatcher
+        self, delivery: Delivery, destination: ToRetry | ToDeadLetter, copy: _Copy, dispatcher: Dispatcher
     ) -> None:
         if not delivery.assignment.gone:
-            self._report_copy(delivery, destination)
+            self._report_copy(delivery, destination, copy)
             self._finish(delivery, dispatcher)
 
     def _headers(self, delivery: Delivery, destination: ToRetry | ToDeadLetter) -> Iterator[Headers]:
@@ -198,3 +228,10 @@ class Settler:
         if isinstance(destination, ToRetry):
             return retry_headers(original, history, cause, now_ms)
         return dead_letter_headers(original, history, cause, self._targets.names, now_ms)
+
+    def _summarize(self, delivery: Delivery, destination: ToRetry | ToDeadLetter) -> Callable[[], Letter] | None:
+        """A summary of what can be posted again would post nothing: only dead letters have one."""
+        if isinstance(destination, ToRetry) or not self._targets.summarize:
+            return None
+        history, cause, now_ms = destination.history, destination.cause, self._clock.now_ms()
+        return partial(summary, delivery.record, history, cause, self._targets.names, now_ms)

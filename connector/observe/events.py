@@ -193,8 +193,12 @@ class Events:
         *,
         trace_id: str | None = None,
         service_id: str | None = None,
+        is_summary: bool = False,
     ) -> None:
-        """A record's copy is in the dead-letter topic; its end user was not reached."""
+        """A record's copy is in the dead-letter topic; its end user was not reached.
+
+        `is_summary`: the topic could not take the record, and has a letter that names its place, size and hash.
+        """
         self._count("records_dead_lettered", code)
         if self._admit("dead_lettered", code):
             self._log.error(
@@ -209,6 +213,7 @@ class Events:
                 vendor_code=vendor_code,
                 request_id=request_id,
                 attempts=attempts,
+                summary=is_summary or None,
                 trace_id=trace_id,
             )
 
@@ -266,11 +271,18 @@ class Events:
 
     # Copies and commits.
 
-    def write_failed(self, target: str, code: str) -> None:
-        """A copy was not acknowledged; it is tried again for ever. `target` is `retry` or `dead_letter`."""
+    def write_failed(
+        self, target: str, code: str, topic: str, remedy: str, seconds: float, *, lasting: bool = False
+    ) -> None:
+        """A copy was not acknowledged for so long; it is tried again for ever. `target` is `retry` or `dead_letter`.
+
+        `lasting`: it will not be before somebody changes something.
+        """
         self._count("writes_failed", target, code)
-        if self._admit("write_failed", f"{target} {code}"):
-            self._log.warning("write_failed", target=target, code=code)
+        is_error = lasting or seconds >= _SAID_EVERY
+        if self._admit_standing("write_failed", f"{target} {code}{' error' if is_error else ''}"):
+            level = self._log.error if is_error else self._log.warning
+            level("write_failed", target=target, topic=topic, code=code, seconds=round(seconds), remedy=remedy)
 
     def write_recovered(self, target: str) -> None:
         """Copies are acknowledged again."""
@@ -317,6 +329,16 @@ class Events:
     def kafka_reached(self, seconds: float) -> None:
         """A broker is reached again, after so long."""
         self._log.info("kafka_reached", seconds=round(seconds))
+
+    def topic_unfit(self, check: str, verdict: str, why: str, remedy: str) -> None:
+        """A topic is not as the promises need it; `verdict` is `failed` or `warning`, as in `connector check`."""
+        self._log.warning(
+            "topic_unfit", check=check, verdict=verdict, why=why, **({"remedy": remedy} if remedy else {})
+        )
+
+    def topic_fit(self, check: str) -> None:
+        """What was wrong with a topic is put right."""
+        self._log.info("topic_fit", check=check)
 
     def topic_missing(self, topic: str) -> None:
         """The brokers do not have this topic of the subscription: nothing is read from it."""

@@ -249,6 +249,12 @@ TABLE: tuple[Definition, ...] = (
         "When a TLS certificate of ours expires, in seconds since the epoch.",
         (Label("certificate", None, "`openmarket`, `kafka` and `registry`, where mutual TLS is configured"),),
     ),
+    Definition(
+        "topic_findings",
+        G,
+        "What is wrong with the topics, as of the last look, by the verdict of `connector check`.",
+        (Label("verdict", ("warning", "failed")),),
+    ),
     Definition("topics_missing", G, "Topics to read that the brokers do not have; `/readyz` fails meanwhile."),
     Definition("ready", G, "1 while `/readyz` succeeds: from joining the group to stopping."),
     Definition("cie", G, "1 when posting to the vendor's test environment, which reaches nobody."),

@@ -198,7 +198,7 @@ def test_offsets_set_says_of_which_partition_it_is_not_known_what_it_means(
 
 def test_check_names_the_partition_that_no_broker_serves(stage: Stage, settings_file: Path) -> None:
     settings = load(settings_file, {})
-    (found,) = [each for each in check_topics(KafkaAdmin(stage.properties), settings) if "leaders" in each.name]
+    (found,) = [each for each in check_topics(KafkaAdmin(stage.properties).topic, settings) if "leaders" in each.name]
     assert (found.verdict, found.name) == (Verdict.WARNING, "main topic leaders")
     assert "partition 1 of" in found.why
 

@@ -85,6 +85,8 @@ HAPPENINGS: dict[str, tuple[Callable[[Events], None], str | None, str | None]] =
     "never_sent": (lambda e: e.never_sent(Failure.DNS), "never_sent_total", "warning"),
     "maybe_delivered": (lambda e: e.maybe_delivered("rate_limited"), "maybe_delivered_total", None),
     "old_transaction": (lambda e: e.old_transaction(Partition("invocations", 3), 100, 50, 60.0), None, "warning"),
+    "topic_unfit": (lambda e: e.topic_unfit("retry topic retention", "failed", "too short", "longer"), None, "warning"),
+    "topic_fit": (lambda e: e.topic_fit("retry topic retention"), None, "info"),
     "topic_missing": (lambda e: e.topic_missing("invocations"), None, "warning"),
     "nothing_of_main_topic": (lambda e: e.nothing_of_main_topic("invocations"), None, "info"),
     "main_topic_again": (lambda e: e.main_topic_again("invocations"), None, "info"),
@@ -92,7 +94,11 @@ HAPPENINGS: dict[str, tuple[Callable[[Events], None], str | None, str | None]] =
     "left_behind": (lambda e: e.left_behind(RECORD, "order-7"), "maybe_delivered_total", "warning"),
     "late_answer": (lambda e: e.late_answer(RECORD, "order-7", LIMITED), "late_answers_total", "warning"),
     "schema_unavailable": (no_schema, "schemas_unavailable_total", "warning"),
-    "write_failed": (lambda e: e.write_failed("retry", "TIMED_OUT"), "writes_failed_total", "warning"),
+    "write_failed": (
+        lambda e: e.write_failed("retry", "timed_out", "invocations.retry", "look", 1.0),
+        "writes_failed_total",
+        "warning",
+    ),
     "write_recovered": (lambda e: e.write_recovered("retry"), "writes_recovered_total", "info"),
     "commit_acknowledged": (lambda e: e.commit_acknowledged(2, 0.01), "commits_acknowledged_total", None),
     "commit_failed": (lambda e: e.commit_failed("COORDINATOR"), "commits_failed_total", "warning"),
@@ -404,3 +410,14 @@ def test_a_bug_of_ours_is_named_by_the_line_that_raised_it() -> None:
     except KeyError as error:
         world.events.partition_stopped(Partition("a", 1), error)
     assert str(world.lines[0]["where"]).startswith("observe/metrics.py:")
+
+
+def test_a_copy_that_is_not_written_for_a_minute_is_an_error() -> None:
+    """Once a minute, however many copies wait and however often each is tried."""
+    world = World()
+    for seconds in range(150):
+        world.now += 1
+        world.events.write_failed("dead_letter", "unknown_topic", "invocations.dlq", "create it", float(seconds))
+    told = [line for line in world.lines if line["event"] == "write_failed"]
+    assert [(line["level"], line["seconds"]) for line in told] == [("warning", 0), ("error", 60), ("error", 120)]
+    assert {(line["topic"], line["remedy"]) for line in told} == {("invocations.dlq", "create it")}

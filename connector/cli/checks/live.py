@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from urllib.parse import urlsplit
 
 from connector.cli import parts
@@ -68,7 +68,7 @@ def kafka(settings: Settings, within: float = 10.0) -> Iterator[Finding]:
         member = consumer_properties(settings.kafka)
         names = static_names(member, settings.kafka.topics.main, parts.retry_topics(settings))
         yield static_name(groups, settings.kafka.group_id, names)
-    yield from topics(admin, settings)
+    yield from topics(admin.topic, settings)
 
 
 def group_protocol(admin: KafkaAdmin, broker: int) -> Finding:
@@ -132,28 +132,28 @@ def static_name(groups: KafkaGroups, group_id: str, names: Sequence[str]) -> Fin
     return Finding("static name", Verdict.OK, f"{names[0]} is no member now")
 
 
-def topics(admin: KafkaAdmin, settings: Settings) -> Iterator[Finding]:
-    """All topics, each there and as the promises need it."""
+def topics(ask: Callable[[str], Topic | None], settings: Settings) -> Iterator[Finding]:
+    """All topics, each there and as the promises need it. `ask` as `KafkaAdmin.topic`."""
     named, window = settings.kafka.topics, settings.retry.window
-    found, main = _there(admin, "main", named.main)
+    found, main = _there(ask, "main", named.main)
     yield found
     if main is not None:
         yield from judge_main(main, window)
     for role, name in (("retry", named.retry), ("dead letter", named.dead_letter)):
-        found, topic = _there(admin, role, name)
+        found, topic = _there(ask, role, name)
         yield found
         if topic is not None and main is not None:
             yield from judge_copy(role, topic, main, window)
     for name in named.retry_also:
-        found, topic = _there(admin, "old retry", name)
+        found, topic = _there(ask, "old retry", name)
         yield found
         if topic is not None:
             yield rights("old retry", topic)
 
 
-def _there(admin: KafkaAdmin, role: str, name: str) -> tuple[Finding, Topic | None]:
+def _there(ask: Callable[[str], Topic | None], role: str, name: str) -> tuple[Finding, Topic | None]:
     try:
-        topic = admin.topic(name)
+        topic = ask(name)
     except AdminError as error:
         remedy = f"an ACL that allows DESCRIBE on topic {name}"
         return Finding(f"{role} topic", Verdict.FAILED, f"{name}: {error}", remedy), None
