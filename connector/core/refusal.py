@@ -58,6 +58,7 @@ SETTINGS_BEHIND: Mapping[str, str] = {
     "undecodable": "schemas.framing and schemas.bare_schema",
     "service_id_not_allowed": "openmarket.service_ids",
     "bad_key": "openmarket.key_characters",
+    "expired": "delivery.max_event_age and the clocks of producers",
 }
 """Classes of refusal that a wrong setting of this deployment causes as well as a producer does, and the settings to
-look at. Expiry is none: after a long stop all that waits may have expired, and must not wait for what passes."""
+look at. Expiry only where Kafka says that the record is new: after a long stop all that waits may have expired."""

@@ -162,7 +162,8 @@ class MemoryBroker:
         """A member let partitions go, with a last commit."""
         self.store(member, offsets)
         for partition in member.let_go(partitions):
-            self._owner.pop(partition, None)
+            if self._owner.get(partition) is member:  # it may have left, and somebody else has it by now
+                del self._owner[partition]
         self._rebalance()
 
     def store(self, member: MemorySource, offsets: Mapping[Partition, Commit]) -> str | None:

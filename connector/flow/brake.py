@@ -18,6 +18,9 @@ from connector.observe.events import Events
 
 _DISARM = "connector resume --hold brake"
 
+_NEW_MS = 60_000
+"""Age, in ms by Kafka's time of a record, up to which it cannot have expired by waiting for us."""
+
 _PART = 0.1
 """Part of the dead letters of the window that a class must have for the brake to be about it."""
 
@@ -100,12 +103,14 @@ class Brake:
 
     def catch(self, delivery: Delivery, destination: Destination, delivered: Delivered) -> Destination | None:
         """Where the record goes: not to the dead letters while too many of its class do. None: it waits here."""
-        if not isinstance(destination, ToDeadLetter) or destination.cause.code == EXPIRED or delivery.was_kept:
+        if not isinstance(destination, ToDeadLetter) or delivery.was_kept:
             return destination
         now, code = self._clock.monotonic(), destination.cause.code
-        if not self._posts and code in SETTINGS_BEHIND and self._rules.holds:
+        if not self._posts and self._rules.holds and self._may_be_ours(delivery, code):
             self._doubt(delivery, code)
             return None
+        if code == EXPIRED:
+            return destination
         self._letters.add(now, marked=True)
         self._of_class.setdefault(code, Window(self._rules.window)).add(now, marked=True)
         if self._rules.trips(counts := self._letters.counts(now)):
@@ -137,6 +142,13 @@ class Brake:
             self._doubted = deque(delivery for delivery in self._doubted if not delivery.assignment.gone)
             if not (self._doubted or self._brakes):
                 self._holds.leave("brake")
+
+    def _may_be_ours(self, delivery: Delivery, code: str) -> bool:
+        """Whether a wrong setting of this deployment may be why the record was refused."""
+        if code != EXPIRED:
+            return code in SETTINGS_BEHIND
+        written_ms = delivery.record.timestamp_ms
+        return written_ms is not None and abs(self._clock.now_ms() - written_ms) < _NEW_MS
 
     def _doubt(self, delivery: Delivery, code: str) -> None:
         """Nobody knows yet whether it is the producer who is wrong, or this deployment."""

@@ -278,3 +278,25 @@ async def test_once_something_is_posted_what_was_refused_is_the_producers_slip(c
         assert len(values(kafka, DEAD)) == 21
         assert connector.loop.holds.in_force == ()
         assert connector.books_balance()
+
+
+@run_virtual
+async def test_new_events_that_all_have_expired_may_be_a_slip_too_and_old_ones_are_not(clock: VirtualClock) -> None:
+    """An age limit that is too short for how long producers take; what waited for us while we were away has expired."""
+    kafka, vendor = broker(clock), ScriptedVendor(always(ACCEPTED))
+    day = 86_400_000
+    for n in range(20):
+        feed(kafka, event(n, createdAt=clock.now_ms() - 3 * day), n % 2)
+    await asyncio.sleep(600)
+    async with running(Connector(kafka, vendor, clock, warm=False)) as connector:
+        await asyncio.sleep(60)
+        assert len(values(kafka, DEAD)) == 20
+        for n in range(20, 40):
+            feed(kafka, event(n, createdAt=clock.now_ms() - 3 * day), n % 2)
+        await asyncio.sleep(600)
+        assert len(values(kafka, DEAD)) == 20
+        (line,) = [line for line in connector.log if line["event"] == "hold_entered"]
+        assert "delivery.max_event_age" in str(line["why"])
+        feed(kafka, event(40))
+        await asyncio.sleep(60)
+        assert len(values(kafka, DEAD)) == 40

@@ -690,7 +690,7 @@ async def test_the_last_place_within_the_bound_is_for_a_record_that_makes_room(c
     """Without maps: any other that is tried might leave no place for it, and everything would wait for ever."""
     kafka, vendor = broker(clock, main=1), Vendor(clock)
     kafka.cluster_id = None
-    bad = {number(0): NoReply(Failure.CONNECT, sent=False), number(5): FORBIDDEN}
+    bad: dict[str, Answer] = {number(0): NoReply(Failure.CONNECT, sent=False), number(5): FORBIDDEN}
     login_page = Reply(200, None, b"<html>")
     vendor.script = lambda who, _before: bad.get(who, ACCEPTED if int(who[-4:]) < 5 else login_page)
     for n in range(30):
