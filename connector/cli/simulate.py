@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -30,8 +31,10 @@ def simulate(
 ) -> None:
     """Play the vendor's Invoke Service API on a port, until interrupted. Nobody is texted.
 
-    It checks what the vendor checks (path, credentials, 8000 bytes, the nine causes of 12002), answers 202 with
-    an X-Request-Id, and keeps a ledger of what it accepted. A scenario gives it a bad day:
+    It prints its address, then a line for each request: what became of it, its X-Request-Id, the service, the last
+    two digits of the phone number and the event's id. It checks what the vendor checks (path, credentials, 8000 bytes,
+    the nine causes of 12002), answers 202 with an X-Request-Id, and keeps a ledger of what it accepted. A scenario
+    gives it a bad day; docs/simulator.md has the whole language:
 
     \b
       latency: {kind: lognormal, p50: 0.05, p99: 0.4}
@@ -72,9 +75,14 @@ async def _serve(vendor: Vendor, host: str, port: int) -> None:
     stopped = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
-    server = SimulatorServer(vendor)
+    server = SimulatorServer(vendor, tell=_tell)
     try:
         typer.echo(await server.start(host, port))
         await stopped.wait()
     finally:
         await server.stop()
+
+
+def _tell(line: str) -> None:
+    with suppress(BrokenPipeError):  # whoever read the lines is gone, and a request must not notice
+        typer.echo(line)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import ssl
 import time
 from collections.abc import Callable
@@ -10,11 +11,12 @@ from collections.abc import Callable
 from aiohttp import web
 
 from connector.simulator import responses
+from connector.simulator.answers import Cause
 from connector.simulator.control import PREFIX, Control
 from connector.simulator.ledger import Ledger
 from connector.simulator.rules import LARGEST_BODY, Request
 from connector.simulator.scenario import Scenario
-from connector.simulator.vendor import Vendor
+from connector.simulator.vendor import Plan, Vendor, answer_name
 
 
 class SimulatorServer:
@@ -24,10 +26,14 @@ class SimulatorServer:
         self,
         vendor: Vendor | None = None,
         wall_clock: Callable[[], float] = time.time,  # noqa: TID251 # no Clock here: the edge is out of bounds
+        tell: Callable[[str], object] | None = None,
     ) -> None:
-        """`wall_clock` gives seconds since the epoch; only `Retry-After` dates need it."""
+        """`wall_clock` gives seconds since the epoch; only `Retry-After` dates need it. `tell` gets a line for each
+        request, without its whole phone number and without values.
+        """
         self.vendor = vendor or Vendor()
         self._respond = responses.Responder(self.vendor.page.numeric_codes, wall_clock).respond
+        self._tell = tell
         self._control = Control(self.vendor, self._now, self._close_port_for)
         self._server = web.Server(self._handle, access_log=None, handler_cancellation=True)
         self._runner = web.ServerRunner(self._server, shutdown_timeout=0.1)
@@ -96,12 +102,29 @@ class SimulatorServer:
         if path.startswith(PREFIX):
             return await self._control.handle(request)
         if self.vendor.before_body(path, self._now()) is not None:
+            if self._tell is not None:
+                self._tell("reset before its body was read")
             return responses.reset(request)
         received = Request(request.method, path, query, request.headers, await _body(request))
         plan = self.vendor.on_request(received, self._now())
+        if self._tell is not None:
+            self._tell(line_of(plan, self.vendor.ledger))
         if plan.seconds > 0:
             await asyncio.sleep(plan.seconds)
         return await self._respond(request, plan)
+
+
+def line_of(plan: Plan, ledger: Ledger) -> str:
+    """One request in one line: what becomes of it, then whom it is about where its page can be read."""
+    told = f"{answer_name(plan.verdict, plan.fault):<20} {plan.request_id}"
+    if isinstance(plan.verdict, Cause):
+        return told if plan.fault is None else f"{told} (would be {plan.verdict.name})"
+    seen = f"service {plan.verdict.service_id} to …{plan.verdict.phone_number[-2:]}"
+    marker = ledger.marker_of(plan.verdict)
+    # A producer may have put anything there, the phone number too.
+    hides_number = plan.verdict.phone_number[-7:] in re.sub(r"\D", "", marker)
+    shown = f" {marker}" if not hides_number and re.fullmatch(r"[A-Za-z0-9._:-]{1,64}", marker) else ""
+    return f"{told} {seen}{shown}"
 
 
 async def _body(request: web.BaseRequest) -> bytes:

@@ -117,13 +117,14 @@ class Vendor:
     def _enter(
         self, verdict: Invocation | Cause, fault: Fault | None, facts: Facts, request_id: str, now: float
     ) -> None:
-        self.ledger.answered(_name(verdict, fault))
+        self.ledger.answered(answer_name(verdict, fault))
         if isinstance(verdict, Invocation) and (fault is None or fault.accepted):
             entry = Entry(now, facts.service_id, facts.phone_number, facts.marker, facts.subject, request_id)
             self.ledger.accept(entry)
 
 
-def _name(verdict: Invocation | Cause, fault: Fault | None) -> str:
+def answer_name(verdict: Invocation | Cause, fault: Fault | None) -> str:
+    """What became of a request: `accepted`, a cause's name, or a fault's kind."""
     match fault:
         case None | Close():
             return verdict.name if isinstance(verdict, Cause) else "accepted"

@@ -36,3 +36,10 @@ def test_every_setting_it_names_exists() -> None:
 def test_every_make_target_exists(target: str) -> None:
     """What a newcomer types works."""
     assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.MULTILINE)
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/operations.md"])
+def test_the_topics_are_created_before_they_are_checked(page: str) -> None:
+    """Or a newcomer's first result is a failure."""
+    text = (ROOT / page).read_text()
+    assert text.index("connector topics create --config") < text.index("connector check --config")
