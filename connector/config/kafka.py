@@ -18,6 +18,8 @@ TopicName = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,249}$")]
 
 
 def _servers(servers: str) -> str:
+    if "@" in servers:
+        raise ValueError("must not carry credentials: they belong in kafka.security")
     for server in servers.split(","):
         _, colon, port = server.rpartition(":")
         if colon and port.isdecimal() and not 0 < int(port) <= 65535:
@@ -26,9 +28,7 @@ def _servers(servers: str) -> str:
 
 
 def _token_endpoint(url: str) -> str:
-    parts = one_address(url, "https://login.example.com/oauth2/token")
-    if parts.username is not None or parts.password is not None:
-        raise ValueError("must not carry credentials: they belong in client_id and client_secret_file")
+    one_address(url, "https://login.example.com/oauth2/token", "they belong in client_id and client_secret_file")
     return url
 
 

@@ -32,9 +32,7 @@ _HEADERS_OF_OURS = frozenset({"authorization", "content-type", "content-length",
 
 
 def _base(url: str) -> str:
-    parts = one_address(url, "https://servicemanager.openmarket.com")
-    if parts.username is not None or parts.password is not None:
-        raise ValueError("must not carry credentials: they belong in account_id and password_file")
+    parts = one_address(url, "https://servicemanager.openmarket.com", "they belong in account_id and password_file")
     if parts.query or parts.fragment:
         raise ValueError("must end with its path: the API refuses a query string")
     if "/service/v1" in parts.path:

@@ -31,8 +31,11 @@ EVERY_ADDRESS = "*"
 """To listen on: all addresses of this machine, IPv4 and IPv6."""
 
 
-def one_address(url: str, example: str) -> SplitResult:
-    """The parts of the URL of one http or https server. Raises ValueError, without showing it, for anything else."""
+def one_address(url: str, example: str, credentials: str) -> SplitResult:
+    """The parts of the URL of one http or https server. Raises ValueError, without showing it, for anything else.
+
+    `credentials`: where they belong that somebody wrote into the URL.
+    """
     try:
         parts = urlsplit(url)
         fit = parts.scheme in ("http", "https") and parts.hostname is not None and parts.port != 0
@@ -40,6 +43,9 @@ def one_address(url: str, example: str) -> SplitResult:
         fit = False
     if "," in url.partition("://")[2].partition("/")[0]:
         raise ValueError(f"must be one URL, not a list: one such as {example}")
+    # A password with a slash in it ends the host early: such a URL has no user, and no port that is a number.
+    if "@" in url and (not fit or parts.username is not None):
+        raise ValueError(f"must not carry credentials: {credentials}")
     if not fit or any(c.isspace() or not c.isprintable() for c in url):
         raise ValueError(f"must be a URL such as {example}")
     return parts

@@ -21,9 +21,9 @@ def _unguessable(file: SecretFile) -> SecretFile:
 
 
 def _registry_url(url: str) -> str:
-    parts = one_address(url, "https://registry.example.com:8081")
-    if parts.username is not None or parts.password is not None:
-        raise ValueError("must not carry credentials: write user:password into a file, and name it in basic_auth_file")
+    parts = one_address(
+        url, "https://registry.example.com:8081", "write user:password into a file, and name it in basic_auth_file"
+    )
     if parts.query or parts.fragment:
         raise ValueError("must end with its path, without a query string")
     return url

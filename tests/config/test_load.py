@@ -113,6 +113,37 @@ def test_an_address_that_can_reach_nobody_is_refused(write: Write, text: str, pr
     assert "pass@" not in found
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://user:{}@host",
+        "https://user:{}/x@host",
+        "https://user:{}#x@host",
+        "https://user:{}?x@host",
+        "https://{}@host",
+        "user:{}@host:9092",
+    ],
+)
+def test_credentials_in_an_address_are_refused_with_where_they_belong(write: Write, url: str) -> None:
+    """And never shown, whatever the password has in it."""
+    written = url.format("pl4nt")
+    text = (
+        f"schemas: {{registry: {{url: '{written}'}}}}\nopenmarket: {{base_url: '{written}'}}\n"
+        f"kafka: {{bootstrap_servers: '{written}', security: {{oauth: {{token_endpoint: '{written}'}}}}}}\n"
+    )
+    found = problems(write(text))
+    for name, place in {
+        "schemas.registry.url": "name it in basic_auth_file",
+        "openmarket.base_url": "account_id and password_file",
+        "kafka.bootstrap_servers": "kafka.security",
+        "kafka.security.oauth.token_endpoint": "client_id and client_secret_file",
+    }.items():
+        (problem,) = (each for each in found if each.startswith(f"{name}:"))
+        assert "must not carry credentials" in problem
+        assert place in problem
+    assert "pl4nt" not in "".join(found)
+
+
 REGISTRY = "schemas: {{registry: {{url: '{scheme}://registry', {more}}}}}"
 
 
