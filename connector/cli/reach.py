@@ -8,8 +8,9 @@ from connector.edge.kafka_errors import ALL_DOWN, NO_TOKEN, NOT_REACHED, remedy_
 from connector.flow.ports import Clock
 from connector.observe.events import Events
 
-_SILENT = 10.0
-"""Seconds from the start without a broker or an error: the network drops what is sent, which takes its time to show."""
+_SILENT = 20.0
+"""Seconds from the start without a broker or an error, as where the network drops what is sent: longer than the
+consumer takes to tell its statistics, since a join may take longer than that."""
 _EVERY = 60.0
 
 
@@ -47,15 +48,14 @@ class Reach:
     def look(self, now: float, now_ms: int) -> None:
         """Say what is to be said; `now_ms` since the epoch."""
         failed, self._failed = self._failed, set()
-        if self._down_since is None:
-            for client, code in sorted(failed):
+        down = 0.0 if self._down_since is None else now - self._down_since
+        is_first = self._said_at is None
+        is_told = any(code == ALL_DOWN for _, code in failed) or down >= _SILENT
+        if self._down_since is None or (is_first and not is_told):
+            for client, code in sorted(failed):  # of one broker, as far as is known
                 self._events.kafka_error(client, code, counted=True)
             return
-        down = now - self._down_since
-        if self._said_at is None:
-            if not failed and down < _SILENT:
-                return
-        elif now - self._said_at < _EVERY:
+        if self._said_at is not None and now - self._said_at < _EVERY:
             return
         self._said_at = now
         self._events.kafka_unreachable(self._servers, now_ms - round(down * 1000), down)

@@ -52,8 +52,8 @@ def test_kafka_that_was_never_reached_is_a_warning_at_once_and_an_error_each_min
 def test_brokers_that_do_not_even_refuse_are_not_reached_either() -> None:
     """A firewall that drops packets: no error comes for half a minute."""
     stage = Stage()
-    stage.until(11)
-    assert stage.said == [("kafka_unreachable", "warning", 10)]
+    stage.until(21)
+    assert stage.said == [("kafka_unreachable", "warning", 20)]
 
 
 def test_kafka_that_comes_back_is_said_and_that_it_went_again() -> None:
@@ -78,6 +78,15 @@ def test_one_broker_of_several_that_fails_is_a_kafka_error_once_a_minute() -> No
     stage.reach.reached(0)
     stage.until(1.5 * MINUTE, "transport")
     assert stage.said == [("kafka_error", "warning", None), ("kafka_error", "warning", None)]
+
+
+def test_one_bootstrap_server_that_fails_at_the_start_is_not_all_of_them() -> None:
+    """The others may just take their time."""
+    stage = Stage()
+    stage.until(5, "transport")
+    stage.reach.reached(5)
+    stage.until(30)
+    assert stage.said == [("kafka_error", "warning", None)]
 
 
 def test_kafka_that_is_reached_at_the_first_try_is_no_line() -> None:
