@@ -143,7 +143,15 @@ class Settler:
             assert outcome is not None
             history = destination.history
             due_ms = history.due_ms or 0
-            events.retried(record, delivery.event_id, outcome, history.attempts, due_ms, trace_id=delivery.trace_id)
+            events.retried(
+                record,
+                delivery.event_id,
+                outcome,
+                history.attempts,
+                due_ms,
+                history=history,
+                trace_id=delivery.trace_id,
+            )
         else:
             cause = destination.cause
             events.dead_lettered(
@@ -156,6 +164,7 @@ class Settler:
                 cause.vendor_code,
                 cause.request_id,
                 destination.history.attempts,
+                history=destination.history,
                 trace_id=delivery.trace_id,
                 service_id=delivery.service_id or delivery.refused_service,
                 is_summary=copy.is_summary,

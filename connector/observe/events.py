@@ -159,15 +159,17 @@ class Events:
         attempts: int,
         due_ms: int,
         *,
+        history: History | None = None,
         trace_id: str | None = None,
     ) -> None:
-        """A record's copy waits in the retry topic until `due_ms` (since the epoch)."""
+        """A record's copy waits in the retry topic until `due_ms` (since the epoch). `history`: what it carries."""
         self._count("records_retried")
         if self._admit("retried", outcome.code):
             self._log.warning(
                 "retried",
                 **_place(record),
                 event_id=event_id,
+                **({} if history is None else past(record, history)),
                 code=outcome.code,
                 why=outcome.why,
                 status=outcome.status,
@@ -191,6 +193,7 @@ class Events:
         request_id: str | None,
         attempts: int,
         *,
+        history: History | None = None,
         trace_id: str | None = None,
         service_id: str | None = None,
         is_summary: bool = False,
@@ -205,6 +208,7 @@ class Events:
                 "dead_lettered",
                 **_place(record),
                 event_id=event_id,
+                **({} if history is None else past(record, history)),
                 service_id=service_id,
                 stage=stage.value,
                 code=code,

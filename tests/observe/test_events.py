@@ -186,6 +186,23 @@ def test_a_failed_records_line_carries_what_one_searches_by(name: str) -> None:
     }.items() <= line.items()
 
 
+@pytest.mark.parametrize("name", ["retried", "dead_lettered"])
+def test_the_line_of_a_copy_names_the_producers_record_too(name: str) -> None:
+    """With it a record's lines are found, whichever topic it was read from."""
+    world = World()
+    copy = RECORD._replace(partition=Partition("invocations.retry", 0), offset=4)
+    history = History(Origin(RECORD.partition, 17, 0), attempts=2, maybe_delivered=1)
+    if name == "retried":
+        world.events.retried(copy, "order-7", LIMITED, 2, 900_000, history=history)
+    else:
+        world.events.dead_lettered(
+            copy, "order-7", Stage.INVOKE, "expired", "too late", 429, "7", "r", 2, history=history
+        )
+    (line,) = world.lines
+    named = {"topic": "invocations.retry", "offset": 4, "origin_partition": 3, "origin_offset": 17}
+    assert {**named, "possible_duplicate": True}.items() <= line.items()
+
+
 def test_a_record_that_stays_unsettled_is_named_with_the_vendors_request_id() -> None:
     """The vendor's support asks for it."""
     world = World()
