@@ -23,6 +23,7 @@ from connector.edge.kafka_ends import Ends
 from connector.edge.kafka_errors import CREATED_ANEW, NO_COMMIT
 from connector.edge.kafka_holding import Holding
 from connector.edge.kafka_identity import LogIdentities
+from connector.edge.kafka_joining import Joining
 from connector.edge.kafka_memberships import Membership, is_eager
 from connector.edge.kafka_records import record_of
 from connector.edge.kafka_room import Room, Verdict
@@ -96,6 +97,7 @@ class Member:
         self._closing = False
         self.commands: SimpleQueue[Command] = SimpleQueue()
         self.topics = TopicWatch(identities.admin, membership.topics)
+        self._joining = Joining(identities.admin, membership.properties)
         self._troubles = Troubles(ears.tell, ears.report, self.topics, membership.properties)
         self.turned_at = time.monotonic()
         self.joined = False
@@ -147,6 +149,8 @@ class Member:
             self._carry_out(self.commands.get_nowait())
         if self._closing:
             return
+        if not self.joined and self._joining.turn(self.turned_at, self._consumer.memberid()):
+            self._has_joined()
         verdict = self._room.look(self.turned_at)
         if verdict is Verdict.PAUSE:
             self._consumer.pause(_native(self._holding.awake))
@@ -246,6 +250,10 @@ class Member:
             self._commits.send_unasked(self._consumer, {partition: Commit(0, "") for partition in gone})
             self._troubles.stop(CREATED_ANEW, min(gone).topic)
 
+    def _has_joined(self) -> None:
+        self.joined = True
+        self._troubles.joined()
+
     # Callbacks: none may raise.
 
     def _on_assign(self, consumer: Consumer, native: list[TopicPartition]) -> None:
@@ -265,8 +273,7 @@ class Member:
         except Exception as raised:  # raised from here it would cost a batch, and the close would hang (pitfalls)
             self._say_fault(raised)
             return
-        self.joined = True
-        self._troubles.joined()
+        self._has_joined()
         self.topics.look_anew()
         # At once: a crash before the first commit must not move the start to a later end of the log.
         new = [start.assigned for start in starts if start.is_new]

@@ -6,19 +6,21 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from functools import partial
+from typing import Literal
 
 import pytest
 from confluent_kafka import Consumer
 
 from connector.core.record import Partition
 from connector.core.signals import Assigned, Commit, Committed, Failed, Lost, Revoking, Taken
+from connector.edge.kafka_consumer import KafkaSource
 from connector.edge.kafka_memberships import memberships, static_names
 from connector.flow.ports import Source
 from tests.support.clusters import Cluster, Member, MemoryCluster, RealCluster
 from tests.support.deadline import eventually
 from tests.support.kafka_broker import Kafka
 
-PATIENCE = 10.0
+PATIENCE = 30.0
 SHAPES = ((4, 4), (12, 1))
 """Partitions of the main and of the retry topic."""
 
@@ -119,6 +121,18 @@ async def leaving() -> AsyncIterator[AsyncExitStack]:
         yield stack
 
 
+@pytest.mark.parametrize("protocol", REAL)
+async def test_who_gets_no_partition_has_joined_all_the_same(
+    kafka: Kafka, leaving: AsyncExitStack, protocol: Literal["classic", "eager", "consumer"]
+) -> None:
+    """With KIP-848 the client calls nothing then, and a process that never says so is never ready."""
+    deployment = Deployment(RealCluster(kafka, protocol), 1, 1)
+    leaving.push_async_callback(lambda: asyncio.gather(*(each.leave() for each in deployment.processes)))
+    await deployment.join(3)
+    sources = [process.source for process in deployment.processes if isinstance(process.source, KafkaSource)]
+    await eventually(lambda: [source.joined for source in sources] == [True] * 3, PATIENCE, "all three have joined")
+
+
 @pytest.mark.parametrize(("main", "retry"), SHAPES)
 async def test_each_topic_is_spread_over_the_processes_whoever_comes_and_goes(
     cluster: Cluster, leaving: AsyncExitStack, main: int, retry: int
@@ -155,10 +169,10 @@ async def test_only_what_moves_is_let_go(kafka: Kafka, leaving: AsyncExitStack, 
 
 @pytest.mark.parametrize("protocol", [REAL[0], REAL[2]])
 async def test_beside_members_of_an_earlier_version_each_partition_has_one_reader(
-    kafka: Kafka, leaving: AsyncExitStack, protocol: str
+    kafka: Kafka, leaving: AsyncExitStack, protocol: Literal["classic", "eager", "consumer"]
 ) -> None:
     """Those subscribe to both topics: while they are replaced one by one, all is read, and spread in the end."""
-    cluster = RealCluster(kafka, protocol)  # type: ignore[arg-type]  # a parameter
+    cluster = RealCluster(kafka, protocol)
     deployment = Deployment(cluster, 4, 4)
     leaving.push_async_callback(lambda: asyncio.gather(*(each.leave() for each in deployment.processes)))
     old = [_earlier(cluster, list(deployment.topics)) for _ in range(2)]
