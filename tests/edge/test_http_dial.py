@@ -54,7 +54,7 @@ class TestDialer:
 
     async def test_the_addresses_of_a_name_take_turns(self) -> None:
         others = [f"127.0.0.{number}" for number in (1, 2, 3)]
-        with listening("0.0.0.0") as port:  # noqa: S104
+        with listening("0.0.0.0") as port:  # noqa: S104 - every address is what is tested
             dialer = Dialer("vendor.example", port, resolve=lambda _, port: [info(one, port) for one in others])
             assert [await reach(dialer) for _ in range(4)] == [*others, others[0]]
 
@@ -65,7 +65,7 @@ class TestDialer:
             asked.append(host)
             return [info(f"127.0.0.{len(asked)}", port)]
 
-        with listening("0.0.0.0") as port:  # noqa: S104
+        with listening("0.0.0.0") as port:  # noqa: S104 - every address is what is tested
             fresh = Dialer("vendor.example", port, resolve=moves)
             assert [await reach(fresh) for _ in range(2)] == ["127.0.0.1"] * 2
             old = Dialer("vendor.example", port, resolve=moves, name_seconds=0.0)

@@ -334,7 +334,7 @@ def test_what_is_written_to_standard_error_is_a_line_like_the_others() -> None:
         logs.take_over()
         logs.logger.info("ready")
         print("half of it, ", end="", file=sys.stderr)  # noqa: T201 - what libraries do
-        print(f"and {PHONE}", file=sys.stderr)  # noqa: T201
+        print(f"and {PHONE}", file=sys.stderr)  # noqa: T201 - a print is what is tested
     assert [(line["level"], line["event"]) for line in written(stream)] == [
         ("info", "ready"),
         ("error", "half of it, and [number]"),

@@ -171,7 +171,7 @@ async def test_what_a_transactional_producer_leaves_behind_is_no_lag_and_its_del
         ends[partition] = stage.cluster.end(partition)
     assert ends[some] > 3
     for partition, end in ends.items():
-        await eventually(lambda: stage.cluster.committed(partition) == end, PATIENCE, "the commit follows")  # noqa: B023
+        await eventually(lambda: stage.cluster.committed(partition) == end, PATIENCE, "the commit follows")  # noqa: B023 - awaited within the turn
     await connector.kill()  # what it said while it lived is enough
     gone = [TopicPartition(p.topic, p.number, end) for p, end in ends.items()]
     for deleted in stage.cluster.kafka.admin().delete_records(gone).values():
