@@ -143,9 +143,9 @@ async def test_each_topic_is_spread_over_the_processes_whoever_comes_and_goes(
     for more in (1, 1, 1, 2):
         await deployment.join(more)
         await deployment.is_spread()
-    await deployment.leave()
-    await deployment.leave()
-    await deployment.is_spread()
+    for _ in range(2):  # who leaves in the middle of another's rebalance may be counted until its session ends
+        await deployment.leave()
+        await deployment.is_spread()
     for _ in range(2):
         await deployment.leave()
         await deployment.join()
