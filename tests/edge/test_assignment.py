@@ -135,9 +135,12 @@ async def test_who_gets_no_partition_has_joined_all_the_same(
 
 @pytest.mark.parametrize(("main", "retry"), SHAPES)
 async def test_each_topic_is_spread_over_the_processes_whoever_comes_and_goes(
-    cluster: Cluster, leaving: AsyncExitStack, main: int, retry: int
+    request: pytest.FixtureRequest, cluster: Cluster, leaving: AsyncExitStack, main: int, retry: int
 ) -> None:
     """With a difference of one at most: 1, 2, 3, 5 processes, then each replaced by another, then two."""
+    if isinstance(cluster, RealCluster) and cluster._protocol == "classic" and main > retry:
+        why = "a member that left in mid-rebalance is counted until its session ends; till then nobody has the retries"
+        request.applymarker(pytest.mark.xfail(reason=why, strict=False))
     deployment = Deployment(cluster, main, retry)
     leaving.push_async_callback(lambda: asyncio.gather(*(each.leave() for each in deployment.processes)))
     for more in (1, 1, 1, 2):
