@@ -120,7 +120,7 @@ class Brake:
                 self._disarm(now)
         if not self._brakes or delivered is Delivered.MAYBE or not self._is_one_of_many(code, now):
             return destination
-        if delivery.request is not None and self._stops_posting(counts):
+        if delivery.request is not None and self._stop_or_go_on(counts):
             return KEEP  # what was posted is what there is to try
         delivery.was_kept = True
         self._kept.append(delivery)
@@ -177,13 +177,13 @@ class Brake:
             tries = Tries(self._tries, now, self._chance())
             self._hold(code, f"{why}; the last: {code}", "mend the producer, or the classification", delivery, tries)
             if delivery.request is not None:
-                self._stops_posting(counts)
+                self._stop_or_go_on(counts)
         else:
             self._disarm(now)
             self._events.brake_warned(code, why)
 
-    def _stops_posting(self, counts: Counts) -> bool:
-        """Whether what is rejected is posted in vain: nothing passed within the window."""
+    def _stop_or_go_on(self, counts: Counts) -> bool:
+        """Stop posting when it is in vain, as nothing passed within the window, else go on; whether it stops."""
         stops = counts.marked == counts.total
         hold = self._holds["brake"]
         if hold is not None and stops != hold.stops_posting:

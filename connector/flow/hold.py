@@ -74,16 +74,19 @@ class Holds:
         if kind not in self._in_force:
             now_ms = self._clock.now_ms()
             self._in_force[kind] = Hold(kind, reason, now_ms, self._clock.monotonic(), tries, stops_posting)
-            self.active = self.active or stops_posting
+            self._see_active()
             self._events.hold_entered(kind, reason.code, reason.why, reason.remedy, reason.details)
 
     def stop_posting(self, kind: Kind, stops: bool) -> None:
         """From now on this one, which is in force, stops posting, or keeps back only what it is about."""
         self._in_force[kind] = replace(self._in_force[kind], stops_posting=stops)
-        self.active = any(hold.stops_posting for hold in self._in_force.values())
+        self._see_active()
 
     def leave(self, kind: Kind) -> None:
         """This one ends, if it is in force."""
         if (hold := self._in_force.pop(kind, None)) is not None:
-            self.active = any(each.stops_posting for each in self._in_force.values())
+            self._see_active()
             self._events.hold_left(kind, self._clock.monotonic() - hold.began)
+
+    def _see_active(self) -> None:
+        self.active = any(hold.stops_posting for hold in self._in_force.values())
