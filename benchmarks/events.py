@@ -10,8 +10,8 @@ from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
-from connector.edge.codec import Encoder
-from connector.edge.framing import Framing
+from connector.edge.avro.codec import Encoder
+from connector.edge.avro.framing import Framing
 
 SCHEMA_FILE = Path(__file__).parent.parent / "schemas" / "invocation-event.avsc"
 SERVICE_ID = "0A1B2C3D4E5F"

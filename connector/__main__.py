@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from connector.cli import stopping
+from connector.runtime import stopping
 
 
 def main() -> None:

@@ -1,1 +1,1 @@
-"""One command a file; only `wiring` knows the concrete classes."""
+"""One command a file."""

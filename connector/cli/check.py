@@ -11,13 +11,13 @@ from typing import Annotated
 
 import typer
 
-from connector.cli.checks.finding import Finding, Verdict, line
-from connector.cli.checks.live import live as ask_neighbours
-from connector.cli.checks.offline import offline
-from connector.cli.checks.probe import probe as post_invalid_body
-from connector.cli.checks.proxies import forward_proxies
 from connector.cli.options import AsJson, ConfigFile
 from connector.config import ConfigError, Settings, load
+from connector.runtime.checks.finding import Finding, Verdict, line
+from connector.runtime.checks.live import live as ask_neighbours
+from connector.runtime.checks.offline import offline
+from connector.runtime.checks.probe import probe as post_invalid_body
+from connector.runtime.checks.proxies import forward_proxies
 
 
 def check(

@@ -14,12 +14,12 @@ from pydantic import BaseModel, ValidationError
 from rich.console import Console
 from rich.table import Table
 
-from connector.cli.control import deployment
 from connector.cli.loading import load_without_password
 from connector.config.section import EVERY_ADDRESS
 from connector.config.sections import Admin
 from connector.core.pauses import EVERYTHING, Source, parse_target
 from connector.edge.control_client import ControlError, command
+from connector.runtime.control import deployment
 
 Targets = Annotated[
     list[str] | None,

@@ -18,9 +18,9 @@ from connector.config.client import kafka_properties
 from connector.core.record import Partition
 from connector.core.settled_map import BOUND, read
 from connector.core.signals import Commit
-from connector.edge.kafka_admin import AdminError
-from connector.edge.kafka_bounds import Bounds, Look
-from connector.edge.kafka_groups import KafkaGroups
+from connector.edge.kafka.admin import AdminError
+from connector.edge.kafka.bounds import Bounds, Look
+from connector.edge.kafka.groups import KafkaGroups
 
 _LARGEST_OFFSET = 2**63 - 1
 

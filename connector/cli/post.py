@@ -9,7 +9,6 @@ from typing import Annotated
 
 import typer
 
-from connector.cli import parts
 from connector.cli.event_files import single
 from connector.cli.options import ConfigFile
 from connector.cli.preview import built, refusal_text, request_text
@@ -19,6 +18,7 @@ from connector.core.redact import scrub
 from connector.core.refusal import Refusal
 from connector.core.request import InvokeRequest
 from connector.edge.clock import SystemClock
+from connector.runtime import parts
 
 
 def post(

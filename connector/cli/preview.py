@@ -7,12 +7,12 @@ from collections.abc import Iterator, Mapping
 import orjson
 
 from connector import __version__
-from connector.cli import parts
 from connector.config.settings import Settings
 from connector.core.event import InvocationEvent, event_from
 from connector.core.redact import mask_phone, safe_name, shape
 from connector.core.refusal import Refusal
 from connector.core.request import InvokeRequest, RequestRules, build
+from connector.runtime import parts
 
 _MASKED_CREDENTIAL = "Basic ***"
 

@@ -12,7 +12,6 @@ from typing import Annotated
 
 import typer
 
-from connector.cli import parts
 from connector.cli.event_files import Fields, lines
 from connector.cli.generate import SERVICE_ID, events
 from connector.cli.loading import load_without_password
@@ -22,13 +21,14 @@ from connector.config.settings import Settings
 from connector.core.numbers import is_exact
 from connector.core.redact import safe_name
 from connector.core.request import REMEDIES
+from connector.edge.avro.codec import Encoder
+from connector.edge.avro.framing import Framing
+from connector.edge.avro.registry import Found
+from connector.edge.avro.schemas import SchemaFolderError, load_file, reader_schema
 from connector.edge.clock import SystemClock
-from connector.edge.codec import Encoder
-from connector.edge.framing import Framing
-from connector.edge.kafka_admin import AdminError, KafkaAdmin, TopicPlan
-from connector.edge.kafka_bulk import Keyed, write_all
-from connector.edge.registry import Found
-from connector.edge.schemas import SchemaFolderError, load_file, reader_schema
+from connector.edge.kafka.admin import AdminError, KafkaAdmin, TopicPlan
+from connector.edge.kafka.bulk import Keyed, write_all
+from connector.runtime import parts
 
 _BROKERS_DEFAULT = -1
 

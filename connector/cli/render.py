@@ -11,7 +11,6 @@ from typing import Annotated, NamedTuple
 
 import typer
 
-from connector.cli import parts
 from connector.cli.event_files import lines
 from connector.cli.loading import load_without_password
 from connector.cli.options import ConfigFile
@@ -23,8 +22,9 @@ from connector.core.refusal import Refusal
 from connector.core.signals import SchemaNeeded
 from connector.core.trace import traceparent_of
 from connector.edge.clock import SystemClock
-from connector.edge.kafka_admin import AdminError
-from connector.edge.kafka_reader import read_one
+from connector.edge.kafka.admin import AdminError
+from connector.edge.kafka.reader import read_one
+from connector.runtime import parts
 
 
 class _Found(NamedTuple):

@@ -8,13 +8,13 @@ import sys
 import typer
 import uvloop
 
-from connector.cli import wiring
 from connector.cli.options import ConfigFile
-from connector.cli.renewal import secrets
-from connector.cli.stopping import STOPPING
 from connector.config import ConfigError, load
 from connector.edge.clock import SystemClock
 from connector.observe.logs import Logs
+from connector.runtime import wiring
+from connector.runtime.renewal import secrets
+from connector.runtime.stopping import STOPPING
 
 FAILED = 1
 NOT_DRAINED = 3

@@ -17,10 +17,10 @@ from connector.config.client import kafka_properties
 from connector.core.record import Partition
 from connector.core.settled_map import Run, decode
 from connector.core.signals import Commit
-from connector.edge.kafka_admin import AdminError
-from connector.edge.kafka_bounds import Bounds
-from connector.edge.kafka_groups import Group, KafkaGroups
-from connector.edge.kafka_identity import LogIdentities
+from connector.edge.kafka.admin import AdminError
+from connector.edge.kafka.bounds import Bounds
+from connector.edge.kafka.groups import Group, KafkaGroups
+from connector.edge.kafka.identity import LogIdentities
 
 GroupName = Annotated[str, typer.Option("--group", "-g", metavar="NAME", help="Another group than kafka.group_id.")]
 """The group to look at."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator, Mapping
 
-from connector.cli.checks.topics import HEADER_ROOM, UNBOUNDED
 from connector.config.settings import Settings
 from connector.config.units import DAY
-from connector.edge.kafka_admin import Topic, TopicPlan
+from connector.edge.kafka.admin import Topic, TopicPlan
+from connector.runtime.checks.topics import HEADER_ROOM, UNBOUNDED
 
 RETRY_RETENTION = 7 * DAY
 """Seconds: longer than the retry window by the longest outage to survive; a week covers a holiday."""

@@ -8,15 +8,15 @@ from typing import Annotated
 
 import typer
 
-from connector.cli.checks.finding import Finding, Verdict, line
-from connector.cli.checks.topics import judge_copy
 from connector.cli.loading import load_without_password
 from connector.cli.options import ConfigFile
 from connector.cli.topic_plans import command, plans, unseen
 from connector.config.client import kafka_properties
 from connector.config.settings import Settings
 from connector.config.units import parse_duration
-from connector.edge.kafka_admin import AdminError, KafkaAdmin, Topic, TopicPlan
+from connector.edge.kafka.admin import AdminError, KafkaAdmin, Topic, TopicPlan
+from connector.runtime.checks.finding import Finding, Verdict, line
+from connector.runtime.checks.topics import judge_copy
 
 topics = typer.Typer(
     help="Create the retry and dead-letter topics, or print the commands that do.",

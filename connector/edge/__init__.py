@@ -1,1 +1,1 @@
-"""I/O: one file per neighbour, each with its one library; third-party exceptions stop here."""
+"""I/O: one file or folder per neighbour, each with its one library; third-party exceptions stop here."""

@@ -3,7 +3,7 @@
 What may go wrong is a value, because what becomes of the record hangs on it: was the request written (then it may
 have been delivered, and a repeat is a person texted twice), or not? Nothing here posts a second time.
 
-A transport of our own (`http_pool`, `http_connection`, `http_answer`, `http_dial`), since no library tells which bytes
+A transport of our own (`edge/http/`), since no library tells which bytes
 were handed to the kernel, and none takes all the forms of an answer that proxies make (docs/performance.md).
 """
 
@@ -21,9 +21,9 @@ from connector import __version__
 from connector.core.reply import Answer
 from connector.core.request import InvokeRequest
 from connector.edge.daemon import in_daemon_thread
-from connector.edge.http_connection import Post
-from connector.edge.http_pool import Peer, Pool
-from connector.edge.http_tunnel import Proxy
+from connector.edge.http.connection import Post
+from connector.edge.http.pool import Peer, Pool
+from connector.edge.http.tunnel import Proxy
 from connector.edge.tls import Tls
 
 _HEADS_SIZE = 1024  # service ids; an account has tens

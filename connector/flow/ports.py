@@ -1,6 +1,6 @@
 """What the flow asks of the world: Kafka to read and to write, a decoder, the vendor, and the time.
 
-Edges satisfy these by shape; mypy checks it where `cli/wiring.py` puts them together.
+Edges satisfy these by shape; mypy checks it where `runtime/wiring.py` puts them together.
 """
 
 from __future__ import annotations

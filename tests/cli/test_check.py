@@ -11,15 +11,15 @@ from pathlib import Path
 
 import pytest
 
-from connector.cli.checks.finding import Finding, Verdict, line
-from connector.cli.checks.live import address, api, registry
-from connector.cli.checks.offline import address as environment
-from connector.cli.checks.offline import kafka_properties, outcomes, schemas, secret_files, services, tls_files
-from connector.cli.checks.probe import probe
-from connector.cli.checks.proxies import forward_proxies
 from connector.config import Settings, load
-from connector.edge.handshake import Refused, Shaken
-from connector.edge.schemas import reader_schema
+from connector.edge.avro.schemas import reader_schema
+from connector.edge.http.handshake import Refused, Shaken
+from connector.runtime.checks.finding import Finding, Verdict, line
+from connector.runtime.checks.live import address, api, registry
+from connector.runtime.checks.offline import address as environment
+from connector.runtime.checks.offline import kafka_properties, outcomes, schemas, secret_files, services, tls_files
+from connector.runtime.checks.probe import probe
+from connector.runtime.checks.proxies import forward_proxies
 from tests.cli.conftest import PASSWORD, Run, Simulator, own_loop
 from tests.support.connect_proxy import UNAUTHORIZED, ConnectProxy, connect_proxy
 from tests.support.raw_http import Peer, raw_server

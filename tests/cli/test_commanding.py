@@ -13,11 +13,11 @@ import pytest
 from aiohttp import web
 from typer.testing import Result
 
-from connector.cli import control
 from connector.config import load
 from connector.core.pauses import EVERYTHING, Source, Target
 from connector.edge.control import HOLDS, LONGEST_REASON
 from connector.edge.listener import Listener
+from connector.runtime import control
 from tests.cli.conftest import Run, own_loop
 from tests.support.told import Told
 

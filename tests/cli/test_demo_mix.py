@@ -11,9 +11,9 @@ from connector.cli.generate import SERVICE_ID, events
 from connector.core.event import InvocationEvent, event_from
 from connector.core.refusal import Refusal
 from connector.core.request import REMEDIES, RequestRules, build
-from connector.edge.codec import Encoder
-from connector.edge.framing import Framing
-from connector.edge.schemas import reader_schema
+from connector.edge.avro.codec import Encoder
+from connector.edge.avro.framing import Framing
+from connector.edge.avro.schemas import reader_schema
 
 NOW_MS = 1_790_000_000_000
 encode = Encoder(reader_schema(), Framing.SINGLE_OBJECT).encode

@@ -14,8 +14,8 @@ from connector.cli.offsets import changes
 from connector.core.record import Partition
 from connector.core.settled_map import LogIdentity, Run, encode
 from connector.core.signals import Commit
-from connector.edge.kafka_bounds import Bounds, Look
-from connector.edge.kafka_identity import LogIdentities
+from connector.edge.kafka.bounds import Bounds, Look
+from connector.edge.kafka.identity import LogIdentities
 from tests.cli.conftest import Run as Command
 from tests.support.clusters import RealCluster, joined
 from tests.support.deadline import eventually

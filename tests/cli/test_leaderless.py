@@ -11,16 +11,16 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from connector.cli.checks.finding import Verdict
-from connector.cli.checks.live import topics as check_topics
 from connector.cli.jars import UnavailableError
 from connector.config.load import load
 from connector.core.record import Partition
-from connector.edge.kafka_admin import AdminError, KafkaAdmin
-from connector.edge.kafka_bounds import Bounds, Look, asking_client, look
-from connector.edge.kafka_identity import LogIdentities
-from connector.edge.kafka_reader import read_one
-from connector.edge.kafka_watermarks import Watermarks
+from connector.edge.kafka.admin import AdminError, KafkaAdmin
+from connector.edge.kafka.bounds import Bounds, Look, asking_client, look
+from connector.edge.kafka.identity import LogIdentities
+from connector.edge.kafka.reader import read_one
+from connector.edge.kafka.watermarks import Watermarks
+from connector.runtime.checks.finding import Verdict
+from connector.runtime.checks.live import topics as check_topics
 from tests.cli.conftest import Run
 from tests.conftest import missing
 from tests.support.clusters import RealCluster, joined

@@ -18,11 +18,11 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # the library
     ResourceType,
 )
 
-from connector.cli.checks import live
-from connector.cli.checks.finding import Finding, Verdict
 from connector.cli.generate import events
 from connector.config import load
-from connector.edge.kafka_admin import AdminError, KafkaAdmin, TopicPlan
+from connector.edge.kafka.admin import AdminError, KafkaAdmin, TopicPlan
+from connector.runtime.checks import live
+from connector.runtime.checks.finding import Finding, Verdict
 from tests.cli.conftest import EVENT, PHONE_NUMBER, VALUE, Run
 from tests.support.deadline import wait_until
 from tests.support.kafka_broker import Kafka

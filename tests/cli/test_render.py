@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 import typer
 
-from connector.cli import parts
 from connector.cli.event_files import single
 from connector.cli.generate import events
 from connector.cli.preview import built, headers
 from connector.config import load
 from connector.core.refusal import Refusal
 from connector.core.request import RequestRules
+from connector.runtime import parts
 from tests.cli.conftest import EVENT, PASSWORD, PHONE_NUMBER, VALUE, Run
 from tests.support.raw_http import Peer, raw_server
 

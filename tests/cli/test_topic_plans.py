@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connector.cli.checks.finding import Verdict
-from connector.cli.checks.topics import judge_copy
 from connector.cli.topic_plans import command, plans, unseen
 from connector.config import Settings, load
-from connector.edge.kafka_admin import Topic, TopicPlan
+from connector.edge.kafka.admin import Topic, TopicPlan
+from connector.runtime.checks.finding import Verdict
+from connector.runtime.checks.topics import judge_copy
 
 ALL = frozenset({"READ", "WRITE"})
 

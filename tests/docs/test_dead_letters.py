@@ -13,7 +13,7 @@ from connector.core.outcome import Fate
 from connector.core.record import Partition
 from connector.core.refusal import Stage
 from connector.core.request import REMEDIES
-from connector.edge.avro import DECODE_CODES
+from connector.edge.avro.decoder import DECODE_CODES
 
 PAGE = (Path(__file__).parents[2] / "docs/dead-letters.md").read_text()
 

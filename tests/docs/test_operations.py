@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from connector.cli.renewal import AT_START_ONLY, RENEWED
 from connector.config.fields import BY_NAME
+from connector.runtime.renewal import AT_START_ONLY, RENEWED
 
 ROOT = Path(__file__).parents[2]
 SAID = re.compile(r'(?:_?log(?:ger)?\.(?:debug|info|warning|error|exception)|level|\)) ?\(\s*"([a-z_]+)"')
@@ -22,7 +22,7 @@ def test_every_log_line_is_on_the_page_and_no_other() -> None:
     sources = [*ROOT.glob("connector/observe/events.py"), ROOT / "connector/cli/run.py"]
     sources += [
         ROOT / "connector/observe/logs.py",
-        ROOT / "connector/edge/kafka_member.py",
+        ROOT / "connector/edge/kafka/member.py",
         ROOT / "connector/edge/watch.py",
     ]
     said = {name for source in sources for name in SAID.findall(source.read_text())}

@@ -11,9 +11,9 @@ from typing import Any
 from connector.core.event import InvocationEvent, event_from
 from connector.core.refusal import Refusal
 from connector.core.signals import SchemaNeeded
-from connector.edge.avro import AvroDecoder
-from connector.edge.framing import Framing
-from connector.edge.schemas import load_folder, reader_schema, shipped_folder
+from connector.edge.avro.decoder import AvroDecoder
+from connector.edge.avro.framing import Framing
+from connector.edge.avro.schemas import load_folder, reader_schema, shipped_folder
 from tests.support.avro import record
 
 ROOT = Path(__file__).parent.parent.parent

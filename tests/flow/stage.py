@@ -22,7 +22,6 @@ from connector.core.request import InvokeRequest, RequestRules
 from connector.core.schedule import RetryPlan
 from connector.core.signals import SchemaMissing, SchemaNeeded
 from connector.core.tries import Intervals
-from connector.edge.memory import MemoryBroker, MemorySink, MemorySource
 from connector.flow.brake import BrakeRules
 from connector.flow.deliver import Road, Rules
 from connector.flow.dispatch import Ordering
@@ -34,6 +33,7 @@ from connector.flow.ports import Clock, Decoder, Invoker
 from connector.flow.settle import Targets
 from connector.observe.events import Events
 from connector.observe.metrics import Metrics
+from tests.support.memory import MemoryBroker, MemorySink, MemorySource
 
 MAIN, RETRY, DEAD = "invocations", "invocations.retry", "invocations.dlq"
 ACCEPTED = Reply(202, "REQ-1", b"")

@@ -11,13 +11,13 @@ import structlog
 from connector.core.record import Partition, Record
 from connector.core.settled_map import LogIdentity, Run, encode
 from connector.core.signals import Commit, Committed
-from connector.edge.memory import MemoryBroker, MemorySource
 from connector.flow.assignment import Assignment
 from connector.flow.commits import CADENCE, ENOUGH, FIRST_BACKOFF, SLOW, Committer
 from connector.flow.ports import Clock
 from connector.observe.events import Events
 from connector.observe.metrics import Metrics
 from tests.support.clock import VirtualClock, run_virtual
+from tests.support.memory import MemoryBroker, MemorySource
 
 PLACE = Partition("invocations", 0)
 BOUND = 500

@@ -11,7 +11,6 @@ from connector.core.record import Partition
 from connector.core.reply import Answer, Failure, NoReply
 from connector.core.settled_map import BOUND, Run, encode, read
 from connector.core.signals import Commit
-from connector.edge.memory import MemoryBroker
 from tests.flow.stage import (
     ACCEPTED,
     HOLD,
@@ -29,6 +28,7 @@ from tests.flow.stage import (
     running,
 )
 from tests.support.clock import VirtualClock, run_virtual
+from tests.support.memory import MemoryBroker
 
 HEAD = Partition(MAIN, 0)
 SLOW = number(0)

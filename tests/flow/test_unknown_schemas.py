@@ -8,11 +8,11 @@ from collections.abc import Callable
 import pytest
 
 from connector.core.record import Headers
-from connector.edge.avro import AvroDecoder
-from connector.edge.codec import encode
-from connector.edge.framing import Framing
-from connector.edge.registry import Found, NotAvro, Unavailable, Unknown
-from connector.edge.schemas import SchemaFolder
+from connector.edge.avro.codec import encode
+from connector.edge.avro.decoder import AvroDecoder
+from connector.edge.avro.framing import Framing
+from connector.edge.avro.registry import Found, NotAvro, Unavailable, Unknown
+from connector.edge.avro.schemas import SchemaFolder
 from tests.flow.stage import (
     ACCEPTED,
     DEAD,

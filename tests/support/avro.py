@@ -10,7 +10,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from connector.core.record import Partition, Record
-from connector.edge.schemas import reader_schema
+from connector.edge.avro.schemas import reader_schema
 
 CURRENT = reader_schema()
 

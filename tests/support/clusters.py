@@ -24,13 +24,13 @@ from connector.core.signals import (
     Revoking,
     Taken,
 )
-from connector.edge.kafka_consumer import KafkaSource
-from connector.edge.kafka_identity import LogIdentities
-from connector.edge.kafka_producer import KafkaSink
-from connector.edge.kafka_starts import Subscription
-from connector.edge.memory import MemoryBroker, MemorySink, MemorySource
+from connector.edge.kafka.identity import LogIdentities
+from connector.edge.kafka.sink import KafkaSink
+from connector.edge.kafka.source import KafkaSource
+from connector.edge.kafka.starts import Subscription
 from connector.flow.ports import Sink, Source
 from tests.support.kafka_broker import Kafka
+from tests.support.memory import MemoryBroker, MemorySink, MemorySource
 
 ROOM, SIZE = 10_000, 1 << 24
 """Credit in records and bytes that no test uses up by accident."""
@@ -136,7 +136,7 @@ class Cluster(Protocol):
 
 
 class MemoryCluster:
-    """`edge.memory` as a Cluster."""
+    """`tests.support.memory` as a Cluster."""
 
     def __init__(self) -> None:
         self.broker = MemoryBroker({}, now_ms=lambda: 1_700_000_000_000)

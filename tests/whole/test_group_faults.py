@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from connector.core.record import Partition
-from connector.edge.kafka_groups import KafkaGroups
+from connector.edge.kafka.groups import KafkaGroups
 from tests.support.connector_process import ConnectorProcess
 from tests.support.deadline import eventually
 from tests.whole.load import PATIENCE, Load

@@ -23,12 +23,12 @@ from connector.core.reply import Answer, Failure, NoReply, Reply
 from connector.core.request import InvokeRequest
 from connector.core.schedule import RetryPlan
 from connector.core.signals import Taken
-from connector.edge.memory import MemoryBroker
 from connector.flow.gate import PaceRules
 from connector.flow.judge import HoldRules
 from connector.flow.loop import Limits
 from tests.flow.stage import ACCEPTED, DEAD, FORBIDDEN, HOLD, MAIN, PERMANENT, RETRY, TEMPORARY, Connector, event
 from tests.support.clock import VirtualClock, run_virtual
+from tests.support.memory import MemoryBroker
 
 LIMITS = Limits(in_flight=4, uncommitted=12, records=40, size=1 << 16)
 SERVICES, PACE = 2, PaceRules(service_share=0.75)

@@ -20,11 +20,11 @@ from connector.cli.demo.play import DemoError, Performed, Play
 from connector.cli.demo.report import report
 from connector.cli.demo.view import Screen
 from connector.cli.jars import UnavailableError
+from connector.edge.avro.codec import Encoder
+from connector.edge.avro.framing import Framing
+from connector.edge.avro.schemas import reader_schema
 from connector.edge.clock import SystemClock
-from connector.edge.codec import Encoder
-from connector.edge.framing import Framing
-from connector.edge.kafka_admin import AdminError
-from connector.edge.schemas import reader_schema
+from connector.edge.kafka.admin import AdminError
 
 
 def demo(

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from connector.cli.apache_kafka import ApacheKafka
-from connector.edge.kafka_admin import KafkaAdmin, TopicPlan
-from connector.edge.kafka_mock import MockKafka
+from connector.edge.kafka.admin import KafkaAdmin, TopicPlan
+from connector.edge.kafka.mock import MockKafka
 
 MOCK = "mock"
 APACHE = "apache"

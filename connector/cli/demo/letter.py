@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 from connector.core.record import Record
 from connector.core.redact import mask_phone, safe_name, shape
-from connector.edge.codec import Reader
-from connector.edge.framing import SINGLE_OBJECT_LENGTH
+from connector.edge.avro.codec import Reader
+from connector.edge.avro.framing import SINGLE_OBJECT_LENGTH
 
 
 def rows(record: Record, schema: str) -> list[tuple[str, str]]:

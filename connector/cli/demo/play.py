@@ -16,8 +16,8 @@ from connector.cli.demo.view import Screen, Snapshot
 from connector.core.envelope import CLASS
 from connector.core.record import Record
 from connector.edge.clock import SystemClock
-from connector.edge.kafka_producer import KafkaSink
-from connector.edge.kafka_tail import Tail
+from connector.edge.kafka.sink import KafkaSink
+from connector.edge.kafka.tail import Tail
 from connector.simulator.server import SimulatorServer
 from connector.simulator.vendor import Vendor
 

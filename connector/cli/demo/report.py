@@ -11,7 +11,7 @@ from connector.cli.demo import letter
 from connector.cli.demo.books import Line, lines, problems
 from connector.cli.demo.play import Performed
 from connector.core.envelope import CLASS
-from connector.edge.schemas import reader_schema
+from connector.edge.avro.schemas import reader_schema
 
 _SHOWN_CLASS = b"national_phone_number"
 

@@ -1,0 +1,126 @@
+"""Bytes and fields, by a writer's schema. Read by a plan of our own (`decoding`), written by fastavro."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from io import BytesIO
+from typing import Any, NamedTuple
+
+import fastavro
+
+from connector.edge.avro.canonical import fingerprint
+from connector.edge.avro.decoding import DuplicateKeyError, Read, UndecodableError
+from connector.edge.avro.framing import ByFingerprint, ById, Frame, Framing, NotNamed, head_of
+from connector.edge.avro.logical import OutOfRangeError
+from connector.edge.avro.resolution import IncompatibleError, Resolution
+from connector.edge.avro.schema_text import load_json
+from connector.edge.avro.vetting import vet
+
+
+class TrailingBytesError(Exception):
+    """A value that ends before its bytes do."""
+
+
+class Reader:
+    """Our schema: what every event is read into."""
+
+    def __init__(self, text: str | bytes) -> None:
+        """Raises ValueError for a text that is no schema."""
+        self._tree = vet(text)
+        fields = load_json(text)["fields"]
+        self._defaults = {field["name"]: field["default"] for field in fields if "default" in field}
+
+    def writer(self, text: str | bytes, referenced: Iterable[str | bytes] = ()) -> Writer:
+        """Return a vetted writer's schema.
+
+        Raises UnsafeSchemaError, or IncompatibleError when no event of it could be read for what it says.
+        """
+        tree = vet(text, referenced)
+        resolution = Resolution(tree, self._tree, self._defaults)
+        return Writer(resolution.read, tuple(resolution.partly), tuple(resolution.written_out))
+
+
+class Writer(NamedTuple):
+    """A schema that values were written with.
+
+    `partly` says which of its branches ours does not have, `written_out` which values become text.
+    """
+
+    read_from: Read
+    partly: tuple[str, ...]
+    written_out: tuple[str, ...]
+
+    def read(self, value: bytes, start: int) -> Mapping[str, object]:
+        """Decode a value from `start` to its end.
+
+        Raises IncompatibleError, UndecodableError, DuplicateKeyError or TrailingBytesError, and nothing else whatever
+        the bytes.
+
+        Defaults of absent fields are shared between events: do not change what is returned.
+        """
+        try:
+            fields, end = self.read_from(value, start)
+        except (IncompatibleError, UndecodableError, DuplicateKeyError):
+            raise
+        except OutOfRangeError as error:
+            raise UndecodableError(str(error)) from None
+        except Exception as error:  # IndexError at the end, UnicodeDecodeError, struct.error, MemoryError, …
+            raise UndecodableError(type(error).__name__) from None
+        if end > len(value):
+            raise UndecodableError("it ends too early")
+        if end < len(value):
+            raise TrailingBytesError(f"{len(value) - end} bytes")
+        return fields  # type: ignore[no-any-return]  # a record's value is a dict with names as keys
+
+
+class Encoder:
+    """Events to bytes, for producers: one schema, one framing."""
+
+    def __init__(self, text: str | bytes, framing: Framing, schema_id: int | None = None) -> None:
+        """`auto` writes Confluent's frame when there is a `schema_id`, else single-object encoding.
+
+        Raises ValueError when Confluent's frame lacks its id.
+        """
+        if framing is Framing.AUTO:
+            framing = Framing.SINGLE_OBJECT if schema_id is None else Framing.CONFLUENT
+        if framing is Framing.CONFLUENT and schema_id is None:
+            raise ValueError("Confluent's frame needs the id of the schema")
+        self._head = head_of(_frame(text, framing, schema_id or 0))
+        self._parsed: Any = fastavro.parse_schema(without_logical_types(load_json(text)))
+
+    def encode(self, fields: Mapping[str, object]) -> bytes:
+        """Return the value of a record; times are ms since the epoch, absent fields take their defaults.
+
+        Raises ValueError when the fields do not fit the schema, without showing them.
+        """
+        out = BytesIO()
+        out.write(self._head)
+        try:
+            fastavro.schemaless_writer(out, self._parsed, dict(fields))
+        except Exception as error:  # fastavro raises what the value's type happened to raise
+            raise ValueError(f"the fields do not fit the schema ({type(error).__name__})") from None
+        return out.getvalue()
+
+
+def encode(fields: Mapping[str, object], text: str | bytes, framing: Framing, schema_id: int | None = None) -> bytes:
+    """Encode one event; for many, keep an `Encoder`."""
+    return Encoder(text, framing, schema_id).encode(fields)
+
+
+def without_logical_types(schema: Any) -> Any:
+    """Return a schema whose values are what is on the wire."""
+    match schema:
+        case dict():
+            return {key: without_logical_types(part) for key, part in schema.items() if key != "logicalType"}
+        case list():
+            return [without_logical_types(part) for part in schema]
+    return schema
+
+
+def _frame(text: str | bytes, framing: Framing, schema_id: int) -> Frame:
+    match framing:
+        case Framing.CONFLUENT:
+            return ById(schema_id)
+        case Framing.SINGLE_OBJECT:
+            return ByFingerprint(fingerprint(text))
+    return NotNamed()

@@ -1,0 +1,235 @@
+"""How values of a writer's schema become values of ours: Avro's schema resolution, and each difference by its field.
+
+Both schemas are vetted trees. A logical type that ours does not have at its place is no number: where ours takes a
+string beside other things, as variables do, it is written out; elsewhere it does not resolve.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from connector.core.redact import safe_name
+from connector.edge.avro import decoding, skipping
+from connector.edge.avro.decoding import Read
+from connector.edge.avro.logical import can_be_text, logical_of
+from connector.edge.avro.skipping import Skip
+from connector.edge.avro.vetting import PRIMITIVES, Tree
+
+_PROMOTIONS: Mapping[tuple[str, str], type[float] | None] = {
+    ("int", "long"): None,
+    ("int", "float"): float,
+    ("int", "double"): float,
+    ("long", "float"): float,
+    ("long", "double"): float,
+    ("float", "double"): None,
+}
+_NAMED = ("record", "enum", "fixed")
+
+
+class IncompatibleError(Exception):
+    """A schema, or one value's branch of it, that does not resolve into ours: names field and types, shows no value."""
+
+
+class Resolution:
+    """A writer's schema resolved into ours: `read` reads an event.
+
+    `partly` says which branches of it cannot be read, `written_out` which values become text for their logical type.
+    """
+
+    def __init__(self, writer: Mapping[str, Any], reader: Mapping[str, Any], defaults: Mapping[str, Any]) -> None:
+        """`defaults` are those of our fields. Raises IncompatibleError where no value could be read."""
+        self._written = dict(_named_types(writer))
+        self._ours = dict(_named_types(reader))
+        self._defaults = defaults
+        self.partly: list[str] = []
+        self.written_out: list[str] = []
+        self.read: Read = self._record(writer, reader, "", defaults)
+
+    def _reader(self, writer: Tree, reader: Tree, path: str) -> Read:
+        writer, reader = _defined(writer, self._written), _defined(reader, self._ours)
+        if isinstance(writer, list):
+            return self._from_union(writer, reader, path)
+        if isinstance(reader, list):
+            return self._into_union(writer, reader, path)
+        kind, wanted = kind_of(writer), kind_of(reader)
+        if kind != wanted:
+            return self._promoted(writer, reader, path)
+        self._same_meaning(writer, reader, path)
+        match writer, reader:
+            case {"values": inside}, {"values": wanted_inside}:
+                return decoding.map_reader(self._reader(inside, wanted_inside, _inside(path, "*")))
+            case {"items": inside}, {"items": wanted_inside}:
+                return decoding.array_reader(self._reader(inside, wanted_inside, _inside(path, "[]")))
+            case {"fields": _}, {"fields": _}:
+                return self._record(writer, reader, path, {})
+            case {"symbols": symbols}, {"symbols": wanted_symbols}:
+                if not set(symbols) <= set(wanted_symbols):
+                    raise IncompatibleError(f"{path}: an enum with symbols that ours does not have")
+        return _plain(writer)
+
+    def _record(self, writer: Any, reader: Any, path: str, defaults: Mapping[str, Any]) -> Read:
+        if _simple(writer["name"]) != _simple(reader["name"]):  # namespaces may differ
+            raise IncompatibleError(_inside(path, f"record {_shown(writer['name'])} is not {reader['name']}", ": "))
+        wanted = {field["name"]: field["type"] for field in reader["fields"]}
+        written = {field["name"] for field in writer["fields"]}
+        if missing := [name for name in wanted if name not in written and name not in defaults]:
+            raise IncompatibleError(f"{_inside(path, missing[0])}: not written, and has no default")
+        steps: list[tuple[str | None, Read]] = []
+        for field in writer["fields"]:
+            name = field["name"]
+            if name in wanted:
+                steps.append((name, self._reader(field["type"], wanted[name], _inside(path, name))))
+            else:
+                steps.extend((None, skipping.reading_nothing(skip)) for skip in self._skips(field["type"]))
+        return decoding.record_reader(steps, {name: defaults[name] for name in wanted if name not in written})
+
+    def _from_union(self, writer: list[Any], reader: Tree, path: str) -> Read:
+        branches: list[Read] = []
+        fitting = 0
+        failed: list[IncompatibleError] = []
+        nulls: list[IncompatibleError] = []
+        for branch in writer:
+            try:
+                branches.append(self._reader(branch, reader, path))
+                fitting += kind_of(branch) != "null"
+            except IncompatibleError as error:
+                branches.append(_never(str(error)))
+                (nulls if kind_of(branch) == "null" else failed).append(error)
+        if failed and not fitting:
+            one = len(failed) == 1
+            raise failed[0] if one else IncompatibleError(f"{path}: {_named(writer)} is not {_named(reader)}")
+        self.partly.extend(map(str, nulls + failed))
+        return decoding.union_reader(branches)
+
+    def _into_union(self, writer: Any, reader: list[Any], path: str) -> Read:
+        kind, logical = kind_of(writer), logical_of(writer) if isinstance(writer, dict) else None
+        failed: IncompatibleError | None = None
+        for branch in (branch for branch in reader if kind_of(_defined(branch, self._ours)) == kind):
+            try:
+                return self._reader(writer, branch, path)
+            except IncompatibleError as error:
+                failed = error
+        if logical is not None:
+            if can_be_text(logical) and "string" in reader:
+                self.written_out.append(f"{path}: {_named(writer)}, scale {writer.get('scale', 0)}")
+                return decoding.converted(_plain(writer), logical.text)
+            raise IncompatibleError(f"{path}: {_named(writer)} is not {_named(reader)}")
+        for branch in reader if failed is None else ():
+            try:
+                return self._promoted(writer, branch, path)
+            except IncompatibleError:
+                continue
+        raise failed or IncompatibleError(f"{path}: {_named(writer)} is not {_named(reader)}")
+
+    def _promoted(self, writer: Any, reader: Any, path: str) -> Read:
+        kind, wanted = kind_of(writer), kind_of(reader)
+        if (kind, wanted) in _PROMOTIONS:
+            self._same_meaning(writer, reader, path)
+            convert = _PROMOTIONS[kind, wanted]
+            return _plain(kind) if convert is None else decoding.converted(_plain(kind), convert)
+        if (kind, wanted) == ("bytes", "string"):
+            self._same_meaning(writer, reader, path)
+            return decoding.read_string
+        if (kind, wanted) == ("string", "bytes"):
+            return decoding.read_bytes
+        raise IncompatibleError(f"{path}: {_named(writer)} is not {_named(reader)}")
+
+    def _same_meaning(self, writer: Any, reader: Any, path: str) -> None:
+        """A writer that says nothing of its numbers means ours; an UUID is the text that it is."""
+        given = logical_of(writer) if isinstance(writer, dict) else None
+        ours = logical_of(reader) if isinstance(reader, dict) else None
+        if given is None or (ours is not None and given.name == ours.name) or kind_of(writer) == "string":
+            return
+        raise IncompatibleError(f"{path}: {_named(writer)} is not {_named(reader)}")
+
+    def _skips(self, writer: Tree) -> list[Skip]:
+        """What takes a value away. Records are flattened, so that a byte costs few steps however deep it lies."""
+        schema: Any = _defined(writer, self._written)
+        match schema:
+            case {"fields": fields}:
+                return [skip for field in fields for skip in self._skips(field["type"])]
+            case {"symbols": symbols}:
+                return [skipping.skip_enum(len(symbols))]
+            case {"size": size}:
+                return [skipping.skipper(size)]
+            case {"items": inside}:
+                return [skipping.skip_blocks(self._skips(inside))]
+            case {"values": inside}:
+                return [skipping.skip_blocks([skipping.skip_bytes, *self._skips(inside)])]
+            case list(branches):
+                return [skipping.skip_union([skipping.skip_sequence(self._skips(branch)) for branch in branches])]
+        return [skipping.SKIPS[kind_of(schema)]] if schema != "null" else []
+
+
+def kind_of(schema: Tree) -> str:
+    """The type of a schema, such as "long" or "record"."""
+    if isinstance(schema, list):
+        return "union"
+    return schema if isinstance(schema, str) else str(schema["type"])
+
+
+def _defined(schema: Any, named: Mapping[str, Any]) -> Any:
+    return named.get(schema, schema) if isinstance(schema, str) else schema
+
+
+def _plain(schema: Any) -> Read:
+    match schema:
+        case {"symbols": symbols}:
+            return decoding.enum_reader(symbols)
+        case {"size": size}:
+            return decoding.fixed_reader(size)
+    return decoding.PRIMITIVES[kind_of(schema)]
+
+
+def _never(text: str) -> Read:
+    def read(value: bytes, at: int) -> tuple[Any, int]:
+        raise IncompatibleError(text)
+
+    return read
+
+
+def _named_types(schema: Any) -> Iterator[tuple[str, dict[str, Any]]]:
+    match schema:
+        case list():
+            for branch in schema:
+                yield from _named_types(branch)
+        case {"items": inside} | {"values": inside}:
+            yield from _named_types(inside)
+        case {"type": str(kind), "name": str(name)} if kind in _NAMED:
+            yield name, schema
+            for field in schema.get("fields", ()):
+                yield from _named_types(field["type"])
+
+
+def _named(schema: Any) -> str:
+    """A type as a text that repeats none of a writer's names but those that can hold no phone number."""
+    match schema:
+        case list():
+            return f"[{', '.join(map(_named, schema))}]"
+        case {"values": inside}:
+            return f"map of {_named(inside)}"
+        case {"items": inside}:
+            return f"array of {_named(inside)}"
+        case {"type": str(kind), "name": str(name)}:
+            return f"{kind} {_shown(name)}{_logical_name(schema)}"
+        case dict():
+            return f"{kind_of(schema)}{_logical_name(schema)}"
+    return str(schema) if schema in PRIMITIVES else _shown(schema)
+
+
+def _logical_name(schema: Mapping[str, Any]) -> str:
+    logical = logical_of(schema)
+    return "" if logical is None else f" ({logical.name})"
+
+
+def _shown(name: str) -> str:
+    return safe_name(name, 1) if safe_name(name, 1) == name else "of another name"
+
+
+def _simple(name: str) -> str:
+    return name.rpartition(".")[2]
+
+
+def _inside(path: str, name: str, joint: str = ".") -> str:
+    return f"{path}{joint}{name}" if path else name

@@ -1,0 +1,121 @@
+"""Where a partition starts that was just assigned: at its commit, or where the group begins."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from typing import Literal, NamedTuple
+
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
+
+from connector.core.record import Partition
+from connector.core.signals import Assigned
+from connector.edge.kafka.identity import LogIdentities
+from connector.edge.kafka.tokens import let_go
+
+_LOOK_UP, _LOOK_UP_PAUSE, _LOOK_UPS = 10.0, 0.5, 4
+"""Seconds for a broker to answer what an assignment needs to know, seconds between tries, and how many there are."""
+
+
+class Subscription(NamedTuple):
+    """What to read. `start` is for a group without any commit on a topic of `main`; retry topics start at their
+    beginning. `drain` is the seconds that partitions get before they are handed over."""
+
+    main: str
+    retry: frozenset[str]
+    start: Literal["earliest", "latest", "error"]
+    drain: float
+
+
+class NoStartError(Exception):
+    """A group without a commit, and a policy that wants one."""
+
+    def __init__(self, topic: str) -> None:
+        super().__init__(topic)
+        self.topic = topic
+
+
+class Start(NamedTuple):
+    """Where a partition starts: an offset, or one of Kafka's names for an end of the log.
+
+    `is_new`: it is the log's end, which no commit holds yet.
+    """
+
+    native: TopicPartition
+    is_new: bool
+    assigned: Assigned
+
+
+class Starts:
+    """Asks on the consumer's thread, inside its callback. `on_asking` is told before each look-up, and of errors."""
+
+    def __init__(
+        self,
+        properties: Mapping[str, object],
+        subscription: Subscription,
+        identities: LogIdentities,
+        on_asking: Callable[[KafkaError | None], None],
+    ) -> None:
+        self._properties = dict(properties)
+        self._subscription = subscription
+        self._identities = identities
+        self._on_asking = on_asking
+
+    def of(self, consumer: Consumer, native: list[TopicPartition]) -> list[Start]:
+        """Where each partition starts. Raises KafkaException and NoStartError. Blocks, with bounds."""
+        committed = self._committed(consumer, native) if native else []
+        offsets = [tp.offset if tp.offset >= 0 else self._first(consumer, tp) for tp in committed]
+        # After the commits were read: of a topic that is created anew in between, the map names the old one.
+        self._on_asking(None)
+        logs = self._identities.of(
+            [_partition(tp) for tp in committed], urgent=[_partition(tp) for tp in committed if tp.metadata]
+        )
+        return [
+            Start(
+                TopicPartition(tp.topic, tp.partition, offset),
+                is_new=tp.offset < 0 and offset >= 0,
+                assigned=Assigned(
+                    _partition(tp),
+                    max(offset, 0),
+                    tp.metadata or "" if tp.offset >= 0 else "",
+                    *logs.get(_partition(tp), (None, None)),
+                ),
+            )
+            for tp, offset in zip(committed, offsets, strict=True)
+        ]
+
+    def _first(self, consumer: Consumer, tp: TopicPartition) -> int:
+        """Where a partition without a commit starts: a new partition of a known topic at its beginning."""
+        policy = self._subscription.start if tp.topic == self._subscription.main else "earliest"
+        if policy == "earliest" or self._is_known(consumer, tp.topic):
+            return OFFSET_BEGINNING
+        if policy == "error":
+            raise NoStartError(tp.topic)
+        _, end = consumer.get_watermark_offsets(tp, timeout=_LOOK_UP)
+        return int(end)
+
+    def _is_known(self, consumer: Consumer, topic: str) -> bool:
+        # A client of its own: librdkafka 2.16.0 does not bear this question on the client whose callback this is.
+        asking = Consumer(self._properties, logger=logging.getLogger("librdkafka"))
+        try:
+            metadata = asking.list_topics(topic, timeout=_LOOK_UP)
+        finally:
+            let_go(asking, self._properties)
+        partitions = [TopicPartition(topic, number) for number in metadata.topics[topic].partitions]
+        return any(tp.offset >= 0 for tp in self._committed(consumer, partitions))
+
+    def _committed(self, consumer: Consumer, native: list[TopicPartition]) -> list[TopicPartition]:
+        """Ask a few times: a coordinator on the move must not cost the process its membership."""
+        self._on_asking(None)
+        for _ in range(_LOOK_UPS - 1):
+            try:
+                return consumer.committed(native, timeout=_LOOK_UP)
+            except KafkaException as raised:
+                self._on_asking(raised.args[0])
+                time.sleep(_LOOK_UP_PAUSE)
+        return consumer.committed(native, timeout=_LOOK_UP)
+
+
+def _partition(native: TopicPartition) -> Partition:
+    return Partition(native.topic, native.partition)

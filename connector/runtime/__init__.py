@@ -1,0 +1,1 @@
+"""What runs the process. Only `wiring` knows the concrete classes of all rooms."""

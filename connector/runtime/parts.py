@@ -1,0 +1,125 @@
+"""The parts of the road that only the settings shape: rules, table, decoder, the vendor's API."""
+
+from __future__ import annotations
+
+from connector.config import ConfigError, rules
+from connector.config import proxy as config_proxy
+from connector.config.files import SecretFile
+from connector.config.sections import Registry
+from connector.config.settings import Settings
+from connector.core.outcome import Table
+from connector.core.request import RequestRules
+from connector.edge.avro.decoder import AvroDecoder
+from connector.edge.avro.framing import Framing
+from connector.edge.avro.registry import Access, ConfluentRegistry
+from connector.edge.avro.schemas import (
+    SchemaFolder,
+    SchemaFolderError,
+    load_file,
+    load_folder,
+    reader_schema,
+    shipped_folder,
+)
+from connector.edge.http.tunnel import Proxy
+from connector.edge.openmarket import OpenMarket
+from connector.edge.tls import Tls
+from connector.flow.ports import Clock
+
+
+def request_rules(settings: Settings) -> RequestRules:
+    """What the settings say about requests that the vendor's page leaves open."""
+    return rules.request_rules(settings.openmarket)
+
+
+def outcome_table(settings: Settings) -> Table:
+    """The vendor's table behind the rows of `openmarket.outcomes`."""
+    return rules.outcome_table(settings.openmarket)
+
+
+def retry_topics(settings: Settings) -> frozenset[str]:
+    """The retry topics that are read."""
+    topics = settings.kafka.topics
+    return frozenset({topics.retry, *topics.retry_also})
+
+
+def decoder(settings: Settings, clock: Clock, registry: ConfluentRegistry | None) -> AvroDecoder:
+    """The Avro decoder with every schema that folder and package have. Raises ConfigError for one that is unusable."""
+    schemas = settings.schemas
+    try:
+        return AvroDecoder(
+            reader_schema(),
+            schema_folder(settings),
+            framing=Framing(schemas.framing),
+            bare=None if schemas.bare_schema is None else load_file(schemas.bare_schema),
+            registry=registry,
+            monotonic=clock.monotonic,
+        )
+    except SchemaFolderError as error:
+        raise ConfigError((f"schemas: {error}",)) from None
+
+
+def schema_folder(settings: Settings) -> SchemaFolder:
+    """The schemas of the folder and of this package. Raises SchemaFolderError for a folder that is unusable.
+
+    The default folder may be missing: our own schemas come with the package.
+    """
+    folder = settings.schemas.folder
+    if "folder" not in settings.schemas.model_fields_set and not folder.is_dir():
+        return shipped_folder()
+    return load_folder(folder).over(shipped_folder())
+
+
+def registry(settings: Settings) -> ConfluentRegistry | None:
+    """The schema registry, where there is one. Raises OSError when its TLS files cannot be used."""
+    given = settings.schemas.registry
+    return None if given is None else ConfluentRegistry(given.url, registry_access(given))
+
+
+def registry_access(registry: Registry) -> Access:
+    """The credentials and TLS files towards the schema registry."""
+    return Access(
+        _secret(registry.basic_auth_file),
+        _secret(registry.bearer_token_file),
+        Tls(registry.ca_file, registry.certificate_file, registry.key_file, _secret(registry.key_password_file) or ""),
+        proxy(registry.proxy),
+    )
+
+
+def invoker(settings: Settings) -> OpenMarket:
+    """The vendor's API with the credentials in force. Make it on a running event loop.
+
+    Raises OSError when a TLS file cannot be used.
+    """
+    openmarket = settings.openmarket
+    return OpenMarket(
+        openmarket.base_url,
+        openmarket.account_id,
+        openmarket.password.get_secret_value(),
+        in_flight=settings.delivery.in_flight,
+        connect_timeout=openmarket.timeouts.connect,
+        total_timeout=openmarket.timeouts.total,
+        tls=tls(settings),
+        name=name_header(settings),
+        proxy=proxy(openmarket.proxy),
+    )
+
+
+def proxy(given: config_proxy.Proxy | None) -> Proxy | None:
+    """The forward proxy that a section of the settings names, with the credentials in force."""
+    return None if given is None else Proxy(given.host, given.port, given.basic_auth)
+
+
+def tls(settings: Settings) -> Tls:
+    """The TLS files towards the vendor."""
+    files = settings.openmarket.tls
+    return Tls(files.ca_file, files.certificate_file, files.key_file, _secret(files.key_password_file) or "")
+
+
+def name_header(settings: Settings) -> tuple[str, str] | None:
+    """The header that mutual TLS asks for, and its value."""
+    files = settings.openmarket.tls
+    return (files.name_header, files.name) if files.name_header is not None and files.name is not None else None
+
+
+def _secret(file: SecretFile | None) -> str | None:
+    return None if file is None else file.secret.get_secret_value()

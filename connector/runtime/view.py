@@ -1,0 +1,152 @@
+"""What a running connector shows: its gauges, `/status`, and whether it is ready and alive."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from connector import __version__
+from connector.config.settings import Settings
+from connector.core.record import Partition
+from connector.edge.kafka.source import KafkaSource
+from connector.edge.kafka.watermarks import Watermarks
+from connector.flow.loop import Loop
+from connector.flow.ports import Clock
+from connector.observe.events import Events
+from connector.observe.metrics import Metrics
+from connector.runtime.commands import FlowCommands
+
+
+class View:
+    """Looks at the parts of a process, and changes nothing."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        clock: Clock,
+        events: Events,
+        metrics: Metrics,
+        loop: Loop,
+        source: KafkaSource,
+        watermarks: Watermarks,
+        commands: FlowCommands,
+    ) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._events = events
+        self._metrics = metrics
+        self._loop = loop
+        self._source = source
+        self._watermarks = watermarks
+        self._commands = commands
+        self._provide()
+
+    def is_ready(self) -> bool:
+        """Whether `/readyz` succeeds."""
+        held = self._loop.holds.active and not self._settings.admin.ready_during_hold
+        return self._events.is_joined and not held and not self._source.missing
+
+    def main_partitions(self) -> int:
+        """How many partitions of the main topic are ours."""
+        return sum(partition.topic == self._settings.kafka.topics.main for partition in self._loop.assignments)
+
+    def turn_age(self) -> float:
+        """Seconds since the slowest of our own loops turned."""
+        return max(self._events.loop_turn_age(), self._events.owner_turn_age())
+
+    def status(self) -> Mapping[str, object]:
+        """`/status`."""
+        loop, lags = self._loop, self._lags()
+        return {
+            "version": __version__,
+            "base_url": self._settings.openmarket.base_url,
+            "cie": self._settings.openmarket.is_cie,
+            "ready": self.is_ready(),
+            "holds": self._commands.holds(),
+            "paused": [paused.shown() for paused in self._commands.paused()],
+            "pace": {"in_flight_limit": loop.gate.limit, "share": round(loop.gate.share, 4), "rate": loop.gate.rate},
+            "records": {
+                name: int(sum(series.value for series in self._metrics.counter(f"records_{name}").series.values()))
+                for name in ("taken", "accepted", "retried", "dead_lettered", "skipped", "released")
+            },
+            "main_partitions": self.main_partitions(),
+            "in_hand": loop.in_hand,
+            "in_flight": loop.in_flight,
+            "waiting": loop.waiting(),
+            "uncommitted": loop.committer.uncommitted,
+            "oldest_unsettled_seconds": round(self._oldest_seconds(), 1),
+            "answers": {
+                labels[0]: int(series.value)
+                for labels, series in self._metrics.counter("answers").series.items()
+                if series.value
+            },
+            "partitions": {
+                str(partition): {
+                    "committable": assignment.tracker.committable,
+                    "lag": lags.get(partition),
+                    **self._behind_transaction(partition),
+                    "queued": len(assignment.queue),
+                    "in_hand": len(assignment.open),
+                    "waits_for": sorted(assignment.stuck) or (["due time"] if assignment.asleep else []),
+                }
+                for partition, assignment in sorted(loop.assignments.items())
+            },
+        }
+
+    def _provide(self) -> None:
+        provide, loop = self._metrics.provide, self._loop
+        provide("ready", lambda: float(self.is_ready()))
+        provide("topics_missing", lambda: len(self._source.missing))
+        provide("records_in_hand", lambda: loop.in_hand)
+        provide("in_flight", lambda: loop.in_flight)
+        provide("in_flight_limit", lambda: loop.gate.limit)
+        provide("rate", lambda: loop.gate.rate or 0.0)
+        provide("rate_share", lambda: loop.gate.share)
+        provide("records_waiting", lambda: {(reason,): count for reason, count in loop.waiting().items()})
+        provide("partitions_waiting", self._waiting)
+        provide("assigned_partitions", lambda: len(loop.assignments))
+        provide("assigned_main_partitions", self.main_partitions)
+        provide("oldest_unsettled_seconds", self._oldest_seconds)
+        provide("oldest_unsettled_retention_ratio", self._oldest_ratio)
+        provide("lag", lambda: {(p.topic, str(p.number)): float(lag) for p, lag in self._lags().items()})
+        provide("open_transaction_seconds", self._open_transaction_seconds)
+        provide("last_commit_age_seconds", lambda: self._clock.monotonic() - loop.committer.last_acknowledged)
+
+    def _waiting(self) -> Mapping[tuple[str, ...], float]:
+        return {(name.replace(" ", "_"),): count for name, count in self._loop.partitions_waiting().items()}
+
+    def _oldest_seconds(self) -> float:
+        return max((age for _, age in self._ages()), default=0.0)
+
+    def _oldest_ratio(self) -> float:
+        kept = self._watermarks.retention
+        return max((age / kept[topic] for topic, age in self._ages() if topic in kept), default=0.0)
+
+    def _ages(self) -> Iterator[tuple[str, float]]:
+        """The topic of each assigned partition with the age of its oldest unsettled record, in seconds."""
+        now_ms, lags = self._clock.now_ms(), self._lags()
+        for partition, assignment in self._loop.assignments.items():
+            since_ms = assignment.oldest_ms()
+            # While the lag is unknown something may wait behind what rests.
+            if since_ms is not None and (assignment.open or assignment.queue or lags.get(partition, 1)):
+                yield partition.topic, max(0.0, (now_ms - since_ms) / 1000)
+
+    def _open_transaction_seconds(self) -> Mapping[tuple[str, ...], float]:
+        now = self._clock.monotonic()
+        behind = self._watermarks.transactions.behind
+        return {(p.topic, str(p.number)): max(0.0, now - one.since) for p, one in behind.items()}
+
+    def _behind_transaction(self, partition: Partition) -> Mapping[str, object]:
+        behind = self._watermarks.transactions.behind.get(partition)
+        if behind is None:
+            return {}
+        seconds = max(0.0, self._clock.monotonic() - behind.since)
+        return {"open_transaction": {"offsets_behind": behind.offsets, "seconds": round(seconds)}}
+
+    def _lags(self) -> dict[Partition, int]:
+        """Offsets between what is settled and what can be read, as far as that is known."""
+        bounds = self._watermarks.bounds
+        return {
+            partition: bounds[partition].lag(assignment.tracker.committable)
+            for partition, assignment in self._loop.assignments.items()
+            if partition in bounds
+        }

@@ -1,0 +1,281 @@
+"""Puts the rooms together for `connector run`. The only place that knows the concrete classes of all of them."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import NamedTuple
+
+from connector import __version__
+from connector.config import ConfigError
+from connector.config.client import consumer_properties, kafka_properties, producer_properties
+from connector.config.settings import Settings
+from connector.core.destination import OWN_CODES
+from connector.core.envelope import Names
+from connector.core.event import EVENT_CODES
+from connector.core.outcome import Fate, Table
+from connector.core.record import Partition
+from connector.core.request import REMEDIES
+from connector.edge.admin import AdminServer
+from connector.edge.avro.decoder import DECODE_CODES, FETCH_CODES
+from connector.edge.clock import SystemClock
+from connector.edge.kafka.errors import COPY_REMEDIES
+from connector.edge.kafka.identity import LogIdentities
+from connector.edge.kafka.properties import refusal
+from connector.edge.kafka.sink import KafkaSink
+from connector.edge.kafka.source import KafkaSource
+from connector.edge.kafka.starts import Subscription
+from connector.edge.kafka.tokens import token_host
+from connector.edge.kafka.transactions import Behind
+from connector.edge.kafka.watermarks import Watermarks
+from connector.edge.paused_file import PausedFile
+from connector.edge.watch import Content, FileWatch, look
+from connector.flow.deliver import Road, Rules
+from connector.flow.lifecycle import Ending, run_until
+from connector.flow.loop import Limits, Loop, Topics, World
+from connector.flow.settle import Targets
+from connector.observe.events import AcceptedLine, Events, Logger
+from connector.observe.metrics import Metrics, Series
+from connector.runtime import control, parts, policies
+from connector.runtime.commands import FlowCommands
+from connector.runtime.idle import Idleness
+from connector.runtime.reach import Reach, Told
+from connector.runtime.renewal import Hide, Renewal, read_again
+from connector.runtime.stopping import Stopping
+from connector.runtime.topic_watch import TopicWatch
+from connector.runtime.view import View
+
+_HEARTBEAT = 1.0
+"""Seconds between two signs of life of the event loop."""
+
+_LIVENESS_BEYOND_DRAIN = 30.0
+"""Seconds without a turn beyond the drain's budget that make `/livez` fail."""
+
+
+class Output(NamedTuple):
+    """Where the log goes. `dropped` counts its lines that could not be written."""
+
+    logger: Logger
+    accepted_line: AcceptedLine | None
+    hide: Hide
+    dropped: Series
+
+
+_kept: list[object] = []
+"""Everything, until the process ends: Kafka's clients wait when they are destroyed, for brokers that may hang."""
+
+
+class CannotStartError(Exception):
+    """Something that a connector needs before its first record is not to be had. Both texts are for a person."""
+
+    def __init__(self, reason: str, remedy: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.remedy = remedy
+
+
+async def run(settings: Settings, output: Output, stopping: Stopping) -> Ending:
+    """Run one connector until it is told to stop or Kafka refuses for good.
+
+    Raises ConfigError for schemas or Kafka properties that cannot be used, and CannotStartError.
+    """
+    if (why := refusal(consumer_properties(settings.kafka), producer_properties(settings.kafka))) is not None:
+        raise ConfigError((f"kafka: librdkafka refuses these settings: {why}",))
+    process = _Process(settings, output)
+    _kept.append(process)
+    return await process.run(stopping)
+
+
+@contextmanager
+def _needs(remedy: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:  # ssl.SSLError is one
+        raise CannotStartError(error.strerror or type(error).__name__, remedy) from None
+
+
+class _Process:
+    """One connector process and all its neighbours. Made on a running event loop."""
+
+    def __init__(self, settings: Settings, output: Output) -> None:
+        settings, self._files = read_again(settings, output.hide)
+        self._settings = settings
+        self._clock = SystemClock()
+        table = parts.outcome_table(settings)
+        self._metrics = _metrics(table)
+        self._metrics.counter("log_lines_dropped").follow(output.dropped)
+        self._events = Events(self._metrics, output.logger, settings.log.accepted, accepted_line=output.accepted_line)
+        kafka = settings.kafka
+        self._reach = Reach(self._events, kafka.bootstrap_servers, self._clock.monotonic())
+        told = Told(self._events, self._reach, self._clock, token_host(kafka_properties(kafka)))
+        self._source = KafkaSource(
+            consumer_properties(kafka),
+            _subscription(settings),
+            LogIdentities(kafka_properties(kafka)),
+            told.consumer_error,
+            told.statistics,
+        )
+        self._sink = KafkaSink(producer_properties(kafka), told.producer_error)
+        with _needs("openmarket.tls: PEM files, the key belonging to the certificate; `connector check` looks at them"):
+            self._invoker = parts.invoker(settings)
+        with _needs("schemas.registry: PEM files, and the key must belong to the certificate"):
+            registry = parts.registry(settings)
+        self._decoder = parts.decoder(settings, self._clock, registry)
+        self._renewal = Renewal(
+            settings, self._invoker, registry, self._events, output.hide, lambda: self._loop.judge.renewed()
+        )
+        rules = Rules(parts.request_rules(settings), table, policies.policy(settings))
+        world = World(self._source, self._sink, self._decoder, self._clock, self._events)
+        road = Road(rules, self._decoder, self._invoker, self._clock, self._events, random.random)
+        self._loop = Loop(
+            world,
+            road,
+            _topics(settings),
+            _limits(settings),
+            policies.flow_rules(settings),
+            policies.limit(settings),
+            random.random,
+        )
+        watermarks = Watermarks(
+            kafka_properties(kafka), lambda: self._loop.assignments, told.consumer_error, self._old_transaction
+        )
+        commands = FlowCommands(self._loop, self._clock)
+        metrics, events, loop, source = self._metrics, self._events, self._loop, self._source
+        self._view = view = View(settings, self._clock, events, metrics, loop, source, watermarks, commands)
+        self._idleness = Idleness(events, kafka.topics.main, view.main_partitions)
+        metrics.provide("certificate_expiry_timestamp_seconds", lambda: self._renewal.certificate_expiries)
+        metrics.provide("broker_round_trip_seconds", lambda: told.round_trips)
+        self._topics = TopicWatch(settings, events, lambda: self._reach.is_reached)
+        metrics.provide("topic_findings", self._topics.counts)
+        self._watermarks = watermarks
+        self._control = control.server(settings, commands)
+        self._admin = AdminServer(
+            metrics.registry,
+            turn_age=view.turn_age,
+            turn_age_bound=settings.delivery.drain + _LIVENESS_BEYOND_DRAIN,
+            is_ready=view.is_ready,
+            status=view.status,
+        )
+
+    async def run(self, stopping: Stopping) -> Ending:
+        """Start the neighbours, run the loop, and let go of all of them."""
+        settings, admin = self._settings, self._settings.admin
+        with _needs("admin.host and admin.port: an address of this machine, and a port that nobody else has"):
+            await self._admin.start(admin.host, admin.port)
+        with _needs(control.TAKEN):
+            port = await self._control.start(admin.control_host, admin.control_port)
+        self._events.starting({**_summary(settings), "control_port": port}, settings.openmarket.is_cie)
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+
+        def drain() -> None:
+            with suppress(RuntimeError):  # the event loop is closed: the process has stopped
+                loop.call_soon_threadsafe(stop.set)
+
+        stopping.drain_by(drain)
+        jobs = [self._heartbeat(stop), self._watermarks.run(), self._topics.run()]
+        jobs.append(FileWatch(self._files, self._renewal.changed).run())
+        if (file := settings.hold.paused_file) is not None:
+            jobs.append(self._follow(file).run())
+        background = [asyncio.create_task(job) for job in jobs]
+        try:
+            return await run_until(stop, self._loop, self._sink, self._invoker, self._events, settings.delivery.drain)
+        finally:
+            for task in background:
+                task.cancel()
+            await asyncio.gather(*background, return_exceptions=True)
+            await self._decoder.close()
+            await self._control.stop()
+            await self._admin.stop()
+
+    def _follow(self, path: Path) -> FileWatch:
+        """What the file of pauses says is in force before the first record, and whenever it changes."""
+        file = PausedFile(self._events, self._settings.kafka.topics.read)
+
+        def obey(content: Content) -> None:
+            if isinstance(content, bytes):
+                targets = file.read(content)
+            else:
+                targets = file.read(None) if content.missing else file.unreadable()
+            self._loop.pauser.follow_file(targets)
+
+        async def changed(contents: Mapping[Path, Content]) -> None:
+            obey(contents[path])
+
+        known = look([path])
+        obey(known[path])
+        return FileWatch(known, changed)
+
+    async def _heartbeat(self, stop: asyncio.Event) -> None:
+        joined = ready = False
+        missing: frozenset[str] = frozenset()
+        while True:
+            missing = self._report_missing(missing)
+            self._reach.look(self._clock.monotonic(), self._clock.now_ms())
+            self._events.loop_turn(self._clock.monotonic())
+            self._events.owner_turn(self._source.turned_at)
+            if self._source.joined and not joined and not stop.is_set():
+                joined = True
+                self._reach.reached(self._clock.monotonic())
+                self._events.joined()
+            if self._view.is_ready() is not ready:
+                ready = not ready
+                if ready:
+                    self._events.ready()
+            if joined and not stop.is_set():
+                self._idleness.look(self._clock.monotonic())
+            await asyncio.sleep(_HEARTBEAT)
+
+    def _report_missing(self, before: frozenset[str]) -> frozenset[str]:
+        now = self._source.missing
+        for topic in sorted(now - before):
+            self._events.topic_missing(topic)
+        for topic in sorted(before - now):
+            self._events.topic_found(topic)
+        return now
+
+    def _old_transaction(self, partition: Partition, behind: Behind, seconds: float) -> None:
+        self._events.old_transaction(partition, behind.first, behind.offsets, seconds)
+
+
+def _metrics(table: Table) -> Metrics:
+    answers = [row.code for row in table.rows()]
+    refusals = [*sorted(DECODE_CODES), *sorted(EVENT_CODES), *REMEDIES, *sorted(OWN_CODES)]
+    dead_letters = [row.code for row in table.rows() if row.fate is Fate.DEAD_LETTER]
+    return Metrics([*refusals, *dead_letters], answers, sorted(FETCH_CODES))
+
+
+def _subscription(settings: Settings) -> Subscription:
+    return Subscription(
+        settings.kafka.topics.main, parts.retry_topics(settings), settings.kafka.start, settings.delivery.drain
+    )
+
+
+def _topics(settings: Settings) -> Topics:
+    topics, names = settings.kafka.topics, Names(settings.kafka.group_id)
+    summarize = settings.delivery.unstorable == "summary"
+    targets = Targets(topics.retry, topics.dead_letter, names, COPY_REMEDIES, summarize)
+    return Topics(parts.retry_topics(settings), targets)
+
+
+def _limits(settings: Settings) -> Limits:
+    delivery = settings.delivery
+    return Limits(delivery.in_flight, delivery.uncommitted, delivery.buffer_records, delivery.buffer_bytes)
+
+
+def _summary(settings: Settings) -> dict[str, object]:
+    """What an operator wants to see first; no secret, and not the account."""
+    topics, proxy = settings.kafka.topics, settings.openmarket.proxy
+    return {
+        "version": __version__,
+        "base_url": settings.openmarket.base_url,
+        "proxy": None if proxy is None else proxy.address,
+        "bootstrap_servers": settings.kafka.bootstrap_servers,
+        "group_id": settings.kafka.group_id,
+        "topics": [topics.main, topics.retry, topics.dead_letter],
+        "in_flight": settings.delivery.in_flight,
+        "ordering": settings.delivery.ordering,
+    }

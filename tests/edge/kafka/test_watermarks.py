@@ -1,0 +1,131 @@
+"""Lag from the bounds of a log."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from confluent_kafka import Producer
+
+from connector.core.record import Partition
+from connector.edge.kafka.bounds import Bounds
+from connector.edge.kafka.identity import Log, LogIdentities
+from connector.edge.kafka.transactions import OLD, Behind, OpenTransactions
+from connector.edge.kafka.watermarks import Watermarks
+from tests.support.clusters import RealCluster
+from tests.support.deadline import eventually
+from tests.support.kafka_broker import Kafka, KafkaBroker
+
+
+@pytest.mark.parametrize(
+    ("bounds", "position", "lag"),
+    [
+        (Bounds(0, 10, 10), 4, 6),
+        (Bounds(0, 10, 10), 10, 0),
+        (Bounds(7, 10, 10), 0, 3),
+        (Bounds(9, 9, 9), 0, 0),
+        (Bounds(0, 5, 5), 9, 0),
+    ],
+)
+def test_lag_is_what_is_still_there_to_be_read(bounds: Bounds, position: int, lag: int) -> None:
+    """Retention may have deleted what lies below the start, and a commit may be newer than the last look."""
+    assert bounds.lag(position) == lag
+
+
+def _unheard(partition: Partition, behind: Behind, seconds: float) -> None:
+    raise AssertionError(partition)
+
+
+def test_lag_ends_at_an_open_transaction_and_an_old_one_is_told_once() -> None:
+    """150 offsets where 100 can be read; a transaction that ends, or another one after it, begins anew."""
+    partition, told = Partition("invocations", 0), list[tuple[Partition, Behind, float]]()
+    transactions = OpenTransactions(lambda *old: told.append(old))
+    bounds = Bounds(0, 150, 100)
+    assert (bounds.lag(0), bounds.behind_transaction) == (100, 50)
+    for now in (0.0, OLD - 1, OLD, OLD + 10):
+        transactions.see({partition: bounds}, now)
+    assert told == [(partition, Behind(100, 50, 0.0), OLD)]
+    transactions.see({partition: Bounds(0, 160, 150)}, OLD + 20)
+    assert transactions.behind == {partition: Behind(150, 10, OLD + 20)}
+    transactions.see({partition: Bounds(0, 160, 160)}, OLD + 30)
+    assert transactions.behind == {}
+    assert len(told) == 1
+
+
+async def test_what_an_open_transaction_keeps_back_is_no_lag_and_is_shown(kafka: Kafka, topic: str) -> None:
+    """`list_offsets` answers with the log's end by default, whoever may read it."""
+    servers = {"bootstrap.servers": kafka.bootstrap_servers}
+    partition = Partition(topic, 0)
+    plain, transactional = Producer(servers), Producer(servers | {"transactional.id": topic})
+    for _ in range(10):
+        plain.produce(topic, b"x")
+    assert plain.flush(20) == 0
+    await asyncio.to_thread(transactional.init_transactions, 20)
+    transactional.begin_transaction()
+    for _ in range(5):
+        transactional.produce(topic, b"x")
+    assert transactional.flush(20) == 0
+    watermarks = Watermarks(servers, lambda: [partition], lambda error: None, _unheard)
+    looking = asyncio.create_task(watermarks.run())
+    await eventually(lambda: watermarks.bounds, 20, "the bounds are known")
+    assert watermarks.bounds == {partition: Bounds(0, 15, 10)}
+    assert watermarks.bounds[partition].lag(0) == 10
+    assert watermarks.transactions.behind[partition].offsets == 5
+    looking.cancel()
+    await asyncio.to_thread(transactional.commit_transaction, 20)
+
+
+async def test_bounds_are_those_of_the_broker(kafka: Kafka) -> None:
+    """They come without the consumer, so a pause does not freeze them."""
+    cluster = RealCluster(kafka)
+    partition = Partition(cluster.create(), 0)
+    sink = cluster.sink()
+    for _ in range(3):
+        assert await sink.write(partition.topic, None, b"x", ()) is None
+    await sink.close()
+    errors: list[str] = []
+    watermarks = Watermarks(
+        {"bootstrap.servers": cluster.kafka.bootstrap_servers}, lambda: [partition], errors.append, _unheard
+    )
+    looking = asyncio.create_task(watermarks.run())
+    await eventually(lambda: watermarks.bounds == {partition: Bounds(0, 3, 3)}, 20, "the bounds are known")
+    looking.cancel()
+    assert errors == []
+
+
+async def test_after_a_restart_of_the_broker_the_bounds_are_known_again_within_seconds(
+    private_kafka: KafkaBroker,
+) -> None:
+    """A restart raises the epochs of the leaders, and a question that names an old one is refused."""
+    cluster = RealCluster(private_kafka)
+    partition = Partition(cluster.create(), 0)
+    cluster.append(partition, b"before")
+    properties = {"bootstrap.servers": private_kafka.bootstrap_servers}
+    watermarks, identities = (
+        Watermarks(properties, lambda: [partition], lambda error: None, _unheard),
+        LogIdentities(properties),
+    )
+    looking = asyncio.create_task(watermarks.run())
+    await eventually(lambda: watermarks.bounds == {partition: Bounds(0, 1, 1)}, 20, "the bounds are known")
+    identities.ask(partition.topic)
+    (before,) = identities.of([partition], urgent=[partition]).values()
+    await asyncio.to_thread(private_kafka.restart)
+    cluster.append(partition, b"after")
+    await eventually(lambda: watermarks.bounds == {partition: Bounds(0, 2, 2)}, 30, "the bounds are known again")
+    looking.cancel()
+    identities.ask(partition.topic)
+    assert identities.of([partition], urgent=[partition]) == {partition: Log(before.identity, 2)}
+
+
+async def test_retention_is_that_of_the_topic_and_none_where_records_are_kept_for_ever(kafka: Kafka) -> None:
+    cluster = RealCluster(kafka)
+    kept, for_ever = (Partition(f"{cluster.group}-{name}", 0) for name in ("kept", "for-ever"))
+    kafka.create_topic(kept.topic, retention_ms="7200000")
+    kafka.create_topic(for_ever.topic, retention_ms="-1")
+    watermarks = Watermarks(
+        {"bootstrap.servers": kafka.bootstrap_servers}, lambda: [kept, for_ever], lambda error: None, _unheard
+    )
+    looking = asyncio.create_task(watermarks.run())
+    await eventually(lambda: watermarks.retention, 20, "the retention is known")
+    looking.cancel()
+    assert watermarks.retention == {kept.topic: 7200.0}
