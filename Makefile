@@ -8,7 +8,7 @@ UV_VERSION := 0.13.9
 LOCK := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-strip-extras --no-emit-index-url --no-annotate
 
 .DEFAULT_GOAL := help
-.PHONY: help setup prefetch test lint chart demo bench chaos kills world image lock clean
+.PHONY: help setup prefetch test lint chart demo kafka bench chaos kills world image lock clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -51,6 +51,9 @@ chart: setup  ## the Helm chart, linted, rendered and validated
 
 demo: $(VENV)/run.stamp  ## the main job for real, on an embedded broker and a simulated vendor; under a minute
 	@$(BIN)/connector demo
+
+kafka: setup  ## an Apache Kafka of one node on this machine, until Ctrl-C; prints its address
+	@$(BIN)/python -m tests.support.apache_kafka
 
 bench: setup prefetch  ## events a second and CPU per event on this machine, beside a bare loop
 	@$(BIN)/python -m benchmarks.bench

@@ -19,7 +19,7 @@ from rich.table import Table
 
 from benchmarks import capacity, days
 from benchmarks.report import machine
-from connector.cli import jars
+from tests.support import jars
 from tests.support.kafka_broker import Kafka, KafkaBroker
 
 

@@ -19,8 +19,8 @@ from benchmarks.events import create_topics, fill
 from benchmarks.measure import Measured, measure
 from benchmarks.report import print_report
 from benchmarks.sink import Sink, UnavailableError
-from connector.cli import jars
-from connector.cli.apache_kafka import ApacheKafka
+from tests.support import jars
+from tests.support.apache_kafka import ApacheKafka
 
 _PARTITIONS = 4
 _BASELINE = "bare loop"

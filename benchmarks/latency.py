@@ -17,7 +17,7 @@ from confluent_kafka import Producer
 from benchmarks import contenders
 from benchmarks.contenders import Stage
 from benchmarks.events import create_topics, encoder, end_user, events
-from connector.cli.apache_kafka import ApacheKafka
+from tests.support.apache_kafka import ApacheKafka
 
 _EVENTS = 1000
 _APART = 0.02

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import typer
 
-from connector.cli.apache_kafka import ApacheKafka
 from connector.simulator.server import SimulatorServer
+from tests.support.apache_kafka import ApacheKafka
 from tests.support.kafka_broker import Kafka
 from tests.whole.stage import ListeningVendor, Stage, event
 

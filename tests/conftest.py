@@ -12,7 +12,7 @@ from typing import NoReturn
 import pytest
 from hypothesis import HealthCheck, settings
 
-from connector.cli.jars import UnavailableError
+from tests.support.jars import UnavailableError
 from tests.support.kafka_broker import Kafka, KafkaBroker
 
 # The schema registry's fixture lives beside what starts it.

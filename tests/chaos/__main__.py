@@ -14,11 +14,11 @@ from typing import Annotated
 import typer
 from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
-from connector.cli.jars import UnavailableError
 from connector.config.units import parse_duration
 from tests.chaos.plan import Parameters
 from tests.chaos.report import figures, page
 from tests.chaos.run import Run, Seen
+from tests.support.jars import UnavailableError
 
 
 def chaos(

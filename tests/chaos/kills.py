@@ -14,7 +14,6 @@ from typing import Annotated, NamedTuple
 
 import typer
 
-from connector.cli.jars import UnavailableError
 from connector.simulator.ledger import Entry
 from connector.simulator.rules import ACCOUNT_ID, PASSWORD
 from connector.simulator.scenario import Fixed, Scenario
@@ -25,6 +24,7 @@ from tests.chaos.judge import MARK
 from tests.chaos.plan import Event
 from tests.support.connector_process import ConnectorProcess
 from tests.support.deadline import eventually
+from tests.support.jars import UnavailableError
 from tests.support.kafka_broker import KafkaBroker
 from tests.whole.stage import SERVICE
 

@@ -10,7 +10,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
 
-from connector.cli.apache_kafka import COORDINATES
 from tests.chaos import judge
 from tests.chaos.books import Done, Repeat, Spread, moved_after, repeats_by_fault, slope, spread
 from tests.chaos.judge import Accepted
@@ -25,6 +24,7 @@ from tests.chaos.run import (
     UNCOMMITTED,
     Seen,
 )
+from tests.support.apache_kafka import COORDINATES
 
 _FIRST_POST_SECONDS = 15.0
 _MEAN_PER_KILL = 100.0

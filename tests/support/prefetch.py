@@ -6,9 +6,8 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 
-from connector.cli import apache_kafka
-from connector.cli.jars import UnavailableError, class_path
-from tests.support import registry
+from tests.support import apache_kafka, registry
+from tests.support.jars import UnavailableError, class_path
 
 SERVERS: Mapping[str, Callable[[], object]] = {
     "Apache Kafka for the tests (45 MB, fetched once)": lambda: class_path(apache_kafka.COORDINATES),

@@ -15,9 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from connector.cli import jars
-from connector.cli.jars import UnavailableError
+from tests.support import jars
 from tests.support.deadline import wait_until
+from tests.support.jars import UnavailableError
 
 GROUP, ARTIFACT, VERSION = "io.apicurio", "apicurio-registry-app", "2.6.13.Final"
 _START_SECONDS = 50.0

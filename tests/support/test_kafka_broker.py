@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
 
-from connector.cli.jars import UnavailableError
 from tests.support.deadline import wait_until
+from tests.support.jars import UnavailableError
 from tests.support.kafka_broker import Kafka, KafkaBroker
 
 

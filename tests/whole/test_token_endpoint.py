@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from connector.cli.jars import UnavailableError
 from connector.cli.main import app
 from connector.simulator.server import SimulatorServer
 from tests.conftest import missing
 from tests.support.connector_process import ConnectorProcess
 from tests.support.deadline import eventually
+from tests.support.jars import UnavailableError
 from tests.support.oauth import USER, OAuthBroker, TokenEndpoint
 from tests.whole.load import PATIENCE
 from tests.whole.stage import ListeningVendor, Stage, event

@@ -19,7 +19,6 @@ from connector.cli.demo.mix import Scripted, script
 from connector.cli.demo.play import DemoError, Performed, Play
 from connector.cli.demo.report import report
 from connector.cli.demo.view import Screen
-from connector.cli.jars import UnavailableError
 from connector.edge.avro.codec import Encoder
 from connector.edge.avro.framing import Framing
 from connector.edge.avro.schemas import reader_schema
@@ -31,8 +30,8 @@ def demo(
     kafka: Annotated[
         str,
         typer.Option(
-            metavar="mock|apache|ADDRESS",
-            help="An embedded mock broker, Apache Kafka fetched and started here, or the brokers at an address.",
+            metavar="mock|ADDRESS",
+            help="An embedded mock broker, or the brokers at an address such as localhost:9092.",
         ),
     ] = MOCK,
     events: Annotated[int, typer.Option(min=50, max=20_000, help="Records to produce.")] = 2_000,
@@ -47,6 +46,8 @@ def demo(
 
     Exit codes: 0 the books balance · 1 they do not, or something broke · 2 usage.
     """
+    if kafka != MOCK and ":" not in kafka:
+        raise typer.BadParameter("give `mock`, or an address such as localhost:9092", param_hint="--kafka")
     logging.getLogger("librdkafka").addHandler(logging.NullHandler())  # what goes wrong comes back as a value
     console = Console()
     folder = Path(mkdtemp(prefix="connector-demo-"))
@@ -54,14 +55,14 @@ def demo(
     encode = Encoder(reader_schema(), Framing.SINGLE_OBJECT).encode
     records = script(events, seed, SystemClock().now_ms(), encode)
     try:
-        with broker(kafka, own, folder / "kafka") as running:
+        with broker(kafka, own) as running:
             performed = asyncio.run(_perform(running, own, records, seed, folder, console))
             balanced = report(performed, console)
     except (asyncio.CancelledError, KeyboardInterrupt):
         shutil.rmtree(folder)
         typer.echo("Stopped.", err=True)
         raise typer.Exit(1) from None
-    except (DemoError, AdminError, UnavailableError) as error:
+    except (DemoError, AdminError) as error:
         typer.echo(f"The demo broke off: {error}\nWhat it left is in {folder}.", err=True)
         raise typer.Exit(1) from None
     if not balanced:

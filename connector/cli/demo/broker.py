@@ -1,18 +1,15 @@
-"""The demo's Kafka: librdkafka's mock cluster, Apache Kafka on this machine, or a given broker."""
+"""The demo's Kafka: librdkafka's mock cluster, or a given broker."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
-from pathlib import Path
 from typing import NamedTuple
 
-from connector.cli.apache_kafka import ApacheKafka
 from connector.edge.kafka.admin import KafkaAdmin, TopicPlan
 from connector.edge.kafka.mock import MockKafka
 
 MOCK = "mock"
-APACHE = "apache"
 
 _PARTITIONS = 4
 _BROKERS_DEFAULT = -1
@@ -46,25 +43,16 @@ def names(suffix: str) -> Names:
 
 
 @contextmanager
-def broker(kafka: str, own: Names, folder: Path) -> Iterator[Broker]:
-    """A broker with our topics; nothing of them is left afterwards. `kafka`: `mock`, `apache`, or an address.
+def broker(kafka: str, own: Names) -> Iterator[Broker]:
+    """A broker with our topics, of which nothing is left afterwards. `kafka`: `mock`, or an address.
 
-    Raises AdminError, and UnavailableError when Apache Kafka cannot be fetched or started in `folder`.
+    Raises AdminError.
     """
     if kafka == MOCK:
         with closing(MockKafka()) as mock:
             for topic in own.topics:
                 mock.make(topic)
             yield Broker(mock.bootstrap_servers, "librdkafka's mock cluster, embedded")
-    elif kafka == APACHE:
-        apache = ApacheKafka(folder)
-        apache.start()
-        try:
-            for topic in own.topics:
-                _create(KafkaAdmin({"bootstrap.servers": apache.bootstrap_servers}), topic)
-            yield Broker(apache.bootstrap_servers, "Apache Kafka, on this machine")
-        finally:
-            apache.stop()
     else:
         admin = KafkaAdmin({"bootstrap.servers": kafka})
         with ExitStack() as afterwards:

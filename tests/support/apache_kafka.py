@@ -1,4 +1,4 @@
-"""A real Apache Kafka of one node on this machine, for the demo and the tests."""
+"""A real Apache Kafka of one node on this machine; `python -m tests.support.apache_kafka` runs one until Ctrl-C."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ import os
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
 
-from connector.cli.jars import UnavailableError, class_path, java
+from tests.support.jars import UnavailableError, class_path, java
 
 COORDINATES = ("org.apache.kafka:kafka_2.13:4.4.0", "org.slf4j:slf4j-simple:1.7.36")
 _STARTED = b"Kafka Server started"
@@ -50,7 +51,7 @@ class ApacheKafka:
         with self._log.open("ab") as log:
             command = _java("-Xms256m", "-Xmx768m", "kafka.Kafka", str(self._properties))
             # A session of its own: Ctrl-C at the terminal must reach the connector, not the broker under it.
-            self._process = subprocess.Popen(  # noqa: S603 - our own command line, no shell
+            self._process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
             )
         self._watcher = _watch(self._process.pid)
@@ -99,7 +100,7 @@ class ApacheKafka:
         command = _java("-XX:TieredStopAtLevel=1", "kafka.tools.StorageTool", "format")
         cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         arguments = ["--cluster-id", f"A{cluster[1:]}", "--config", str(self._properties)]
-        run = subprocess.run([*command, *arguments], capture_output=True, check=False)  # noqa: S603 - as above
+        run = subprocess.run([*command, *arguments], capture_output=True, check=False)
         if run.returncode != 0:
             raise UnavailableError(f"Kafka's storage cannot be formatted: {run.stderr.decode(errors='replace')}")
 
@@ -124,7 +125,7 @@ def _java(*arguments: str) -> list[str]:
 def _watch(broker: int) -> subprocess.Popen[bytes]:
     """End the broker when we are gone, however we went: the kernel then closes our end of the pipe."""
     command = ["/bin/sh", "-c", f"read -r _; kill -KILL {broker}"]
-    return subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)  # noqa: S603 - as above
+    return subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
 
 
 def _free_ports(count: int) -> list[int]:
@@ -162,3 +163,22 @@ def _server_properties(data: Path, port: int, controller: int) -> dict[str, str]
         "broker.session.timeout.ms": "3000",
         "broker.heartbeat.interval.ms": "500",
     }
+
+
+def main() -> None:
+    """Run one with data of its own, and say where, until Ctrl-C or SIGTERM."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with tempfile.TemporaryDirectory(prefix="connector-kafka-") as folder:
+        broker = ApacheKafka(Path(folder))
+        try:
+            broker.start()
+            print(broker.bootstrap_servers, flush=True)  # noqa: T201 - the address is what it is for
+            signal.pause()
+        except KeyboardInterrupt:
+            pass
+        finally:
+            broker.stop()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,4 +1,4 @@
-"""Java programs from Maven Central, for the demo and the tests: no Java and no Maven on the machine needed."""
+"""Java programs from Maven Central, for tests and benchmarks: no Java and no Maven on the machine needed."""
 
 from __future__ import annotations
 
