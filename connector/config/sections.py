@@ -35,6 +35,11 @@ def _bearer_token(file: SecretFile) -> SecretFile:
     return file
 
 
+def _page_address(url: str) -> str:
+    one_address(url, "https://git.example.com/connector/docs/runbooks", "a link is no place for them")
+    return url
+
+
 class Registry(Section):
     """A Confluent-compatible schema registry."""
 
@@ -163,6 +168,10 @@ class Admin(Section):
 
     ready_during_hold: bool = True
     """Whether `/readyz` succeeds during a hold. A hold is not cured by taking pods out of service."""
+
+    runbooks_url: Annotated[str, AfterValidator(_page_address)] | None = None
+    """Where the page of this listener (`/`) links to for runbooks: this version's docs/runbooks as your house shows
+    them, by http or https. Default: no link, for nobody but you knows the place."""
 
     control_host: str = Field(default="127.0.0.1", min_length=1)
     """Address to listen on for commands, as `host`. Another one than loopback needs `control_token_file`. IPv4's

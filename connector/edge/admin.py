@@ -1,4 +1,4 @@
-"""The listener for probes, metrics and `/status`, by aiohttp. It takes no commands and decides nothing."""
+"""The listener for probes, metrics, `/status` and the page, by aiohttp. It takes no commands and decides nothing."""
 
 from __future__ import annotations
 
@@ -10,10 +10,19 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.aiohttp import make_aiohttp_handler
 
 from connector.edge.listener import Listener
+from connector.observe.page.html import Page
+
+_PAGE_HEADERS = {
+    "Cache-Control": "no-store",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
 
 
 class AdminServer:
-    """GET `/livez`, `/readyz`, `/metrics` and `/status`, each as the callable behind it says.
+    """GET `/`, `/livez`, `/readyz`, `/metrics` and `/status`, each as the callable behind it says.
 
     The callables run on the event loop and must not wait.
     """
@@ -26,6 +35,7 @@ class AdminServer:
         turn_age_bound: float,
         is_ready: Callable[[], bool],
         status: Callable[[], Mapping[str, object]],
+        page: Callable[[], Page],
     ) -> None:
         """`turn_age`: seconds since the slowest of our own loops turned; above the bound `/livez` fails.
 
@@ -37,6 +47,7 @@ class AdminServer:
         self._turn_age_bound = turn_age_bound
         self._is_ready = is_ready
         self._status = status
+        self._page = page
         self._listener = Listener()
 
     async def start(self, host: str, port: int) -> int:
@@ -44,6 +55,7 @@ class AdminServer:
         app = web.Application()
         app.add_routes(
             [
+                web.get("/", self._html_page),
                 web.get("/livez", self._livez),
                 web.get("/readyz", self._readyz),
                 web.get("/metrics", make_aiohttp_handler(self._registry)),
@@ -69,3 +81,8 @@ class AdminServer:
     async def _status_page(self, request: web.Request) -> web.Response:
         body = orjson.dumps(self._status(), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
         return web.Response(body=body, content_type="application/json")
+
+    async def _html_page(self, request: web.Request) -> web.Response:
+        page = self._page()
+        headers = {**_PAGE_HEADERS, "Content-Security-Policy": page.policy}
+        return web.Response(text=page.html, content_type="text/html", headers=headers)

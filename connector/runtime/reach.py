@@ -32,6 +32,11 @@ class Reach:
         """Whether a broker was reached, and not all of them lost since."""
         return self._down_since is None
 
+    @property
+    def down_since(self) -> float | None:
+        """Since when no broker is reached; None while one is."""
+        return self._down_since
+
     def failed(self, client: str, code: str, now: float) -> None:
         """A connection of a client failed, with a code of `NOT_REACHED`."""
         self._events.connection_failed(client, code)

@@ -55,7 +55,7 @@ class View:
 
     def status(self) -> Mapping[str, object]:
         """`/status`."""
-        loop, lags = self._loop, self._lags()
+        loop, lags = self._loop, self.lags()
         return {
             "version": __version__,
             "base_url": self._settings.openmarket.base_url,
@@ -73,7 +73,7 @@ class View:
             "in_flight": loop.in_flight,
             "waiting": loop.waiting(),
             "uncommitted": loop.committer.uncommitted,
-            "oldest_unsettled_seconds": round(self._oldest_seconds(), 1),
+            "oldest_unsettled_seconds": round(self.oldest_seconds(), 1),
             "answers": {
                 labels[0]: int(series.value)
                 for labels, series in self._metrics.counter("answers").series.items()
@@ -105,30 +105,31 @@ class View:
         provide("partitions_waiting", self._waiting)
         provide("assigned_partitions", lambda: len(loop.assignments))
         provide("assigned_main_partitions", self.main_partitions)
-        provide("oldest_unsettled_seconds", self._oldest_seconds)
+        provide("oldest_unsettled_seconds", self.oldest_seconds)
         provide("oldest_unsettled_retention_ratio", self._oldest_ratio)
-        provide("lag", lambda: {(p.topic, str(p.number)): float(lag) for p, lag in self._lags().items()})
+        provide("lag", lambda: {(p.topic, str(p.number)): float(lag) for p, lag in self.lags().items()})
         provide("open_transaction_seconds", self._open_transaction_seconds)
         provide("last_commit_age_seconds", lambda: self._clock.monotonic() - loop.committer.last_acknowledged)
 
     def _waiting(self) -> Mapping[tuple[str, ...], float]:
         return {(name.replace(" ", "_"),): count for name, count in self._loop.partitions_waiting().items()}
 
-    def _oldest_seconds(self) -> float:
-        return max((age for _, age in self._ages()), default=0.0)
+    def oldest_seconds(self) -> float:
+        """Age of the oldest unsettled record of all partitions."""
+        return max((age for _, age in self.ages()), default=0.0)
 
     def _oldest_ratio(self) -> float:
         kept = self._watermarks.retention
-        return max((age / kept[topic] for topic, age in self._ages() if topic in kept), default=0.0)
+        return max((age / kept[p.topic] for p, age in self.ages() if p.topic in kept), default=0.0)
 
-    def _ages(self) -> Iterator[tuple[str, float]]:
-        """The topic of each assigned partition with the age of its oldest unsettled record, in seconds."""
-        now_ms, lags = self._clock.now_ms(), self._lags()
+    def ages(self) -> Iterator[tuple[Partition, float]]:
+        """Each assigned partition with the age of its oldest unsettled record, in seconds."""
+        now_ms, lags = self._clock.now_ms(), self.lags()
         for partition, assignment in self._loop.assignments.items():
             since_ms = assignment.oldest_ms()
             # While the lag is unknown something may wait behind what rests.
             if since_ms is not None and (assignment.open or assignment.queue or lags.get(partition, 1)):
-                yield partition.topic, max(0.0, (now_ms - since_ms) / 1000)
+                yield partition, max(0.0, (now_ms - since_ms) / 1000)
 
     def _open_transaction_seconds(self) -> Mapping[tuple[str, ...], float]:
         now = self._clock.monotonic()
@@ -142,7 +143,7 @@ class View:
         seconds = max(0.0, self._clock.monotonic() - behind.since)
         return {"open_transaction": {"offsets_behind": behind.offsets, "seconds": round(seconds)}}
 
-    def _lags(self) -> dict[Partition, int]:
+    def lags(self) -> dict[Partition, int]:
         """Offsets between what is settled and what can be read, as far as that is known."""
         bounds = self._watermarks.bounds
         return {

@@ -41,6 +41,7 @@ from connector.observe.events import AcceptedLine, Events, Logger
 from connector.observe.metrics import Metrics, Series
 from connector.runtime import control, parts, policies
 from connector.runtime.commands import FlowCommands
+from connector.runtime.glancing import Glancer, Looked
 from connector.runtime.idle import Idleness
 from connector.runtime.reach import Reach, Told
 from connector.runtime.renewal import Hide, Renewal, read_again
@@ -150,6 +151,8 @@ class _Process:
         metrics.provide("broker_round_trip_seconds", lambda: told.round_trips)
         self._topics = TopicWatch(settings, events, lambda: self._reach.is_reached)
         metrics.provide("topic_findings", self._topics.counts)
+        looked = Looked(loop, source, self._reach, commands, events, view)
+        self._glancer = Glancer(settings, self._clock, table, metrics, looked)
         self._watermarks = watermarks
         self._control = control.server(settings, commands)
         self._admin = AdminServer(
@@ -158,6 +161,7 @@ class _Process:
             turn_age_bound=settings.delivery.drain + _LIVENESS_BEYOND_DRAIN,
             is_ready=view.is_ready,
             status=view.status,
+            page=self._glancer.page,
         )
 
     async def run(self, stopping: Stopping) -> Ending:
@@ -217,6 +221,7 @@ class _Process:
             self._reach.look(self._clock.monotonic(), self._clock.now_ms())
             self._events.loop_turn(self._clock.monotonic())
             self._events.owner_turn(self._source.turned_at)
+            self._glancer.look()
             if self._source.joined and not joined and not stop.is_set():
                 joined = True
                 self._reach.reached(self._clock.monotonic())

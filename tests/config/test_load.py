@@ -74,7 +74,7 @@ def test_every_problem_is_told_at_once(write: Write) -> None:
         (
             "admin: {zzz: 1}",
             "admin.zzz: unknown setting; known here: control_host, control_port, control_token_file, host, port, "
-            "ready_during_hold",
+            "ready_during_hold, runbooks_url",
         ),
         ("schemas: {registry: {ulr: x}}", "schemas.registry.ulr: unknown setting; did you mean url?"),
     ],

@@ -14,6 +14,7 @@ import pytest
 from connector.config.sections import Admin
 from connector.edge.admin import AdminServer
 from connector.observe.metrics import Metrics
+from connector.observe.page.html import POLICY, Page
 from tests.support.network import UNSHARE_NETWORK, can_unshare_network, needs_ipv6
 
 
@@ -24,6 +25,18 @@ class State:
         self.turn_age = 0.0
         self.ready = True
         self.status: Mapping[str, object] = {}
+        self.html = ""
+
+
+def idle_server() -> AdminServer:
+    return AdminServer(
+        Metrics().registry,
+        turn_age=lambda: 0.0,
+        turn_age_bound=60.0,
+        is_ready=lambda: True,
+        status=dict,
+        page=lambda: Page(""),
+    )
 
 
 @asynccontextmanager
@@ -34,6 +47,7 @@ async def listening(state: State, metrics: Metrics | None = None, host: str = "1
         turn_age_bound=60.0,
         is_ready=lambda: state.ready,
         status=lambda: state.status,
+        page=lambda: Page(state.html),
     )
     port = await admin.start(host, 0)
     try:
@@ -90,9 +104,22 @@ async def test_status_is_json_for_people() -> None:
     )
 
 
+async def test_the_page_comes_with_a_policy_that_lets_nothing_but_its_style_in() -> None:
+    state = State()
+    state.html = "<!DOCTYPE html>\n<p>…"
+    async with listening(state) as url, aiohttp.ClientSession() as session, session.get(url + "/") as response:
+        assert await response.text() == state.html
+        headers = response.headers
+    assert headers["Content-Type"] == "text/html; charset=utf-8"
+    assert headers["Content-Security-Policy"] == POLICY
+    assert headers["Cache-Control"] == "no-store"
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["Referrer-Policy"] == "no-referrer"
+
+
 async def test_it_takes_no_commands() -> None:
     async with listening(State()) as url, aiohttp.ClientSession() as session:
-        for path in ("/livez", "/readyz", "/metrics", "/status"):
+        for path in ("/", "/livez", "/readyz", "/metrics", "/status"):
             async with session.post(url + path) as response:
                 assert response.status == 405
 
@@ -101,14 +128,7 @@ async def test_a_port_that_is_taken_is_an_oserror_and_leaves_nothing_behind() ->
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        state = State()
-        admin = AdminServer(
-            Metrics().registry,
-            turn_age=lambda: 0.0,
-            turn_age_bound=1.0,
-            is_ready=lambda: True,
-            status=lambda: state.status,
-        )
+        admin = idle_server()
         with pytest.raises(OSError, match="address already in use"):
             await admin.start("127.0.0.1", taken.getsockname()[1])
         await admin.stop()
@@ -116,7 +136,12 @@ async def test_a_port_that_is_taken_is_an_oserror_and_leaves_nothing_behind() ->
 
 async def test_it_can_be_stopped_twice() -> None:
     admin = AdminServer(
-        Metrics().registry, turn_age=lambda: 0.0, turn_age_bound=1.0, is_ready=lambda: True, status=dict
+        Metrics().registry,
+        turn_age=lambda: 0.0,
+        turn_age_bound=1.0,
+        is_ready=lambda: True,
+        status=dict,
+        page=lambda: Page(""),
     )
     await admin.start("127.0.0.1", 0)
     await admin.stop()
@@ -135,7 +160,12 @@ async def test_a_port_that_one_family_has_already_is_taken() -> None:
     """Else half of the probes would ask somebody else."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         admin = AdminServer(
-            Metrics().registry, turn_age=lambda: 0.0, turn_age_bound=60.0, is_ready=lambda: True, status=dict
+            Metrics().registry,
+            turn_age=lambda: 0.0,
+            turn_age_bound=60.0,
+            is_ready=lambda: True,
+            status=dict,
+            page=lambda: Page(""),
         )
         with pytest.raises(OSError, match="in use"):
             await admin.start(Admin().host, taken.getsockname()[1])

@@ -114,6 +114,10 @@ class ConnectorProcess:
             raise AssertionError(f"not within {seconds} s, but {status}\n{self.log[-4000:]}") from None
         return status
 
+    async def page(self) -> str:
+        """`/` as it is; empty while it does not answer."""
+        return await self._get("") or ""
+
     async def metrics_text(self) -> str:
         """`/metrics` as it is; empty while it does not answer."""
         return await self._get("metrics") or ""

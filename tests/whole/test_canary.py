@@ -159,6 +159,9 @@ async def test_nothing_planted_leaves_a_process_by_a_side_door(stage: Stage) -> 
     await eventually(lambda: connector.lines("schema_unavailable"), PATIENCE, "the registry is missed")
     _search("/metrics", await connector.metrics_text())
     _search("/status", json.dumps(await connector.status()))
+    page = await connector.page()
+    _search("/", page)
+    assert "<td>schema, for " in page
     assert await connector.stop() == 0
     _search("the log", connector.log)
     _search_headers(stage, stage.dead_letter, dead)
@@ -173,6 +176,10 @@ async def test_nothing_planted_leaves_a_process_whose_credentials_are_refused(st
     await connector.shows(holds_total=1)
     _search("/metrics", await connector.metrics_text())
     _search("/status", json.dumps(await connector.status()))
+    page = await connector.page()
+    _search("/", page)
+    assert "<h1>Not delivering: held</h1>" in page
+    assert "<h2>Hold: deployment, bad_credentials</h2>" in page
     await connector.stop()
     _search("the log", connector.log)
 

@@ -1,0 +1,136 @@
+"""Looks at a running process for the page that it shows."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from connector import __version__
+from connector.config.settings import Settings
+from connector.core.outcome import Table
+from connector.core.record import Partition
+from connector.edge.kafka.source import KafkaSource
+from connector.flow.assignment import Assignment
+from connector.flow.hold import Hold
+from connector.flow.loop import Loop
+from connector.flow.ports import Clock
+from connector.observe.events import Events
+from connector.observe.metrics import Metrics
+from connector.observe.page.glance import DUE, Answered, Glance, Held, Place, Times, Wait
+from connector.observe.page.html import Page, page
+from connector.observe.recent import Recent, Since
+from connector.runtime.commands import FlowCommands
+from connector.runtime.reach import Reach
+from connector.runtime.view import View
+
+_MINUTE = 60.0
+
+
+class Looked(NamedTuple):
+    """What is looked at."""
+
+    loop: Loop
+    source: KafkaSource
+    reach: Reach
+    commands: FlowCommands
+    events: Events
+    view: View
+
+
+class Glancer:
+    """Looks each second, to know since when things have been so, and puts one look together when somebody asks."""
+
+    def __init__(self, settings: Settings, clock: Clock, table: Table, metrics: Metrics, looked: Looked) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._meanings = {row.code: row.why for row in reversed(table.rows())}
+        self._looked = looked
+        self._recent = Recent(metrics, clock.monotonic())
+        self._since = Since[tuple[Partition, str]]()
+        self._host = socket.gethostname()
+        self._started_ms = clock.now_ms()
+        self._joined_at: float | None = None
+
+    def look(self) -> None:
+        """About each second."""
+        now = self._clock.monotonic()
+        if not self._looked.events.is_joined:
+            self._joined_at = None
+        elif self._joined_at is None:
+            self._joined_at = now
+        self._recent.look(now)
+        self._see_waits()
+
+    def page(self) -> Page:
+        """The page of now."""
+        self.look()
+        return page(self._glance())
+
+    def _glance(self) -> Glance:
+        loop, source, reach, commands, events, view = self._looked
+        now, now_ms, recent = self._clock.monotonic(), self._clock.now_ms(), self._recent
+        accepted_at = recent.last_accepted()
+        quiet_since = max(self._joined_at or now, accepted_at or 0.0)
+        return Glance(
+            host=self._host,
+            version=__version__,
+            group=self._settings.kafka.group_id,
+            base_url=self._settings.openmarket.base_url,
+            is_cie=self._settings.openmarket.is_cie,
+            now_ms=now_ms,
+            started_ms=self._started_ms,
+            is_joined=events.is_joined,
+            is_ready=view.is_ready(),
+            kafka_since_ms=None if reach.down_since is None else now_ms - round((now - reach.down_since) * 1000),
+            missing=tuple(sorted(source.missing)),
+            holds=tuple(map(self._held, loop.holds.in_force)),
+            paused=tuple(commands.paused()),
+            places=tuple(self._places()),
+            minutes=round(recent.span / _MINUTE),
+            accepted_minute=recent.accepted(now, _MINUTE),
+            accepted=recent.accepted(now, recent.span),
+            quiet=max(0.0, now - quiet_since),
+            was_accepted=accepted_at is not None,
+            oldest=view.oldest_seconds(),
+            in_hand=loop.in_hand,
+            in_flight=loop.in_flight,
+            in_flight_limit=loop.gate.limit,
+            uncommitted=loop.committer.uncommitted,
+            waiting=loop.waiting(),
+            answers=tuple(
+                Answered(code, latest, total, self._meanings.get(code, ""))
+                for code, (latest, total) in recent.answers().items()
+            ),
+            post=Times(*recent.bounds("post_seconds", 0.5, 0.99)),
+            end_to_end=Times(*recent.bounds("end_to_end_seconds", 0.5, 0.99)),
+            runbooks=self._settings.admin.runbooks_url,
+        )
+
+    def _held(self, hold: Hold) -> Held:
+        tries = hold.tries
+        wait = None if tries is None else max(0.0, tries.due - self._clock.monotonic())
+        made = None if tries is None else tries.made
+        reason = hold.reason
+        return Held(hold.kind, reason.code, reason.why, reason.remedy, hold.since_ms, hold.stops_posting, made, wait)
+
+    def _places(self) -> Iterator[Place]:
+        lags, ages, since = self._looked.view.lags(), dict(self._looked.view.ages()), self._see_waits()
+        for partition, assignment in self._looked.loop.assignments.items():
+            waits = tuple(
+                Wait(reason, since[partition, reason], _due_ms(assignment) if reason == DUE else None)
+                for reason in _reasons(assignment)
+            )
+            yield Place(partition, lags.get(partition), len(assignment.open), ages.get(partition), waits)
+
+    def _see_waits(self) -> Mapping[tuple[Partition, str], int]:
+        waits = ((p, reason) for p, a in self._looked.loop.assignments.items() for reason in _reasons(a))
+        return self._since.look(self._clock.now_ms(), waits)
+
+
+def _reasons(assignment: Assignment) -> Sequence[str]:
+    return sorted(assignment.stuck) or ([DUE] if assignment.asleep else [])
+
+
+def _due_ms(assignment: Assignment) -> int | None:
+    return None if assignment.head_due is None else assignment.head_due[1]
