@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping
 import orjson
 from aiohttp import web
 from prometheus_client import CollectorRegistry
-from prometheus_client.aiohttp import make_aiohttp_handler
 
 from connector.edge.listener import Listener
+from connector.observe import exposition
 from connector.observe.page.html import Page
 
 _PAGE_HEADERS = {
@@ -19,6 +19,9 @@ _PAGE_HEADERS = {
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
+
+_ON_A_THREAD = 1024
+"""Bytes from which on an answer is compressed on a thread: the loop has posts to make."""
 
 
 class AdminServer:
@@ -58,7 +61,7 @@ class AdminServer:
                 web.get("/", self._html_page),
                 web.get("/livez", self._livez),
                 web.get("/readyz", self._readyz),
-                web.get("/metrics", make_aiohttp_handler(self._registry)),
+                web.get("/metrics", self._metrics),
                 web.get("/status", self._status_page),
             ]
         )
@@ -77,6 +80,15 @@ class AdminServer:
     async def _readyz(self, request: web.Request) -> web.Response:
         ready = self._is_ready()
         return web.Response(text="ok\n" if ready else "not ready\n", status=200 if ready else 503)
+
+    async def _metrics(self, request: web.Request) -> web.Response:
+        response = web.Response(
+            body=exposition.page(self._registry),
+            headers={"Content-Type": exposition.CONTENT_TYPE},
+            zlib_executor_size=_ON_A_THREAD,
+        )
+        response.enable_compression()
+        return response
 
     async def _status_page(self, request: web.Request) -> web.Response:
         body = orjson.dumps(self._status(), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)

@@ -93,6 +93,7 @@ class Assignment:
     a map has room for all that is settled ahead. `brims`: it has too many records in hand to take more. `paused`:
     somebody said so; what was taken before waits in `paused_deliveries`. `rests_since_ms`: while it is stuck and
     nothing of it is in memory, Kafka's time of what would be next, or when it began to rest if nothing was known then.
+    `head_due` and `head_history`: offset, due time and history of a retry partition's head that was looked at last.
     """
 
     __slots__ = (
@@ -104,6 +105,7 @@ class Assignment:
         "delayed",
         "expected",
         "head_due",
+        "head_history",
         "identity",
         "idle",
         "lanes",
@@ -161,6 +163,7 @@ class Assignment:
         self.rewound = False
         self.rests_since_ms: int | None = None
         self.head_due: tuple[int, int] | None = None
+        self.head_history: History | None = None
         self.reached = -1
         self.leaving = asyncio.Event()
         self.over = asyncio.Event()

@@ -104,7 +104,7 @@ class Road:
         delivery.posting = False
         delivery.post_seconds = seconds = clock.monotonic() - began
         delivery.outcome = outcome = self._classify(answer, delivery.end_user)
-        self._events.answered(outcome, seconds)
+        self._events.answered(outcome, seconds, request.service_id)
         if outcome.fate is Fate.ACCEPTED:
             return SETTLED
         return self._route(delivery, outcome, answer)

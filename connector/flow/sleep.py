@@ -67,7 +67,8 @@ class Sleepers:
         """
         head, due_ms = assignment.head_due or (None, None)
         if head != record.offset:
-            due_ms = opened(record)[0].due_ms
+            assignment.head_history = history = opened(record)[0]
+            due_ms = history.due_ms
         due = due_on_reading(self._plan, due_ms, record.timestamp_ms, self._clock.now_ms())
         assignment.head_due = (record.offset, due)
         return due

@@ -20,9 +20,10 @@ from connector.core.record import Partition, Record
 from connector.core.refusal import Stage
 from connector.core.reply import Failure
 from connector.core.signals import SchemaMissing, SchemaNeeded
+from connector.observe.labels import LEFT_BEHIND, OTHER
 from connector.observe.metrics import Metrics
+from connector.observe.retries import Copies
 from connector.observe.sampling import Sampler
-from connector.observe.table import LEFT_BEHIND
 
 _LINES_A_SECOND = 10  # of one event and code: enough to see what happens, too few to fill a disk
 _SAID_EVERY = 60.0  # seconds between two lines about what goes on and on
@@ -91,7 +92,9 @@ class Events:
         self.is_joined = False
         self._is_cie = False
         self._loop_turned = self._owner_turned = monotonic()
+        self.copies = Copies()
         self._bind_hot_series(metrics)
+        metrics.counter("hold_seconds").run_on(self._held_seconds)
         metrics.provide("cie", lambda: float(self._is_cie))
         metrics.provide("hold", lambda: {(kind,): 1.0 for kind in tuple(self._held)})
         metrics.provide("paused", self._paused_by_source)
@@ -103,6 +106,8 @@ class Events:
         self._accepted = metrics.counter("records_accepted").at()
         self._accepted_again = metrics.counter("accepted_after_maybe_delivered").at()
         self._answers = metrics.counter("answers")
+        self._service_answers = metrics.counter("service_answers")
+        self._services = frozenset(service for service, _ in self._service_answers.series)
         statuses = metrics.counter("http_answers")
         self._statuses = {number: statuses.at(name) for number, name in enumerate(_STATUS_FAMILIES, 1)}
         self._no_status = statuses.at("none")
@@ -120,10 +125,12 @@ class Events:
         """Records had been settled before, as the commit's metadata says."""
         self._count("records_skipped", by=count)
 
-    def answered(self, outcome: Outcome, post_seconds: float) -> None:
-        """A post was answered, or failed, after so many seconds."""
+    def answered(self, outcome: Outcome, post_seconds: float, service_id: str = OTHER) -> None:
+        """A post for this service was answered, or failed, after so many seconds."""
         self._post_seconds.observe(post_seconds)
         self._answers.at(outcome.code).value += 1
+        service = service_id if service_id in self._services else OTHER
+        self._service_answers.at(service, outcome.fate).value += 1
         status = outcome.status
         if status is None:
             self._no_status.value += 1
@@ -164,6 +171,9 @@ class Events:
     ) -> None:
         """A record's copy waits in the retry topic until `due_ms` (since the epoch). `history`: what it carries."""
         self._count("records_retried")
+        if history is not None and history.first_failure_ms is not None:
+            self.copies.written(due_ms, history.first_failure_ms, attempts)
+            self._metrics.histogram("retry_age_seconds").observe((due_ms - history.first_failure_ms) / 1000)
         if self._admit("retried", outcome.code):
             self._log.warning(
                 "retried",
@@ -425,8 +435,8 @@ class Events:
 
     def hold_left(self, kind: str, seconds: float) -> None:
         """Posting goes on after so many seconds, unless another hold is in force."""
-        self._held.pop(kind, None)
-        self._count("hold_seconds", kind, by=seconds)
+        now = self._monotonic()
+        self._count("hold_seconds", kind, by=now - self._held.pop(kind, now))
         if self._admit("hold_left", kind):
             self._log.info("hold_left", kind=kind, seconds=round(seconds, 3))
 
@@ -529,6 +539,10 @@ class Events:
     def owner_turn_age(self) -> float:
         """Seconds since the consumer's owner thread last turned."""
         return max(0.0, self._monotonic() - self._owner_turned)
+
+    def _held_seconds(self) -> dict[tuple[str, ...], float]:
+        now = self._monotonic()
+        return {(kind,): now - since for kind, since in self._held.items()}
 
     def _paused_by_source(self) -> dict[tuple[str, ...], float]:
         return {(source.value,): float(sum(by is source for by, _ in self._paused)) for source in Source}

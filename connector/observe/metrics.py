@@ -16,7 +16,8 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 
 from connector import __version__
-from connector.observe.table import LEFT_BEHIND, OTHER, PREFIX, TABLE, Definition, Kind
+from connector.observe.labels import LEFT_BEHIND, OTHER
+from connector.observe.table import PREFIX, TABLE, Definition, Kind
 
 LabelValues = tuple[str, ...]
 Reading = float | Mapping[LabelValues, float]
@@ -40,6 +41,7 @@ class Counter:
 
     def __init__(self, definition: Definition, allowed: Mapping[str, tuple[str, ...]]) -> None:
         self.definition = definition
+        self._running: Callable[[], Mapping[LabelValues, float]] = dict
         self._allowed = [allowed.get(label.name, label.values) for label in definition.labels]
         known = [values for values in self._allowed if values is not None]
         enumerable = len(known) == len(self._allowed)
@@ -53,6 +55,20 @@ class Counter:
     def follow(self, series: Series) -> None:
         """Show what somebody else counts. For a counter without labels."""
         self.series = {(): series}
+
+    def run_on(self, read: Callable[[], Mapping[LabelValues, float]]) -> None:
+        """Add what `read` says at each scrape: what is being counted and not over yet, such as a hold's seconds.
+
+        Once it is over and added to its series the sum must be no smaller, or Prometheus takes it for a restart.
+        """
+        self._running = read
+
+    def now(self) -> Iterator[tuple[LabelValues, float]]:
+        """Each series with what it counts now."""
+        running = self._running()
+        # list(): another thread may add a series while a scrape walks them.
+        for values, series in list(self.series.items()):
+            yield values, series.value + running.get(values, 0.0)
 
     def _admit(self, values: LabelValues) -> Series:
         bounded = tuple(
@@ -91,8 +107,9 @@ class Histogram:
 class Metrics(Collector):
     """Every metric of this process on a registry of its own: two of them can live in one process.
 
-    The codes are what the tables in force can give (`schema_codes`: why a schema cannot be had): their series start
-    at 0, and any other is counted as `other`, so that no answer can make labels grow.
+    The codes are what the tables in force can give (`schema_codes`: why a schema cannot be had), the `services` what
+    the settings allow: their series start at 0, and any other is counted as `other`, so that no answer and no event
+    can make labels grow.
     """
 
     def __init__(
@@ -100,12 +117,14 @@ class Metrics(Collector):
         dead_letter_codes: Iterable[str] = (),
         answer_codes: Iterable[str] = (),
         schema_codes: Iterable[str] = (),
+        services: Iterable[str] = (),
     ) -> None:
         allowed = {
             "records_dead_lettered": {"code": _with_other(dead_letter_codes)},
             "answers": {"code": _with_other(answer_codes)},
             "maybe_delivered": {"code": _with_other([*answer_codes, LEFT_BEHIND])},
             "schemas_unavailable": {"code": _with_other(schema_codes)},
+            "service_answers": {"service": _with_other(services)},
         }
         self._counters = {
             row.name: Counter(row, allowed.get(row.name, {})) for row in TABLE if row.kind is Kind.COUNTER
@@ -129,6 +148,7 @@ class Metrics(Collector):
     def provide(self, name: str, read: Provider) -> None:
         """Let a gauge be read at scrape: one number, or numbers by label values in the table's order.
 
+        An empty mapping for a gauge without labels: it has no series now.
         `read` is called on the thread of the scrape and must not wait. The last provider of a name counts.
         Raises KeyError for a name that is no gauge of the table.
         """
@@ -157,7 +177,9 @@ class Metrics(Collector):
         if read is None:
             return start
         reading = read()
-        return {**start, **reading} if isinstance(reading, Mapping) else {(): reading}
+        if not isinstance(reading, Mapping):
+            return {(): reading}
+        return {**start, **reading} if row.labels else reading
 
 
 def _with_other(values: Iterable[str]) -> tuple[str, ...]:
@@ -167,9 +189,8 @@ def _with_other(values: Iterable[str]) -> tuple[str, ...]:
 def _counter_family(counter: Counter) -> Metric:
     row = counter.definition
     family = CounterMetricFamily(PREFIX + row.name, row.help, labels=[label.name for label in row.labels])
-    # list(): another thread may add a series while a scrape walks them.
-    for values, series in list(counter.series.items()):
-        family.add_metric(values, series.value)
+    for values, value in counter.now():
+        family.add_metric(values, value)
     return family
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable
 
-from connector.observe.table import PREFIX, TABLE, Definition, Label
+from connector.observe.labels import Label
+from connector.observe.questions import QUESTIONS
+from connector.observe.table import PREFIX, TABLE, Definition
 
 _HEAD = f"""\
 # Metrics
@@ -13,9 +15,9 @@ _HEAD = f"""\
 Served on `/metrics` by the admin listener (`admin.host`, `admin.port`), under the prefix `{PREFIX}`. This page is made
 from the table in `connector/observe/table.py`; a test fails when the two differ.
 
-Every series whose labels are known beforehand starts at 0. Labels are bounded: no ids, no offsets, no phone numbers;
-a class that no table knows is counted as `other`. Beside these the listener serves the `process_…` metrics of
-prometheus-client: memory, CPU time, open files, start time.
+Every series whose labels are known beforehand starts at 0. Labels are bounded: no offsets, no phone numbers, and no
+ids but those of the services that the settings list; a class that no table knows is counted as `other`. Beside these
+the listener serves the `process_…` metrics of prometheus-client: memory, CPU time, open files, start time.
 
 At rest the books of a process balance:
 
@@ -24,8 +26,8 @@ records_taken = records_accepted + records_retried + records_dead_lettered
               + records_skipped + records_released + records_in_hand
 ```
 
-| metric | kind | labels | tells |
-|---|---|---|---|
+| metric | answers | kind | labels | tells |
+|---|---|---|---|---|
 """
 
 
@@ -36,7 +38,7 @@ def reference() -> str:
 
 def _row(row: Definition) -> str:
     labels = "; ".join(map(_label, row.labels)) or "none"
-    return f"| `{row.exported_name}` | {row.kind.value} | {labels} | {row.help} |\n"
+    return f"| `{row.exported_name}` | {QUESTIONS[row.name]} | {row.kind.value} | {labels} | {row.help} |\n"
 
 
 def _label(label: Label) -> str:
@@ -45,8 +47,8 @@ def _label(label: Label) -> str:
 
 
 def _edges(rows: Iterable[Definition]) -> str:
-    lines = [f"- `{row.exported_name}`: {', '.join(f'{edge:g}' for edge in row.edges)}\n" for row in rows]
-    return "Upper edges of the histograms' buckets, in seconds:\n\n" + "".join(lines)
+    lines = [f"- `{row.exported_name}`: {', '.join(f'`{edge}`' for edge in row.edges)}\n" for row in rows]
+    return "Values of the label `le` of the histograms' buckets, in seconds, beside `+Inf`:\n\n" + "".join(lines)
 
 
 if __name__ == "__main__":

@@ -5,13 +5,14 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import NamedTuple
 
-from connector.core.pauses import UNUSABLE, Source
+from connector.core.pauses import UNUSABLE
 from connector.core.reply import Failure
 from connector.core.request import KINDNESSES
 from connector.core.settled_map import IGNORED
+from connector.observe import labels
+from connector.observe.labels import OTHER, Label
 
 PREFIX = "invoke_connector_"
-OTHER = "other"
 
 
 class Kind(StrEnum):
@@ -20,14 +21,6 @@ class Kind(StrEnum):
     COUNTER = "counter"
     GAUGE = "gauge"
     HISTOGRAM = "histogram"
-
-
-class Label(NamedTuple):
-    """A label. `values` None: bounded, but known only while running, as `bound` says."""
-
-    name: str
-    values: tuple[str, ...] | None
-    bound: str = ""
 
 
 class Definition(NamedTuple):
@@ -45,31 +38,6 @@ class Definition(NamedTuple):
         return f"{PREFIX}{self.name}{'_total' if self.kind is Kind.COUNTER else ''}"
 
 
-_ANSWER_CODE = Label("code", (OTHER,), "the classes of `connector codes`, and `other`")
-LEFT_BEHIND = "left_behind"
-_MAYBE_CODE = Label(
-    "code", (LEFT_BEHIND, OTHER), "the classes of `connector codes`, `left_behind` (a drain was over), and `other`"
-)
-_DEAD_LETTER_CODE = Label("code", (OTHER,), "the classes a dead letter can have, and `other`")
-_SCHEMA_CODE = Label("code", (OTHER,), "the reasons for which a schema cannot be had, and `other`")
-_KAFKA_CODE = Label("code", None, "names of Kafka's errors")
-_TARGET = Label("target", ("retry", "dead_letter"))
-_HOLD_KIND = Label("kind", ("deployment", "endpoint", "brake", "manual", "retry_after", OTHER))
-_PAUSE_SOURCE = Label("source", tuple(source.value for source in Source))
-_STATUS = Label("status", ("1xx", "2xx", "3xx", "4xx", "5xx", "none", OTHER))
-_TOPIC_PARTITION = (
-    Label("topic", None, "the configured topics"),
-    Label("partition", None, "the partitions assigned to this process"),
-)
-
-_PARTITION_REASONS = ("due_time", "fault", "map", "paused", "room", "schema", "retry_write", "dead_letter_write")
-
-# 1 s is where a person notices, 5 s the default connect time-out, 30 s the default total time-out.
-_POST_EDGES = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
-# 15 min is the retry delay, 24 h the retry window, 48 h the default bound on an event's age.
-_END_TO_END_EDGES = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0, 86400.0, 172800.0)
-_COMMIT_EDGES = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 45.0)
-
 C, G, H = Kind.COUNTER, Kind.GAUGE, Kind.HISTOGRAM
 
 TABLE: tuple[Definition, ...] = (
@@ -80,7 +48,7 @@ TABLE: tuple[Definition, ...] = (
         "records_dead_lettered",
         C,
         "Records whose copy the dead-letter topic acknowledged, by class.",
-        (_DEAD_LETTER_CODE,),
+        (labels.DEAD_LETTER_CODE,),
     ),
     Definition("records_skipped", C, "Records that had been settled before this process took them."),
     Definition("records_released", C, "Records given up unsettled with their partition."),
@@ -92,15 +60,17 @@ TABLE: tuple[Definition, ...] = (
     Definition(
         "records_waiting",
         G,
-        "Records in hand that wait for others of their end user or service, for their next try, or for a hold's end.",
-        (Label("reason", ("lane", "service", "next_try", "hold")),),
+        "Records in hand that wait for others of their end user or service, for their next try, for a hold's end, or "
+        "for a person who paused them.",
+        (Label("reason", ("lane", "service", "next_try", "hold", "paused")),),
     ),
     Definition(
         "partitions_waiting",
         G,
-        "Partitions that take nothing new: their head is not due, a bug of ours stopped them, their map is nearly "
-        "full, somebody paused them, too much of them waits in hand, a schema is missing, a copy is not written.",
-        (Label("reason", _PARTITION_REASONS),),
+        "Partitions that take nothing new: their head is not due, a hold keeps what they have, a bug of ours stopped "
+        "them, their map is nearly full, somebody paused them, too much of them waits in hand, a schema is missing, a "
+        "copy is not written.",
+        (Label("reason", labels.PARTITION_REASONS),),
     ),
     Definition(
         "oldest_unsettled_seconds",
@@ -119,13 +89,32 @@ TABLE: tuple[Definition, ...] = (
         G,
         "Records that can be read beyond what is settled, up to an open transaction or the partition's end. No series "
         "while that end is not known.",
-        _TOPIC_PARTITION,
+        labels.TOPIC_PARTITION,
     ),
     Definition(
         "open_transaction_seconds",
         G,
         "For how long nothing of the partition could be read beyond a transaction that is open. No series without one.",
-        _TOPIC_PARTITION,
+        labels.TOPIC_PARTITION,
+    ),
+    Definition(
+        "retry_oldest_seconds",
+        G,
+        "Time since the first failure of the oldest record that is known to wait for a retry: the copies that this "
+        "process wrote and that are not due yet, and the first record of each of its retry partitions. 0 without.",
+    ),
+    Definition("retry_most_attempts", G, "The most posts that one of the same records has behind it; 0 without."),
+    Definition(
+        "retry_next_due_timestamp_seconds",
+        G,
+        "When the first of the records that wait in this process's retry partitions is due, in seconds since the "
+        "epoch; in the past when it is late. No series while none is known to wait.",
+    ),
+    Definition(
+        "retry_age_seconds",
+        H,
+        "Time from a record's first failure to its next try, of each copy that the retry topic acknowledged.",
+        edges=labels.RETRY_EDGES,
     ),
     Definition("assigned_partitions", G, "Partitions that this process reads."),
     Definition(
@@ -133,14 +122,22 @@ TABLE: tuple[Definition, ...] = (
         G,
         "Those of the main topic among them; 0: another process more would add nothing.",
     ),
-    Definition("answers", C, "Answers to posts by class, a post without an answer among them.", (_ANSWER_CODE,)),
-    Definition("http_answers", C, "Answers to posts by HTTP status; none: no status line came.", (_STATUS,)),
-    Definition("post_seconds", H, "Time of a post, from its start to its answer or its failure.", edges=_POST_EDGES),
+    Definition("answers", C, "Answers to posts by class, a post without an answer among them.", (labels.ANSWER_CODE,)),
+    Definition(
+        "service_answers",
+        C,
+        "Answers to posts by service id and by what they mean for the record.",
+        (labels.SERVICE, labels.FATE),
+    ),
+    Definition("http_answers", C, "Answers to posts by HTTP status; none: no status line came.", (labels.STATUS,)),
+    Definition(
+        "post_seconds", H, "Time of a post, from its start to its answer or its failure.", edges=labels.POST_EDGES
+    ),
     Definition(
         "end_to_end_seconds",
         H,
         "Time from an event's createdAt to its acceptance; events without createdAt are left out.",
-        edges=_END_TO_END_EDGES,
+        edges=labels.END_TO_END_EDGES,
     ),
     Definition(
         "never_sent",
@@ -152,7 +149,7 @@ TABLE: tuple[Definition, ...] = (
         "maybe_delivered",
         C,
         "Posts that were not accepted but may have been delivered, by class.",
-        (_MAYBE_CODE,),
+        (labels.MAYBE_CODE,),
     ),
     Definition(
         "accepted_after_maybe_delivered",
@@ -170,13 +167,13 @@ TABLE: tuple[Definition, ...] = (
         "hold",
         G,
         "1 while a hold of this kind is in force: it stops posting, or the brake keeps its classes back.",
-        (_HOLD_KIND,),
+        (labels.HOLD_KIND,),
     ),
-    Definition("holds", C, "Holds entered, by kind.", (_HOLD_KIND,)),
-    Definition("hold_seconds", C, "Time spent in holds that have ended, by kind.", (_HOLD_KIND,)),
+    Definition("holds", C, "Holds entered, by kind.", (labels.HOLD_KIND,)),
+    Definition("hold_seconds", C, "Time spent in holds, by kind, with those in force.", (labels.HOLD_KIND,)),
     Definition("brake_warnings", C, "Times that so much became dead letters that `hold.brake.then: hold` would hold."),
-    Definition("paused", G, "Targets that a person has paused, by source.", (_PAUSE_SOURCE,)),
-    Definition("pauses", C, "Targets paused by a person, by source.", (_PAUSE_SOURCE,)),
+    Definition("paused", G, "Targets that a person has paused, by source.", (labels.PAUSE_SOURCE,)),
+    Definition("pauses", C, "Targets paused by a person, by source.", (labels.PAUSE_SOURCE,)),
     Definition(
         "paused_file_problems",
         C,
@@ -187,19 +184,26 @@ TABLE: tuple[Definition, ...] = (
         "writes_failed",
         C,
         "Copies that Kafka did not acknowledge (each is tried again), by target and error.",
-        (_TARGET, _KAFKA_CODE),
+        (labels.TARGET, labels.KAFKA_CODE),
     ),
-    Definition("writes_recovered", C, "Times that copies were acknowledged again after failures.", (_TARGET,)),
+    Definition("writes_recovered", C, "Times that copies were acknowledged again after failures.", (labels.TARGET,)),
     Definition("commits_acknowledged", C, "Offset commits that the broker acknowledged."),
-    Definition("commits_failed", C, "Offset commits that failed (tried again), by error.", (_KAFKA_CODE,)),
-    Definition("commit_seconds", H, "Time from an offset commit to its acknowledgement.", edges=_COMMIT_EDGES),
-    Definition("last_commit_age_seconds", G, "Time since the last acknowledged offset commit."),
+    Definition("commits_failed", C, "Offset commits that failed (tried again), by error.", (labels.KAFKA_CODE,)),
+    Definition("commit_seconds", H, "Time from an offset commit to its acknowledgement.", edges=labels.COMMIT_EDGES),
+    Definition("uncommitted", G, "Records settled and in no acknowledged offset commit."),
+    Definition(
+        "last_commit_age_seconds",
+        G,
+        "Time since the last acknowledged offset commit, or since something was uncommitted if that is less; 0 while "
+        "nothing is.",
+    ),
     Definition(
         "kafka_errors",
         C,
         "Errors of the Kafka clients that pass by themselves, by client and error.",
-        (Label("client", ("consumer", "producer")), _KAFKA_CODE),
+        (Label("client", ("consumer", "producer")), labels.KAFKA_CODE),
     ),
+    Definition("kafka_reached", G, "1 while a broker is reached: from the first connection until all are lost."),
     Definition("partitions_assigned", C, "Partitions assigned to this process."),
     Definition(
         "partitions_revoked",
@@ -214,7 +218,10 @@ TABLE: tuple[Definition, ...] = (
         (Label("reason", (*IGNORED, OTHER)),),
     ),
     Definition(
-        "maps_refused", C, "Commits that Kafka refused for their metadata; maps are smaller since.", (_KAFKA_CODE,)
+        "maps_refused",
+        C,
+        "Commits that Kafka refused for their metadata; maps are smaller since.",
+        (labels.KAFKA_CODE,),
     ),
     Definition("partitions_lost", C, "Partitions taken away without a hand-over."),
     Definition("partitions_stopped", C, "Partitions stopped by a bug of ours; nothing of them is lost."),
@@ -223,7 +230,7 @@ TABLE: tuple[Definition, ...] = (
         "schemas_unavailable",
         C,
         "Schemas that could not be had for now (their partition waits), by reason.",
-        (_SCHEMA_CODE,),
+        (labels.SCHEMA_CODE,),
     ),
     Definition(
         "secret_changes",
@@ -232,7 +239,13 @@ TABLE: tuple[Definition, ...] = (
         "force), or in force after a restart only.",
         (Label("result", ("renewed", "unusable", "restart_needed")),),
     ),
-    Definition("source_failures", C, "Failures of the Kafka source that end the process.", (_KAFKA_CODE,)),
+    Definition(
+        "secrets_unusable",
+        G,
+        "Settings whose files changed and cannot be used: what was read before is in force, and a restart would fail.",
+    ),
+    Definition("restart_needed", G, "Settings whose files changed and are read at start only."),
+    Definition("source_failures", C, "Failures of the Kafka source that end the process.", (labels.KAFKA_CODE,)),
     Definition("log_lines_left_out", C, "Log lines left out by sampling."),
     Definition("log_lines_dropped", C, "Log lines that could not be written: nobody read them, or the disk was full."),
     Definition("owner_thread_turn_age_seconds", G, "Time since the consumer's owner thread last turned."),
@@ -240,7 +253,8 @@ TABLE: tuple[Definition, ...] = (
     Definition(
         "broker_round_trip_seconds",
         G,
-        "Mean round trip to a broker, as librdkafka measures it.",
+        "Mean round trip of the questions for the logs' ends, by the broker asked: they wait for nothing, as a fetch "
+        "does. No series for a broker that is not connected.",
         (Label("broker", None, "the brokers of the cluster"),),
     ),
     Definition(

@@ -97,7 +97,7 @@ class Glancer:
             in_flight=loop.in_flight,
             in_flight_limit=loop.gate.limit,
             uncommitted=loop.committer.uncommitted,
-            waiting=loop.waiting(),
+            waiting=view.records_waiting(),
             answers=tuple(
                 Answered(code, latest, total, self._meanings.get(code, ""))
                 for code, (latest, total) in recent.answers().items()

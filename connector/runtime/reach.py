@@ -67,14 +67,13 @@ class Reach:
 
 
 class Told:
-    """What Kafka's clients say by themselves: errors and statistics. `round_trips` in seconds, by broker."""
+    """What Kafka's clients say by themselves: errors and statistics."""
 
     def __init__(self, events: Events, reach: Reach, clock: Clock, token_host: str | None) -> None:
         self._events = events
         self._reach = reach
         self._clock = clock
         self._token_host = token_host
-        self.round_trips: dict[tuple[str, ...], float] = {}
 
     def consumer_error(self, code: str) -> None:
         """Of the consumer or a client that asks beside it."""
@@ -89,11 +88,6 @@ class Told:
         brokers = orjson.loads(statistics).get("brokers", {})
         if any(broker.get("state") == "UP" for broker in brokers.values()):
             self._reach.reached(self._clock.monotonic())
-        self.round_trips = {
-            (broker["name"],): broker["rtt"]["avg"] / 1e6
-            for broker in brokers.values()
-            if broker.get("nodeid", -1) >= 0 and "rtt" in broker
-        }
 
     def _error(self, client: str, code: str, remedy: str | None) -> None:
         if code in NOT_REACHED:

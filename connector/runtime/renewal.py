@@ -71,6 +71,7 @@ class Renewal:
         }
         self._files = {section: files(settings, section) for section in (*RENEWED, *AT_START_ONLY)}
         self._unusable: dict[str, frozenset[str]] = {}
+        self._waits_for_restart: set[str] = set()
         registry_settings = settings.schemas.registry
         self._expiries = {
             "openmarket": _expiry(settings.openmarket.tls.certificate_file),
@@ -82,6 +83,16 @@ class Renewal:
     def certificate_expiries(self) -> Mapping[tuple[str, ...], float]:
         """When each certificate of ours that is in force ends, in seconds since the epoch."""
         return {(name,): end for name, end in self._expiries.items() if end is not None}
+
+    @property
+    def unusable(self) -> int:
+        """Settings whose files changed and cannot be used."""
+        return sum(map(len, self._unusable.values()))
+
+    @property
+    def wait_for_restart(self) -> int:
+        """Settings whose files changed since the start, and are read then only."""
+        return len(self._waits_for_restart)
 
     async def changed(self, contents: Mapping[Path, Content]) -> None:
         """Read these files anew, and what belongs to them."""
@@ -99,6 +110,7 @@ class Renewal:
             settings = await in_daemon_thread(partial(reread, self._settings, section))
             self._hide(secrets(settings))
             if take is None:
+                self._waits_for_restart |= names
                 self._events.restart_needed(names)
                 return False
             await take(settings)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 
 from connector import __version__
@@ -9,11 +10,13 @@ from connector.config.settings import Settings
 from connector.core.record import Partition
 from connector.edge.kafka.source import KafkaSource
 from connector.edge.kafka.watermarks import Watermarks
+from connector.flow.assignment import Assignment
 from connector.flow.loop import Loop
 from connector.flow.ports import Clock
 from connector.observe.events import Events
 from connector.observe.metrics import Metrics
 from connector.runtime.commands import FlowCommands
+from connector.runtime.retry_view import RetryView
 
 
 class View:
@@ -38,6 +41,8 @@ class View:
         self._source = source
         self._watermarks = watermarks
         self._commands = commands
+        self._covered_at = clock.monotonic()
+        self._retries = RetryView(loop, events.copies, clock, metrics)
         self._provide()
 
     def is_ready(self) -> bool:
@@ -52,6 +57,11 @@ class View:
     def turn_age(self) -> float:
         """Seconds since the slowest of our own loops turned."""
         return max(self._events.loop_turn_age(), self._events.owner_turn_age())
+
+    def look(self) -> None:
+        """To be called about each second: from when on something has been uncommitted is known as exactly as that."""
+        if not self._loop.committer.uncommitted:
+            self._covered_at = self._clock.monotonic()
 
     def status(self) -> Mapping[str, object]:
         """`/status`."""
@@ -71,7 +81,7 @@ class View:
             "main_partitions": self.main_partitions(),
             "in_hand": loop.in_hand,
             "in_flight": loop.in_flight,
-            "waiting": loop.waiting(),
+            "waiting": self.records_waiting(),
             "uncommitted": loop.committer.uncommitted,
             "oldest_unsettled_seconds": round(self.oldest_seconds(), 1),
             "answers": {
@@ -86,7 +96,7 @@ class View:
                     **self._behind_transaction(partition),
                     "queued": len(assignment.queue),
                     "in_hand": len(assignment.open),
-                    "waits_for": sorted(assignment.stuck) or (["due time"] if assignment.asleep else []),
+                    "waits_for": self._waits_for(partition, assignment, lags),
                 }
                 for partition, assignment in sorted(loop.assignments.items())
             },
@@ -101,18 +111,50 @@ class View:
         provide("in_flight_limit", lambda: loop.gate.limit)
         provide("rate", lambda: loop.gate.rate or 0.0)
         provide("rate_share", lambda: loop.gate.share)
-        provide("records_waiting", lambda: {(reason,): count for reason, count in loop.waiting().items()})
-        provide("partitions_waiting", self._waiting)
+        provide("records_waiting", lambda: {(reason,): count for reason, count in self.records_waiting().items()})
+        provide("partitions_waiting", self._partitions_waiting)
         provide("assigned_partitions", lambda: len(loop.assignments))
         provide("assigned_main_partitions", self.main_partitions)
         provide("oldest_unsettled_seconds", self.oldest_seconds)
         provide("oldest_unsettled_retention_ratio", self._oldest_ratio)
         provide("lag", lambda: {(p.topic, str(p.number)): float(lag) for p, lag in self.lags().items()})
         provide("open_transaction_seconds", self._open_transaction_seconds)
-        provide("last_commit_age_seconds", lambda: self._clock.monotonic() - loop.committer.last_acknowledged)
+        provide("uncommitted", lambda: loop.committer.uncommitted)
+        provide("last_commit_age_seconds", self._commit_age)
 
-    def _waiting(self) -> Mapping[tuple[str, ...], float]:
-        return {(name.replace(" ", "_"),): count for name, count in self._loop.partitions_waiting().items()}
+    def records_waiting(self) -> Mapping[str, int]:
+        """How many records in hand wait for what. While a hold stops posting, all that waits for nothing else does."""
+        loop = self._loop
+        paused = sum(len(assignment.paused_deliveries) for assignment in loop.assignments.values())
+        waiting = {**loop.waiting(), "paused": paused}
+        if loop.holds.active:
+            elsewhere = sum(waiting.values()) - waiting["hold"]
+            at_work = loop.in_flight + loop.committer.waiting_copies
+            waiting["hold"] = max(waiting["hold"], loop.in_hand - elsewhere - at_work)
+        return waiting
+
+    def _partitions_waiting(self) -> Mapping[tuple[str, ...], float]:
+        lags = self.lags()
+        reasons = Counter(
+            reason
+            for partition, assignment in self._loop.assignments.items()
+            for reason in self._waits_for(partition, assignment, lags)
+        )
+        return {(reason.replace(" ", "_"),): count for reason, count in reasons.items()}
+
+    def _waits_for(self, partition: Partition, assignment: Assignment, lags: Mapping[Partition, int]) -> list[str]:
+        """Why it takes nothing new; empty when it does, or has nothing."""
+        reasons = sorted(assignment.stuck)
+        if not reasons and assignment.asleep:
+            return ["due time"]
+        has_some = assignment.open or assignment.queue or lags.get(partition)
+        return [*reasons, "hold"] if has_some and self._loop.holds.active else reasons
+
+    def _commit_age(self) -> float:
+        committer = self._loop.committer
+        if not committer.uncommitted:
+            return 0.0
+        return self._clock.monotonic() - max(committer.last_acknowledged, self._covered_at)
 
     def oldest_seconds(self) -> float:
         """Age of the oldest unsettled record of all partitions."""

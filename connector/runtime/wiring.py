@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -106,7 +106,7 @@ class _Process:
         self._settings = settings
         self._clock = SystemClock()
         table = parts.outcome_table(settings)
-        self._metrics = _metrics(table)
+        self._metrics = _metrics(table, settings.openmarket.allowed_services or ())
         self._metrics.counter("log_lines_dropped").follow(output.dropped)
         self._events = Events(self._metrics, output.logger, settings.log.accepted, accepted_line=output.accepted_line)
         kafka = settings.kafka
@@ -148,7 +148,10 @@ class _Process:
         self._view = view = View(settings, self._clock, events, metrics, loop, source, watermarks, commands)
         self._idleness = Idleness(events, kafka.topics.main, view.main_partitions)
         metrics.provide("certificate_expiry_timestamp_seconds", lambda: self._renewal.certificate_expiries)
-        metrics.provide("broker_round_trip_seconds", lambda: told.round_trips)
+        metrics.provide("secrets_unusable", lambda: self._renewal.unusable)
+        metrics.provide("restart_needed", lambda: self._renewal.wait_for_restart)
+        metrics.provide("broker_round_trip_seconds", lambda: watermarks.round_trips.seconds)
+        metrics.provide("kafka_reached", lambda: float(self._reach.is_reached))
         self._topics = TopicWatch(settings, events, lambda: self._reach.is_reached)
         metrics.provide("topic_findings", self._topics.counts)
         looked = Looked(loop, source, self._reach, commands, events, view)
@@ -219,6 +222,7 @@ class _Process:
         while True:
             missing = self._report_missing(missing)
             self._reach.look(self._clock.monotonic(), self._clock.now_ms())
+            self._view.look()
             self._events.loop_turn(self._clock.monotonic())
             self._events.owner_turn(self._source.turned_at)
             self._glancer.look()
@@ -246,11 +250,11 @@ class _Process:
         self._events.old_transaction(partition, behind.first, behind.offsets, seconds)
 
 
-def _metrics(table: Table) -> Metrics:
+def _metrics(table: Table, services: Collection[str]) -> Metrics:
     answers = [row.code for row in table.rows()]
     refusals = [*sorted(DECODE_CODES), *sorted(EVENT_CODES), *REMEDIES, *sorted(OWN_CODES)]
     dead_letters = [row.code for row in table.rows() if row.fate is Fate.DEAD_LETTER]
-    return Metrics([*refusals, *dead_letters], answers, sorted(FETCH_CODES))
+    return Metrics([*refusals, *dead_letters], answers, sorted(FETCH_CODES), services)
 
 
 def _subscription(settings: Settings) -> Subscription:

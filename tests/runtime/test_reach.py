@@ -59,11 +59,15 @@ def test_brokers_that_do_not_even_refuse_are_not_reached_either() -> None:
 def test_kafka_that_comes_back_is_said_and_that_it_went_again() -> None:
     """Its second outage counts from its own beginning."""
     stage = Stage()
+    reached = [stage.reach.is_reached]
     stage.until(1, "all_brokers_down")
     stage.reach.reached(10)
     stage.until(100)
+    reached.append(stage.reach.is_reached)
     stage.until(101, "transport", "all_brokers_down")
+    reached.append(stage.reach.is_reached)
     stage.reach.reached(130)
+    assert reached == [False, True, False]
     assert stage.said == [
         ("kafka_unreachable", "warning", 1),
         ("kafka_reached", "info", 10),

@@ -155,6 +155,18 @@ class TestRenewal:
         assert "remedy" in line
         assert (it.canaries, it.count("renewed"), it.count("unusable")) == (0, 0, 1)
 
+    async def test_a_file_that_cannot_be_used_counts_until_it_is_mended(
+        self, config_file: Configure, tmp_path: Path
+    ) -> None:
+        """A restart in between would fail."""
+        async with world(config_file()) as it:
+            seen = [it.renewal.unusable]
+            for content in ("", "changed"):
+                (tmp_path / "password").write_text(content)
+                await it.notices()
+                seen.append(it.renewal.unusable)
+        assert seen == [0, 1, 0]
+
     async def test_a_password_that_changed_while_the_process_started_is_not_missed(
         self, config_file: Configure, tmp_path: Path
     ) -> None:
@@ -325,6 +337,7 @@ class TestRenewal:
         async with world(config_file(kafka={"security": security})) as it:
             secret.write_text("two")
             await it.notices()
+            assert it.renewal.wait_for_restart == 1
             secret.unlink()
             await it.notices()
         setting = ["kafka.security.password_file"]

@@ -17,7 +17,8 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # the library
 
 from connector.core.record import Partition
 from connector.edge.daemon import in_daemon_thread
-from connector.edge.kafka.bounds import Bounds, asking_client, look
+from connector.edge.kafka.bounds import Bounds, Look, asking_client, look
+from connector.edge.kafka.round_trips import PROPERTIES, RoundTrips
 from connector.edge.kafka.transactions import Behind, OpenTransactions
 
 _log = logging.getLogger(__name__)
@@ -36,6 +37,7 @@ class Watermarks:
 
     A partition that the last look told nothing of has no bounds here. A topic that keeps its records for ever, or
     whose settings we may not see, has no retention here. `transactions` are those that keep records from being read.
+    `round_trips` are those of the questions.
     """
 
     def __init__(
@@ -45,7 +47,8 @@ class Watermarks:
         on_error: Callable[[str], None],
         on_old_transaction: Callable[[Partition, Behind, float], None],
     ) -> None:
-        self._admin = asking_client(properties)
+        self.round_trips = RoundTrips()
+        self._admin = asking_client({**properties, **PROPERTIES, "stats_cb": self.round_trips.told})
         self._partitions = partitions
         self._on_error = on_error
         self.bounds: dict[Partition, Bounds] = {}
@@ -66,7 +69,7 @@ class Watermarks:
 
     async def _look(self) -> bool:
         partitions = list(self._partitions())
-        told = await in_daemon_thread(lambda: look(self._admin, partitions, _ANSWER))
+        told = await in_daemon_thread(lambda: self._ask(partitions))
         self.bounds = told.bounds
         self.transactions.see(told.bounds, asyncio.get_running_loop().time())
         for code in sorted(set(told.unknown.values())):
@@ -74,6 +77,11 @@ class Watermarks:
         for topic in {partition.topic for partition in told.bounds}:
             await self._look_at_retention(topic, asyncio.get_running_loop().time())
         return bool(partitions) and not told.unknown
+
+    def _ask(self, partitions: list[Partition]) -> Look:
+        told = look(self._admin, partitions, _ANSWER)
+        self._admin.poll(0)  # the statistics
+        return told
 
     async def _look_at_retention(self, topic: str, now: float) -> None:
         if now - self._looked_at.get(topic, -_RETENTION_EVERY) < _RETENTION_EVERY:

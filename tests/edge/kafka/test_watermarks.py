@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import json
 
 import pytest
 from confluent_kafka import Producer
 
 from connector.core.record import Partition
-from connector.edge.kafka.bounds import Bounds
+from connector.edge.kafka.bounds import Bounds, asking_client, look
 from connector.edge.kafka.identity import Log, LogIdentities
+from connector.edge.kafka.round_trips import RoundTrips
 from connector.edge.kafka.transactions import OLD, Behind, OpenTransactions
 from connector.edge.kafka.watermarks import Watermarks
 from tests.support.clusters import RealCluster
-from tests.support.deadline import eventually
+from tests.support.deadline import eventually, wait_until
 from tests.support.kafka_broker import Kafka, KafkaBroker
 
 
@@ -73,6 +75,26 @@ async def test_what_an_open_transaction_keeps_back_is_no_lag_and_is_shown(kafka:
     assert watermarks.transactions.behind[partition].offsets == 5
     looking.cancel()
     await asyncio.to_thread(transactional.commit_transaction, 20)
+
+
+async def test_the_round_trips_are_those_of_questions_and_of_no_fetch(kafka: Kafka, topic: str) -> None:
+    """The consumer's own showed half a second of a healthy broker while its topics were idle."""
+    trips, told = RoundTrips(), list[str]()
+    client = asking_client(
+        {"bootstrap.servers": kafka.bootstrap_servers, "statistics.interval.ms": 100, "stats_cb": told.append}
+    )
+
+    def asked() -> bool:
+        look(client, [Partition(topic, 0)], 10)
+        client.poll(0.2)
+        for statistics in told:
+            trips.told(statistics)
+        return bool(trips.seconds)
+
+    await asyncio.to_thread(wait_until, asked, 20, "a round trip was measured")
+    brokers = json.loads(told[-1])["brokers"].values()
+    assert {(broker["name"],) for broker in brokers if broker["nodeid"] >= 0} == trips.seconds.keys()
+    assert sum(broker["req"].get("Fetch", 0) for broker in brokers) == 0
 
 
 async def test_bounds_are_those_of_the_broker(kafka: Kafka) -> None:
