@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 
 import orjson
 from aiohttp import web
-from prometheus_client import CollectorRegistry
 
 from connector.edge.listener import Listener
 from connector.observe import exposition
@@ -32,7 +31,7 @@ class AdminServer:
 
     def __init__(
         self,
-        registry: CollectorRegistry,
+        metrics: Callable[[], bytes],
         *,
         turn_age: Callable[[], float],
         turn_age_bound: float,
@@ -45,7 +44,7 @@ class AdminServer:
         The bound must be longer than a drain, during which nothing turns. The broker's reachability is no part of
         it: a restart cures our own loops only.
         """
-        self._registry = registry
+        self._metrics = metrics
         self._turn_age = turn_age
         self._turn_age_bound = turn_age_bound
         self._is_ready = is_ready
@@ -61,7 +60,7 @@ class AdminServer:
                 web.get("/", self._html_page),
                 web.get("/livez", self._livez),
                 web.get("/readyz", self._readyz),
-                web.get("/metrics", self._metrics),
+                web.get("/metrics", self._metrics_page),
                 web.get("/status", self._status_page),
             ]
         )
@@ -81,9 +80,9 @@ class AdminServer:
         ready = self._is_ready()
         return web.Response(text="ok\n" if ready else "not ready\n", status=200 if ready else 503)
 
-    async def _metrics(self, request: web.Request) -> web.Response:
+    async def _metrics_page(self, request: web.Request) -> web.Response:
         response = web.Response(
-            body=exposition.page(self._registry),
+            body=self._metrics(),
             headers={"Content-Type": exposition.CONTENT_TYPE},
             zlib_executor_size=_ON_A_THREAD,
         )

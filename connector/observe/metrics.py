@@ -16,6 +16,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 
 from connector import __version__
+from connector.observe import exposition
 from connector.observe.labels import LEFT_BEHIND, OTHER
 from connector.observe.table import PREFIX, TABLE, Definition, Kind
 
@@ -132,10 +133,13 @@ class Metrics(Collector):
         self._histograms = {row.name: Histogram(row) for row in TABLE if row.kind is Kind.HISTOGRAM}
         self._gauges = {row.name: row for row in TABLE if row.kind is Kind.GAUGE}
         self._providers: dict[str, Provider] = {}
+        self._looks: list[Callable[[], None]] = []
+        self._heads = {row.name: exposition.head(row.exported_name, row.kind, row.help) for row in TABLE}
+        self._starts: dict[str, dict[LabelValues, str]] = {row.name: {} for row in TABLE}
         self.provide("build_info", lambda: {(__version__, platform.python_version()): 1.0})
         self.registry = CollectorRegistry()
         self.registry.register(self)
-        ProcessCollector(registry=self.registry)
+        self._process = ProcessCollector(registry=self.registry)
 
     def counter(self, name: str) -> Counter:
         """The counter of this name in the table, without prefix and `_total`. Raises KeyError."""
@@ -154,8 +158,44 @@ class Metrics(Collector):
         """
         self._providers[self._gauges[name].name] = read
 
+    def look_first(self, look: Callable[[], None]) -> None:
+        """Call this before the providers are read: what several of them need is looked at once."""
+        self._looks.append(look)
+
+    def page(self) -> bytes:
+        """What Prometheus reads, of all that is registered, as of now."""
+        self._look()
+        lines: list[str] = []
+        for row in TABLE:
+            lines.append(self._heads[row.name])
+            if row.kind is Kind.HISTOGRAM:
+                lines.extend(_histogram_lines(self._histograms[row.name]))
+            else:
+                lines.extend(self._lines(row))
+        lines.extend(exposition.lines(self._process))
+        lines.append("")
+        return "\n".join(lines).encode()
+
+    def _lines(self, row: Definition) -> Iterator[str]:
+        series = self._counters[row.name].now() if row.kind is Kind.COUNTER else self._read(row).items()
+        starts, shown, count = self._starts[row.name], exposition.shown, 0
+        for values, number in series:
+            count += 1
+            start = starts.get(values)
+            if start is None:
+                labels = {label.name: value for label, value in zip(row.labels, values, strict=True)}
+                start = starts[values] = exposition.start(row.exported_name, labels)
+            yield start + shown(number)
+        if len(starts) > 2 * count:
+            starts.clear()  # of partitions and brokers that are here no more
+
+    def _look(self) -> None:
+        for look in self._looks:
+            look()
+
     def collect(self) -> Iterator[Metric]:
-        """What Prometheus sees now, in the table's order."""
+        """The same for prometheus-client, in the table's order."""
+        self._look()
         for row in TABLE:
             if row.kind is Kind.COUNTER:
                 yield _counter_family(self._counters[row.name])
@@ -192,6 +232,14 @@ def _counter_family(counter: Counter) -> Metric:
     for values, value in counter.now():
         family.add_metric(values, value)
     return family
+
+
+def _histogram_lines(histogram: Histogram) -> Iterator[str]:
+    name, count = histogram.definition.exported_name, 0.0
+    for edge, count in histogram.cumulative():
+        yield f'{name}_bucket{{le="{edge}"}} {count}'
+    yield f"{name}_count {count}"
+    yield f"{name}_sum {exposition.shown(histogram.total)}"
 
 
 def _histogram_family(histogram: Histogram) -> Metric:

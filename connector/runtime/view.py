@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 from connector import __version__
 from connector.config.settings import Settings
@@ -17,6 +18,13 @@ from connector.observe.events import Events
 from connector.observe.metrics import Metrics
 from connector.runtime.commands import FlowCommands
 from connector.runtime.retry_view import RetryView
+
+
+class _Partitions(NamedTuple):
+    """What one look at a thousand partitions found, for all metrics of a page."""
+
+    lags: Mapping[Partition, int]
+    ages: Sequence[tuple[Partition, float]]
 
 
 class View:
@@ -42,6 +50,8 @@ class View:
         self._watermarks = watermarks
         self._commands = commands
         self._covered_at = clock.monotonic()
+        self._partitions = self._look_at_partitions()
+        metrics.look_first(self._look_again)
         self._retries = RetryView(loop, events.copies, clock, metrics)
         self._provide()
 
@@ -115,9 +125,9 @@ class View:
         provide("partitions_waiting", self._partitions_waiting)
         provide("assigned_partitions", lambda: len(loop.assignments))
         provide("assigned_main_partitions", self.main_partitions)
-        provide("oldest_unsettled_seconds", self.oldest_seconds)
+        provide("oldest_unsettled_seconds", lambda: _oldest(self._partitions.ages))
         provide("oldest_unsettled_retention_ratio", self._oldest_ratio)
-        provide("lag", lambda: {(p.topic, str(p.number)): float(lag) for p, lag in self.lags().items()})
+        provide("lag", lambda: {(p.topic, str(p.number)): float(lag) for p, lag in self._partitions.lags.items()})
         provide("open_transaction_seconds", self._open_transaction_seconds)
         provide("uncommitted", lambda: loop.committer.uncommitted)
         provide("last_commit_age_seconds", self._commit_age)
@@ -134,7 +144,7 @@ class View:
         return waiting
 
     def _partitions_waiting(self) -> Mapping[tuple[str, ...], float]:
-        lags = self.lags()
+        lags = self._partitions.lags
         reasons = Counter(
             reason
             for partition, assignment in self._loop.assignments.items()
@@ -158,15 +168,18 @@ class View:
 
     def oldest_seconds(self) -> float:
         """Age of the oldest unsettled record of all partitions."""
-        return max((age for _, age in self.ages()), default=0.0)
+        return _oldest(self.ages())
 
     def _oldest_ratio(self) -> float:
         kept = self._watermarks.retention
-        return max((age / kept[p.topic] for p, age in self.ages() if p.topic in kept), default=0.0)
+        return max((age / kept[p.topic] for p, age in self._partitions.ages if p.topic in kept), default=0.0)
 
     def ages(self) -> Iterator[tuple[Partition, float]]:
         """Each assigned partition with the age of its oldest unsettled record, in seconds."""
-        now_ms, lags = self._clock.now_ms(), self.lags()
+        return self._ages(self.lags())
+
+    def _ages(self, lags: Mapping[Partition, int]) -> Iterator[tuple[Partition, float]]:
+        now_ms = self._clock.now_ms()
         for partition, assignment in self._loop.assignments.items():
             since_ms = assignment.oldest_ms()
             # While the lag is unknown something may wait behind what rests.
@@ -185,6 +198,13 @@ class View:
         seconds = max(0.0, self._clock.monotonic() - behind.since)
         return {"open_transaction": {"offsets_behind": behind.offsets, "seconds": round(seconds)}}
 
+    def _look_at_partitions(self) -> _Partitions:
+        lags = self.lags()
+        return _Partitions(lags, tuple(self._ages(lags)))
+
+    def _look_again(self) -> None:
+        self._partitions = self._look_at_partitions()
+
     def lags(self) -> dict[Partition, int]:
         """Offsets between what is settled and what can be read, as far as that is known."""
         bounds = self._watermarks.bounds
@@ -193,3 +213,7 @@ class View:
             for partition, assignment in self._loop.assignments.items()
             if partition in bounds
         }
+
+
+def _oldest(ages: Iterable[tuple[Partition, float]]) -> float:
+    return max((age for _, age in ages), default=0.0)

@@ -159,7 +159,7 @@ class _Process:
         self._watermarks = watermarks
         self._control = control.server(settings, commands)
         self._admin = AdminServer(
-            metrics.registry,
+            metrics.page,
             turn_age=view.turn_age,
             turn_age_bound=settings.delivery.drain + _LIVENESS_BEYOND_DRAIN,
             is_ready=view.is_ready,

@@ -30,7 +30,7 @@ class State:
 
 def idle_server() -> AdminServer:
     return AdminServer(
-        Metrics().registry,
+        Metrics().page,
         turn_age=lambda: 0.0,
         turn_age_bound=60.0,
         is_ready=lambda: True,
@@ -42,7 +42,7 @@ def idle_server() -> AdminServer:
 @asynccontextmanager
 async def listening(state: State, metrics: Metrics | None = None, host: str = "127.0.0.1") -> AsyncIterator[str]:
     admin = AdminServer(
-        (metrics or Metrics()).registry,
+        (metrics or Metrics()).page,
         turn_age=lambda: state.turn_age,
         turn_age_bound=60.0,
         is_ready=lambda: state.ready,
@@ -136,7 +136,7 @@ async def test_a_port_that_is_taken_is_an_oserror_and_leaves_nothing_behind() ->
 
 async def test_it_can_be_stopped_twice() -> None:
     admin = AdminServer(
-        Metrics().registry,
+        Metrics().page,
         turn_age=lambda: 0.0,
         turn_age_bound=1.0,
         is_ready=lambda: True,
@@ -160,7 +160,7 @@ async def test_a_port_that_one_family_has_already_is_taken() -> None:
     """Else half of the probes would ask somebody else."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         admin = AdminServer(
-            Metrics().registry,
+            Metrics().page,
             turn_age=lambda: 0.0,
             turn_age_bound=60.0,
             is_ready=lambda: True,

@@ -6,7 +6,7 @@ import pytest
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from connector.observe.exposition import page
+from connector.observe.exposition import lines
 from connector.observe.metrics import Metrics
 
 Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
@@ -22,7 +22,7 @@ def test_the_page_holds_every_family_and_sample_of_the_registry() -> None:
     metrics = Metrics(["expired"], ["accepted"], services=["0A1B"])
     metrics.provide("lag", lambda: {("invocations", "0"): 1e17, ("in.vo-cations", "11"): 0.1})
     metrics.histogram("post_seconds").observe(0.3)
-    families, ours = parsed(page(metrics.registry))
+    families, ours = parsed(metrics.page())
     library_families, library = parsed(generate_latest(metrics.registry))
     assert (families, ours.keys()) == (library_families, library.keys())
     assert {name: value for name, value in ours.items() if not name[0].startswith("process_")} == {
@@ -37,5 +37,5 @@ def test_any_label_and_number_is_written_as_the_library_writes_it(label: str, va
     Gauge("one", "with a \\ and\na line", ["name"], registry=registry).labels(label).set(value)
     Counter("two", "more", registry=registry).inc(3)
     Histogram("three", "more", registry=registry).observe(2)
-    (_, shown), (_, library) = parsed(page(registry)), parsed(generate_latest(registry))
+    (_, shown), (_, library) = parsed("\n".join([*lines(registry), ""]).encode()), parsed(generate_latest(registry))
     assert shown == library
