@@ -55,8 +55,8 @@ demo: $(VENV)/run.stamp  ## the main job for real, on an embedded broker and a s
 kafka: setup  ## an Apache Kafka of one node on this machine, until Ctrl-C; prints its address
 	@$(BIN)/python -m tests.support.apache_kafka
 
-bench: setup prefetch  ## events a second and CPU per event on this machine, beside a bare loop
-	@$(BIN)/python -m benchmarks.bench
+bench: setup prefetch  ## CPU per event and events a second beside a bare loop and Parallel Consumer; BENCH=--list names the scenarios
+	@$(BIN)/python -m benchmarks.bench $(BENCH)
 
 chaos: setup prefetch  ## an hour of kills, restarts and rebalances, and the figures: lost, posted twice, recovery, memory
 	@$(BIN)/python -m tests.chaos $(CHAOS)

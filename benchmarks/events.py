@@ -1,10 +1,12 @@
-"""Made-up events in Avro's single-object encoding, and a topic filled with them."""
+"""Made-up events in Avro's single-object encoding, and topics filled with them."""
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient
@@ -14,9 +16,19 @@ from connector.edge.avro.codec import Encoder
 from connector.edge.avro.framing import Framing
 
 SCHEMA_FILE = Path(__file__).parent.parent / "schemas" / "invocation-event.avsc"
-SERVICE_ID = "0A1B2C3D4E5F"
+SERVICE_IDS = ("0A1B2C3D4E5F", "0A1B2C3D4E60")
 
 _ADMIN_SECONDS = 30.0
+_HUNDRED = 100
+
+
+class Shape(NamedTuple):
+    """What a topic's events are like. `second` of a hundred are of the second service; `padding` is the size of a
+    field that the connector does not read, in bytes."""
+
+    partitions: int = 4
+    second: int = 0
+    padding: int = 0
 
 
 def end_user(number: int) -> str:
@@ -24,22 +36,39 @@ def end_user(number: int) -> str:
     return f"1{200 + number // 100 % 800}55501{number % 100:02d}"
 
 
-def events(count: int) -> Iterator[dict[str, object]]:
-    """So many events with two scopes and five variables each; the 80,000 end users come again in their turn."""
+def events(count: int, shape: Shape = Shape()) -> Iterator[dict[str, object]]:  # noqa: B008 - an immutable value
+    """So many events with two scopes and three variables each; the 80,000 end users come again in their turn."""
     now_ms = time.time_ns() // 1_000_000
+    padding = {"padding": b"x" * shape.padding} if shape.padding else {}
     for number in range(count):
         yield {
             "eventId": f"bench-{number:09d}",
-            "serviceId": SERVICE_ID,
+            "serviceId": SERVICE_IDS[number * 37 % _HUNDRED < shape.second],
             "phoneNumber": end_user(number),
             "mobileOperatorId": 383,
             "variables": {
-                "user": {"firstName": "Ada", "preferredLanguage": "en"},
-                "request": {"amount": 49.5, "reference": f"INV-{number}", "reminder": True},
+                "session": {"seatLocation": "aisle", "flightNumber": "49"},
+                "user": {"frequentFlyerAccountNumber": f"MJHF{number:09d}"},
             },
             "createdAt": now_ms,
-            "expiresAt": now_ms + 86_400_000,
+            "expiresAt": None,
+            **padding,
         }
+
+
+def schema_of(shape: Shape) -> str:
+    """The schema that its producer writes with: the present one, or one that has a field more."""
+    text = SCHEMA_FILE.read_text()
+    if not shape.padding:
+        return text
+    schema = json.loads(text)
+    schema["fields"].append({"name": "padding", "type": "bytes"})
+    return json.dumps(schema)
+
+
+def encoder(shape: Shape = Shape()) -> Encoder:  # noqa: B008 - an immutable value
+    """Writes what a producer writes."""
+    return Encoder(schema_of(shape), Framing.SINGLE_OBJECT)
 
 
 def create_topics(bootstrap_servers: str, partitions: int, *names: str) -> None:
@@ -50,16 +79,11 @@ def create_topics(bootstrap_servers: str, partitions: int, *names: str) -> None:
         created.result(_ADMIN_SECONDS)
 
 
-def encoder() -> Encoder:
-    """Writes what a producer of the present schema writes."""
-    return Encoder(SCHEMA_FILE.read_text(), Framing.SINGLE_OBJECT)
-
-
-def fill(bootstrap_servers: str, topic: str, count: int) -> int:
+def fill(bootstrap_servers: str, topic: str, count: int, shape: Shape) -> int:
     """Write so many events, keyed by end user; return the bytes of an average value."""
-    encode, size = encoder().encode, 0
+    encode, size = encoder(shape).encode, 0
     producer = Producer({"bootstrap.servers": bootstrap_servers, "linger.ms": 20, "partitioner": "murmur2_random"})
-    for event in events(count):
+    for event in events(count, shape):
         value = encode(event)
         size += len(value)
         while True:

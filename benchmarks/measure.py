@@ -11,16 +11,35 @@ from typing import NamedTuple
 _TICKS_A_SECOND = os.sysconf("SC_CLK_TCK")
 _LOOK_SECONDS = 0.02
 _STALL_SECONDS = 60.0
+_WARM = 3
+"""A third of the events goes by before it counts: a JVM compiles meanwhile, and the connector opens up."""
+
+
+class Cpu(NamedTuple):
+    """Seconds, of all threads of a process."""
+
+    user: float
+    system: float
+
+    def __sub__(self, earlier: Cpu) -> Cpu:
+        return Cpu(self.user - earlier.user, self.system - earlier.system)
+
+    @property
+    def seconds(self) -> float:
+        """Both."""
+        return self.user + self.system
 
 
 class Measured(NamedTuple):
-    """One run from its first accepted event to its last."""
+    """One run of a contender in a scenario: `events` in so many `seconds`, once it was warm."""
 
-    name: str
+    scenario: str
+    contender: str
     events: int
     seconds: float
-    cpu_seconds: float
+    cpu: Cpu
     peak_bytes: int
+    first_post: float
 
     @property
     def rate(self) -> float:
@@ -30,13 +49,13 @@ class Measured(NamedTuple):
     @property
     def cpu_us(self) -> float:
         """Microseconds of CPU an event, user and system, of the whole process."""
-        return self.cpu_seconds / self.events * 1e6
+        return self.cpu.seconds / self.events * 1e6
 
 
-def cpu_seconds(pid: int) -> float:
-    """User and system time of all threads so far."""
+def cpu(pid: int) -> Cpu:
+    """What all threads used so far."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / _TICKS_A_SECOND
+    return Cpu(int(fields[11]) / _TICKS_A_SECOND, int(fields[12]) / _TICKS_A_SECOND)
 
 
 def peak_bytes(pid: int) -> int:
@@ -45,21 +64,28 @@ def peak_bytes(pid: int) -> int:
     return int(status.partition("VmHWM:")[2].split()[0]) * 1024
 
 
-def measure(name: str, pid: int, events: int, posts: Callable[[], int]) -> Measured:
-    """Watch a process until it has posted so many events. Raises RuntimeError when it stops getting on."""
-    before = posts()
-    deadline = time.monotonic() + _STALL_SECONDS
-    while (first := posts() - before) == 0:
-        if time.monotonic() > deadline:
-            raise RuntimeError(f"{name} posted nothing: see its log")
-        time.sleep(_LOOK_SECONDS)
-    started, used = time.monotonic(), cpu_seconds(pid)
-    done, moved = first, started
-    while done < events:
-        time.sleep(_LOOK_SECONDS)
-        now, last, done = time.monotonic(), done, posts() - before
+def measure(scenario: str, contender: str, pid: int, events: int, posts: Callable[[], int]) -> Measured:
+    """Watch a process that was just started until it has posted so many events, of which none was posted before.
+
+    Raises RuntimeError when it stops getting on.
+    """
+    begun = time.monotonic()
+    _, first_at = _wait(contender, posts, 1)
+    warm, warm_at = _wait(contender, posts, events // _WARM)
+    used = cpu(pid)
+    done, done_at = _wait(contender, posts, events)
+    used = cpu(pid) - used
+    return Measured(scenario, contender, done - warm, done_at - warm_at, used, peak_bytes(pid), first_at - begun)
+
+
+def _wait(contender: str, posts: Callable[[], int], many: int) -> tuple[int, float]:
+    """Wait for so many posts; how many there are then, and when that is."""
+    done, moved = 0, time.monotonic()
+    while True:
+        last, done, now = done, posts(), time.monotonic()
+        if done >= many:
+            return done, now
         moved = now if done > last else moved
         if now - moved > _STALL_SECONDS:
-            raise RuntimeError(f"{name} stopped at {done} of {events} events: see its log")
-    ended = time.monotonic()
-    return Measured(name, done - first, ended - started, cpu_seconds(pid) - used, peak_bytes(pid))
+            raise RuntimeError(f"{contender} stopped at {done} of {many} events: see its log")
+        time.sleep(_LOOK_SECONDS)
