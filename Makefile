@@ -8,7 +8,7 @@ UV_VERSION := 0.13.9
 LOCK := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-strip-extras --no-emit-index-url --no-annotate
 
 .DEFAULT_GOAL := help
-.PHONY: help setup prefetch test lint chart demo kafka bench chaos kills world image lock clean
+.PHONY: help setup prefetch test lint chart demo kafka bench profile chaos kills world image lock clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -57,6 +57,9 @@ kafka: setup  ## an Apache Kafka of one node on this machine, until Ctrl-C; prin
 
 bench: setup prefetch  ## CPU per event and events a second beside a bare loop and Parallel Consumer; BENCH=--list names the scenarios
 	@$(BIN)/python -m benchmarks.bench $(BENCH)
+
+profile: setup prefetch  ## where each microsecond of a delivered event goes; PROFILE=--in-memory needs neither Kafka nor nginx
+	@$(BIN)/python -m benchmarks.profile $(PROFILE)
 
 chaos: setup prefetch  ## an hour of kills, restarts and rebalances, and the figures: lost, posted twice, recovery, memory
 	@$(BIN)/python -m tests.chaos $(CHAOS)
