@@ -8,10 +8,10 @@ UV_VERSION := 0.13.9
 LOCK := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-strip-extras --no-emit-index-url --no-annotate
 
 .DEFAULT_GOAL := help
-.PHONY: help setup prefetch test lint chart demo kafka bench profile chaos kills world image lock clean
+.PHONY: help setup prefetch test lint chart dashboards demo kafka bench profile chaos kills world image lock clean
 
 help:  ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
 
 setup: $(VENV)/dev.stamp  ## the virtual environment in .venv, from the locks, for development
 
@@ -48,6 +48,9 @@ lint: setup chart  ## ruff, mypy, the rooms' contracts, the docs' claims, Docker
 
 chart: setup  ## the Helm chart, linted, rendered and validated
 	@PATH="$(CURDIR)/$(BIN):$$PATH" helm/validate
+
+dashboards: setup  ## Grafana's dashboards, from their code into the chart
+	@$(BIN)/python -m dashboards
 
 demo: $(VENV)/run.stamp  ## the main job for real, on an embedded broker and a simulated vendor; under a minute
 	@$(BIN)/connector demo
