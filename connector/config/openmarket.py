@@ -15,9 +15,11 @@ from pydantic import (
     SecretStr,
     Tag,
     ValidationInfo,
+    WithJsonSchema,
     field_validator,
     model_validator,
 )
+from pydantic.json_schema import JsonSchemaValue
 
 from connector.config.files import ReadableFile, Secret
 from connector.config.proxy import Proxy
@@ -46,17 +48,22 @@ def _no_colon(account: str) -> str:
     return account
 
 
+_HEXADECIMAL = "must be 1 to 64 hexadecimal digits"
+_NUMBER = "reads as a number in YAML: put it in quotes, so that it is sent as written"
+_NO_SERVICE = "must list at least one service id"
+
+
 def _service_id(value: object) -> str:
     if isinstance(value, int):
-        raise ValueError("reads as a number in YAML: put it in quotes, so that it is sent as written")  # noqa: TRY004 - pydantic collects ValueError only
+        raise ValueError(_NUMBER)  # noqa: TRY004 - pydantic collects ValueError only
     if not isinstance(value, str) or not re.fullmatch("[0-9A-Fa-f]{1,64}", value):
-        raise ValueError("must be 1 to 64 hexadecimal digits")
+        raise ValueError(_HEXADECIMAL)
     return value
 
 
 def _different(ids: tuple[str, ...]) -> tuple[str, ...]:
     if not ids:
-        raise ValueError("must list at least one service id")
+        raise ValueError(_NO_SERVICE)
     if len({one.upper() for one in ids}) < len(ids):
         raise ValueError("names a service id twice; ids are compared without case")
     return ids
@@ -69,9 +76,21 @@ class AnyService(Section):
     """Post whatever service id an event names. The vendor accepts an id that does not exist and triggers nothing."""
 
 
+_ID_SCHEMA: JsonSchemaValue = {
+    "type": "string",
+    "pattern": "^[0-9A-Fa-f]{1,64}$",
+    "x-pattern": _HEXADECIMAL,
+    "x-number": _NUMBER,
+}
 ServiceId = Annotated[str, BeforeValidator(_service_id)]
 ServiceIds = Annotated[
-    Annotated[tuple[ServiceId, ...], AfterValidator(_different), Tag("list")] | Annotated[AnyService, Tag("any")],
+    Annotated[
+        tuple[ServiceId, ...],
+        AfterValidator(_different),
+        Tag("list"),
+        WithJsonSchema({"type": "array", "items": _ID_SCHEMA, "minItems": 1, "x-empty": _NO_SERVICE}),
+    ]
+    | Annotated[AnyService, Tag("any")],
     Discriminator(lambda value: "any" if isinstance(value, dict | AnyService) else "list"),
 ]
 

@@ -61,9 +61,22 @@ def in_force(loaded: Loaded) -> Iterator[Row]:
 
 
 def json_schema() -> Mapping[str, Any]:
-    """JSON Schema of the file, for editors."""
+    """JSON Schema of the file, for editors and the Helm chart.
+
+    What JSON Schema has no word for stands under names that begin with `x-`: the bounds of durations and sizes
+    (`x-minimum`, `x-maximum`), and at the top the durations that must be longer than others (`x-longer`: longer,
+    shorter, why).
+    """
     schema = Settings.model_json_schema(schema_generator=_Generator)
-    return {"$schema": GenerateJsonSchema.schema_dialect, **schema}
+    for field in BY_NAME.values():
+        if field.kind is not None:
+            above = BY_NAME.get(field.name.rpartition(".")[0])
+            assert above is not None
+            assert above.section is not None
+            bounded = schema["$defs"][above.section.__name__]["properties"][field.name.rpartition(".")[2]]
+            for word, bound in (("x-minimum", "ge"), ("x-maximum", "le")):
+                bounded[word] = field.kind.show(_metadata(field.info, bound))
+    return {"$schema": GenerateJsonSchema.schema_dialect, **schema, "x-longer": [list(rule) for rule in LONGER]}
 
 
 def reference() -> str:
