@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,43 +16,59 @@ import yaml
 ROOT = Path(__file__).resolve().parents[2]
 CHART = ROOT / "helm" / "invoke-connector"
 FULL_NAME = "release-invoke-connector"
+OPERATORS = ("monitoring.coreos.com/v1", "keda.sh/v1alpha1")
+"""What a cluster with the Prometheus operator and KEDA says that it has."""
+
+Resources = Mapping[str, Any]
+"""Kind, followed by what the name has beyond the release's, such as `ConfigMap-paused` → resource."""
 
 
 class Chart:
-    """The chart, rendered with given values over those of an example."""
+    """The chart, rendered with given values over those of a set in `ci/`. What was rendered once is kept."""
 
-    def __init__(self, helm: str, folder: Path, example: str = "minimal") -> None:
+    def __init__(self, helm: str, folder: Path) -> None:
         self._helm = helm
         self._folder = folder
-        self._example = CHART / "examples" / f"{example}.yaml"
+        self._rendered: dict[str, Resources] = {}
 
-    def over(self, example: str) -> Chart:
-        """The same over another example's values."""
-        return Chart(self._helm, self._folder, example)
-
-    def run(self, *command: str, values: Mapping[str, Any] | None = None) -> subprocess.CompletedProcess[str]:
-        """Run a Helm command, such as `template`; its exit code is the caller's to judge."""
+    def run(
+        self, *command: str, values: Mapping[str, Any] | None = None, base: str = "minimal"
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a Helm command, such as `template`, with the values over the set `base`, or alone when that is empty."""
         # JSON is YAML, and leaves no doubt about which ids are strings.
-        given = self._folder / "values.yaml"
+        given = self._folder / "values.json"
         given.write_text(json.dumps(values or {}), encoding="utf-8")
-        arguments = [self._helm, *command, "release", str(CHART)]
-        for file in (self._example, given):
+        arguments = [self._helm, *command, str(CHART)]
+        for file in (*([CHART / "ci" / f"{base}.yaml"] if base else []), given):
             arguments += ["--values", str(file)]
         return subprocess.run(arguments, capture_output=True, text=True, check=False)
 
-    def render(self, values: Mapping[str, Any] | None = None) -> dict[str, dict[str, Any]]:
-        """Kind → resource, the kind followed by what its name has beyond the release's, such as `ConfigMap-paused`.
+    def render(
+        self,
+        values: Mapping[str, Any] | None = None,
+        base: str = "minimal",
+        apis: Sequence[str] = (),
+        kube: str = "1.37",
+    ) -> Resources:
+        """What the chart makes of the values in a cluster of version `kube` that has the `apis`.
 
         Fails the test with Helm's words when the chart refuses the values.
         """
-        done = self.run("template", values=values)
-        assert done.returncode == 0, done.stderr
-        resources = [resource for resource in yaml.safe_load_all(done.stdout) if resource]
-        return {each["kind"] + each["metadata"]["name"].removeprefix(FULL_NAME): each for each in resources}
+        key = json.dumps([values, base, apis, kube])
+        if key not in self._rendered:
+            options = [f"--kube-version={kube}", *(f"--api-versions={api}" for api in apis)]
+            done = self.run("template", "release", *options, values=values, base=base)
+            assert done.returncode == 0, done.stderr
+            found = [each for each in yaml.load_all(done.stdout, yaml.CSafeLoader) if each]
+            self._rendered[key] = {
+                each["kind"] + each["metadata"]["name"].removeprefix(FULL_NAME): each for each in found
+            }
+            assert len(self._rendered[key]) == len(found), "two resources of one name"
+        return self._rendered[key]
 
-    def refusal(self, values: Mapping[str, Any]) -> str:
+    def refusal(self, values: Mapping[str, Any], base: str = "minimal") -> str:
         """What Helm says when the chart refuses the values."""
-        done = self.run("template", values=values)
+        done = self.run("template", "release", values=values, base=base)
         assert done.returncode != 0, "the chart rendered"
         return done.stderr
 
@@ -70,12 +86,23 @@ def helm() -> str:
     pytest.skip(f"no Helm: {fetched.stderr.strip().splitlines()[-1]}")
 
 
-@pytest.fixture
-def chart(helm: str, tmp_path: Path) -> Chart:
+@pytest.fixture(scope="session")
+def chart(helm: str, tmp_path_factory: pytest.TempPathFactory) -> Chart:
     """The chart with real Helm."""
-    return Chart(helm, tmp_path)
+    return Chart(helm, tmp_path_factory.mktemp("chart"))
 
 
-def pod(resources: Mapping[str, Mapping[str, Any]]) -> Any:
-    """The pod's spec in the Deployment."""
-    return resources["Deployment"]["spec"]["template"]["spec"]
+def workload(resources: Resources) -> Any:
+    """The Deployment's or StatefulSet's spec."""
+    (found,) = (resources[kind]["spec"] for kind in ("Deployment", "StatefulSet") if kind in resources)
+    return found
+
+
+def pod(resources: Resources) -> Any:
+    """The spec of the connector's pods."""
+    return workload(resources)["template"]["spec"]
+
+
+def connector(resources: Resources) -> Any:
+    """The connector's container."""
+    return pod(resources)["containers"][0]

@@ -22,6 +22,9 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+{{- with .Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
 {{- end -}}
 
 {{- define "invoke-connector.serviceAccountName" -}}
@@ -41,6 +44,8 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end -}}
 {{- end -}}
 
-{{- define "invoke-connector.adminPort" -}}
-{{- dig "admin" "port" 9464 .Values.config -}}
+{{/* Whether something that may be `auto` is to be made: (list $ value group/version). "" is no. */}}
+{{- define "invoke-connector.wanted" -}}
+{{- $value := toString (index . 1) -}}
+{{- if or (eq $value "true") (and (eq $value "auto") ((index . 0).Capabilities.APIVersions.Has (index . 2))) -}}yes{{- end -}}
 {{- end -}}

@@ -1,18 +1,42 @@
-{{/* What the chart itself must know of the connector's settings; all else is the connector's to judge. */}}
+{{/* What the chart itself must know of the connector's settings. */}}
 
-{{/* Whole seconds, rounded up, of a duration as the settings write them: 500ms, 40s, 1.5m, 2h, 1d. */}}
-{{- define "invoke-connector.seconds" -}}
-{{- if not (regexMatch "^[0-9]{1,9}(\\.[0-9]{1,3})?(ms|s|m|h|d)$" (toString .)) -}}
-{{- fail (printf "config.delivery.drain: %v must be a duration with its unit, such as 500ms, 40s or 2m" .) -}}
+{{/* {"v": the value of a setting by its dotted name}: (list $ "delivery.drain" "40s"). A section that is empty or no
+     section at all is as if it were left out: `_check.tpl` says what is wrong with it. */}}
+{{- define "invoke-connector.setting" -}}
+{{- $at := (index . 0).Values.config -}}
+{{- range splitList "." (index . 1) -}}
+{{- if kindIs "map" $at -}}{{- $at = get $at . -}}{{- else -}}{{- $at = "" -}}{{- end -}}
 {{- end -}}
+{{- if or (kindIs "invalid" $at) (eq (toString $at) "") -}}{{- $at = index . 2 -}}{{- end -}}
+{{- dict "v" $at | toJson -}}
+{{- end -}}
+
+{{- define "invoke-connector.adminPort" -}}
+{{- (include "invoke-connector.setting" (list . "admin.port" 9464) | fromJson).v -}}
+{{- end -}}
+
+{{- define "invoke-connector.drain" -}}
+{{- (include "invoke-connector.setting" (list . "delivery.drain" "40s") | fromJson).v -}}
+{{- end -}}
+
+{{/* The topics that a connector reads, as {"v": […]}. */}}
+{{- define "invoke-connector.topics" -}}
+{{- $main := (include "invoke-connector.setting" (list . "kafka.topics.main" "invocations") | fromJson).v -}}
+{{- $retry := (include "invoke-connector.setting" (list . "kafka.topics.retry" (printf "%s.retry" $main)) | fromJson).v -}}
+{{- $also := (include "invoke-connector.setting" (list . "kafka.topics.retry_also" list) | fromJson).v -}}
+{{- dict "v" (concat (list $main $retry) $also) | toJson -}}
+{{- end -}}
+
+{{- define "invoke-connector.milliseconds" -}}
 {{- $unit := regexFind "[a-z]+$" . -}}
-{{- $size := get (dict "ms" 0.001 "s" 1.0 "m" 60.0 "h" 3600.0 "d" 86400.0) $unit -}}
-{{- trimSuffix $unit . | float64 | mulf $size | ceil | int -}}
+{{- $size := get (dict "ms" 1.0 "s" 1000.0 "m" 60000.0 "h" 3600000.0 "d" 86400000.0) $unit -}}
+{{- round (trimSuffix $unit . | float64 | mulf $size) 0 | int64 -}}
 {{- end -}}
 
 {{/* 20 s after the drain: the last writes and commits, leaving the group, closing connections. */}}
 {{- define "invoke-connector.gracePeriod" -}}
-{{- $needed := add (include "invoke-connector.seconds" (dig "delivery" "drain" "40s" .Values.config) | int) 20 -}}
+{{- $drain := include "invoke-connector.milliseconds" (include "invoke-connector.drain" .) | int64 -}}
+{{- $needed := add (div (add $drain 999) 1000) 20 -}}
 {{- $given := .Values.terminationGracePeriodSeconds -}}
 {{- if kindIs "invalid" $given -}}
 {{- $needed -}}
@@ -33,33 +57,93 @@
 {{- toYaml $config -}}
 {{- end -}}
 
-{{/* Refuses what would render well and then never work in a pod. */}}
+{{/* Where a file that the settings name is mounted from, as {"kind", "name", "key"}: of a Secret or a ConfigMap; {} when
+     it is in neither. */}}
+{{- define "invoke-connector.source" -}}
+{{- $values := (index . 0).Values -}}
+{{- $path := toString (index . 1) -}}
+{{- $key := base $path -}}
+{{- $folder := dir $path -}}
+{{- $found := dict -}}
+{{- if and (eq $folder "/etc/connector/secrets") $values.secrets.existingSecret -}}
+{{- $found = dict "kind" "secret" "name" $values.secrets.existingSecret "key" $key -}}
+{{- else if and (eq $folder "/etc/connector/tls") $values.tls.existingSecret -}}
+{{- $found = dict "kind" "secret" "name" $values.tls.existingSecret "key" $key -}}
+{{- end -}}
+{{- range $mount := $values.extraVolumeMounts -}}
+{{- range $volume := $values.extraVolumes -}}
+{{- if and (eq $mount.mountPath $folder) (eq $mount.name $volume.name) -}}
+{{- if $volume.secret -}}
+{{- $found = dict "kind" "secret" "name" $volume.secret.secretName "key" $key -}}
+{{- else if $volume.configMap -}}
+{{- $found = dict "kind" "configMap" "name" $volume.configMap.name "key" $key -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- toJson $found -}}
+{{- end -}}
+
+{{/* The files that Kafka's clients read at start only, as {"v": [{"kind", "name", "key"}, …]}. */}}
+{{- define "invoke-connector.readAtStart" -}}
+{{- $found := list -}}
+{{- $root := . -}}
+{{- range list "password_file" "oauth.client_secret_file" "ca_file" "certificate_file" "key_file" "key_password_file" -}}
+{{- $path := (include "invoke-connector.setting" (list $root (printf "kafka.security.%s" .) "") | fromJson).v -}}
+{{- $source := include "invoke-connector.source" (list $root $path) | fromJson -}}
+{{- if $source -}}{{- $found = append $found $source -}}{{- end -}}
+{{- end -}}
+{{- dict "v" $found | toJson -}}
+{{- end -}}
+
+{{/* Refuses what would render well and then never work in a pod. Once for all templates of a release. */}}
 {{- define "invoke-connector.vet" -}}
-{{- if not .Values.config -}}
-{{- fail "config: the connector's settings are missing (docs/settings.md)" -}}
+{{- if not (hasKey .Values "vetted") -}}
+{{- $_ := set .Values "vetted" true -}}
+{{- if not (hasKey .Values "scaling") -}}
+{{- fail "the values are those of an earlier chart and lack what is new: upgrade with --reset-then-reuse-values, not with --reuse-values" -}}
 {{- end -}}
+{{- include "invoke-connector.check" . -}}
+{{- $root := . -}}
 {{- if not .Values.secrets.existingSecret -}}
-{{- fail "secrets.existingSecret: name the Secret that holds the API's password" -}}
-{{- end -}}
-{{- $openmarket := dig "openmarket" dict .Values.config -}}
-{{- if not (kindIs "string" (dig "account_id" "" $openmarket)) -}}
-{{- fail "config.openmarket.account_id: put it in quotes; YAML has read it as a number" -}}
-{{- end -}}
-{{- $services := dig "service_ids" list $openmarket -}}
-{{- if kindIs "slice" $services -}}
-{{- range $services -}}
-{{- if not (kindIs "string" .) -}}
-{{- fail (printf "config.openmarket.service_ids: put every id in quotes; YAML has read one as the number %v" .) -}}
+{{- if regexMatch "/etc/connector/secrets/" (toJson .Values.config) -}}
+{{- fail "secrets.existingSecret: name the Secret that holds the files in /etc/connector/secrets" -}}
 {{- end -}}
 {{- end -}}
-{{- end -}}
-{{- if has (dig "admin" "host" "*" .Values.config) (list "127.0.0.1" "::1" "localhost") -}}
+{{- if has (include "invoke-connector.setting" (list . "admin.host" "*") | fromJson).v (list "127.0.0.1" "::1" "localhost") -}}
 {{- fail "config.admin.host: the probes come from outside the pod and cannot reach loopback" -}}
 {{- end -}}
 {{- if eq (include "invoke-connector.adminPort" . | int) 0 -}}
 {{- fail "config.admin.port: 0 takes any free port, which no probe can find" -}}
 {{- end -}}
-{{- if and (dig "kafka" "group_instance_id" "" .Values.config) (gt (int .Values.replicas) 1) -}}
-{{- fail "config.kafka.group_instance_id: the same id in several pods; use replicas: 1 or leave it out" -}}
+{{- $static := (include "invoke-connector.setting" (list . "kafka.group_instance_id" "") | fromJson).v -}}
+{{- if $static -}}
+{{- if .Values.staticMembers -}}
+{{- fail "config.kafka.group_instance_id: staticMembers gives each pod its own name; leave it out" -}}
+{{- end -}}
+{{- if or (ne .Values.scaling.by "replicas") (gt (int .Values.replicas) 1) -}}
+{{- fail "config.kafka.group_instance_id: the same id in several pods; use staticMembers: true, or replicas: 1" -}}
+{{- end -}}
+{{- end -}}
+{{- if ne .Values.scaling.by "replicas" -}}
+{{- if not .Values.scaling.max -}}
+{{- fail (printf "scaling.max: say how many pods %s may make: at most the main topic's partitions" .Values.scaling.by) -}}
+{{- end -}}
+{{- if lt (int .Values.scaling.max) (int .Values.scaling.min) -}}
+{{- fail (printf "scaling.max: %d is below scaling.min, %d" (int .Values.scaling.max) (int .Values.scaling.min)) -}}
+{{- end -}}
+{{- if and (eq .Values.scaling.by "hpa") (not .Values.scaling.hpa.cpu) (not .Values.scaling.hpa.metrics) -}}
+{{- fail "scaling.hpa: neither cpu nor metrics: nothing to scale by" -}}
+{{- end -}}
+{{- end -}}
+{{- if and .Values.serviceMonitor.enabled (eq (toString .Values.podMonitor.enabled) "true") -}}
+{{- fail "podMonitor.enabled and serviceMonitor.enabled: each pod would be scraped twice; choose one" -}}
+{{- end -}}
+{{- range list "podMonitor" "serviceMonitor" -}}
+{{- $interval := (get $root.Values .).interval -}}
+{{- if gt (include "invoke-connector.milliseconds" $interval | int64) 60000 -}}
+{{- fail (printf "%s.interval: %s is longer than 1m: the rules' windows of 5 minutes would hold too few scrapes" . $interval) -}}
+{{- end -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}
