@@ -47,7 +47,11 @@ class Sink(Protocol):
     """An idempotent producer, acks=all."""
 
     async def write(self, topic: str, key: bytes | None, value: bytes | None, headers: Headers) -> WriteFailed | None:
-        """Write one record; return None once the broker acknowledged it, else why it did not."""
+        """Write one record; return None once the broker acknowledged it, else why it never will.
+
+        It waits for as long as that is not known, and never writes the record twice meanwhile. Cancelled, it gives the
+        record up: where it is not in the log yet, it does not get there later, as far as that can be prevented.
+        """
 
     async def close(self) -> None:
         """Flush what is under way within a bound and free everything."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from functools import partial
 from types import MappingProxyType
@@ -11,7 +12,7 @@ from connector.core.destination import Again, Destination, Keep, Settled, ToDead
 from connector.core.envelope import Letter, Names, dead_letter_headers, retry_headers, summary
 from connector.core.record import Headers, Record
 from connector.core.signals import WriteFailed
-from connector.flow.assignment import Delivery
+from connector.flow.assignment import Assignment, Delivery
 from connector.flow.commits import Committer
 from connector.flow.dispatch import Dispatcher
 from connector.flow.ports import Clock, Sink, Source
@@ -19,7 +20,12 @@ from connector.flow.sleep import Sleepers
 from connector.observe.events import Events
 
 FIRST_BACKOFF, LONGEST_BACKOFF = 0.1, 30.0
-"""Seconds between tries of a copy that cannot be written: for ever, as the alternative is to lose the record."""
+"""Seconds between tries of a copy that was refused: for ever, as the alternative is to lose the record."""
+
+UNANSWERED = WriteFailed("msg_timed_out", too_large=False)
+PATIENCE = 10.0
+"""Seconds after which a copy without an answer is reported, and its partition takes nothing new. It is not written
+again: Kafka may have it, and of two copies in the retry topic both would be posted."""
 
 Target = Literal["retry", "dead_letter"]
 
@@ -180,31 +186,49 @@ class Settler:
             self._headers(delivery, destination),
             self._summarize(delivery, destination),
         )
-        failed = await self._write(copy)
+        began = self._clock.monotonic()
+        write = asyncio.create_task(self._write(copy))
+        try:
+            failed = await _answer(write, delivery.assignment)
+        except BaseException:
+            write.cancel()
+            raise
         if failed is None:
             self._settled_with_copy(delivery, destination, copy, dispatcher)
             return None
         delivery.assignment.stick(copy.reason)
-        return partial(self._settle_once_written, delivery, destination, copy, failed, dispatcher)
+        return partial(self._settle_once_written, delivery, destination, copy, write, began, dispatcher)
 
     async def _settle_once_written(
         self,
         delivery: Delivery,
         destination: ToRetry | ToDeadLetter,
         copy: _Copy,
-        failed: WriteFailed | None,
+        write: asyncio.Task[WriteFailed | None],
+        began: float,
         dispatcher: Dispatcher,
     ) -> None:
-        """Write the copy again and again, until it is acknowledged or the partition left."""
+        """Wait until the copy is acknowledged or the partition left; write it again and again while it is refused.
+
+        A copy under way is drained like a post. One without an answer by then is given up: whoever has the partition
+        next posts its record again.
+        """
         assignment, record = delivery.assignment, delivery.record
-        backoff, began = FIRST_BACKOFF, self._clock.monotonic()
-        while failed is not None:
-            self._report_failed(copy, failed, self._clock.monotonic() - began)
-            self._sleepers.rest(assignment)
-            if await assignment.unwanted_within(backoff, record.offset):
-                return
-            backoff = min(backoff * 2, LONGEST_BACKOFF)
-            failed = await self._write(copy)
+        backoff, failed = FIRST_BACKOFF, write.result() if write.done() else UNANSWERED
+        try:
+            while failed is not None:
+                if assignment.gone:
+                    return
+                self._report_failed(copy, failed, self._clock.monotonic() - began)
+                self._sleepers.rest(assignment)
+                if failed is not UNANSWERED:
+                    if await assignment.unwanted_within(backoff, record.offset):
+                        return
+                    backoff = min(backoff * 2, LONGEST_BACKOFF)
+                    write = asyncio.create_task(self._write(copy))
+                failed = await _answer(write, assignment)
+        finally:
+            write.cancel()
         if assignment.unstick(copy.reason):
             self._events.write_recovered(copy.target)
             self._sleepers.go_on(assignment)
@@ -244,3 +268,13 @@ class Settler:
             return None
         history, cause, now_ms = destination.history, destination.cause, self._clock.now_ms()
         return partial(summary, delivery.record, history, cause, self._targets.names, now_ms)
+
+
+async def _answer(write: asyncio.Task[WriteFailed | None], assignment: Assignment) -> WriteFailed | None:
+    """The answer to a write; UNANSWERED after `PATIENCE`, or when the partition left before it came."""
+    over = asyncio.create_task(assignment.over.wait())
+    try:
+        await asyncio.wait({write, over}, timeout=PATIENCE, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        over.cancel()
+    return write.result() if write.done() else UNANSWERED

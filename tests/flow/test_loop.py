@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 
 import pytest
 
@@ -453,6 +454,55 @@ async def test_offsets_may_have_gaps(clock: VirtualClock) -> None:
         await asyncio.sleep(5)
         assert len(vendor.posted) == 10
         assert kafka.committed[HEAD].offset == values(kafka, MAIN)[-1].offset + 1
+
+
+@run_virtual
+async def test_a_copy_without_an_answer_is_waited_for_and_not_written_again(clock: VirtualClock) -> None:
+    """Kafka may have it, and of two copies in the retry topic both would be posted. Its partition takes nothing new."""
+    kafka = broker(clock, main=1)
+    vendor = ScriptedVendor(lambda who, before: TEMPORARY if who == number(0) and not before else ACCEPTED)
+    kafka.write_delay = 600.0
+    feed(kafka, event(0))
+    async with running(Connector(kafka, vendor, clock)) as connector:
+        await asyncio.sleep(30)
+        feed(kafka, event(1))
+        await asyncio.sleep(500)
+        assert connector.loop.partitions_waiting() == {"retry write": 1}
+        assert connector.count("writes_failed") > 10
+        assert vendor.posted == [number(0)]
+        await asyncio.sleep(100)
+        assert len(values(kafka, RETRY)) == 1
+        assert connector.count("writes_recovered") == 1
+        await asyncio.sleep(1200)
+        assert Counter(vendor.posted) == {number(0): 2, number(1): 1}
+        assert connector.books_balance()
+
+
+@run_virtual
+async def test_a_drain_waits_for_the_answer_to_a_copy(clock: VirtualClock) -> None:
+    """Also when that takes longer than it is waited for elsewhere: within the budget it is settled here."""
+    kafka, vendor = broker(clock, main=1), ScriptedVendor(always(TEMPORARY))
+    kafka.write_delay = 25.0
+    feed(kafka, event(0))
+    connector = Connector(kafka, vendor, clock)
+    await asyncio.sleep(1)
+    assert await connector.leave(budget=40)
+    assert len(values(kafka, RETRY)) == 1
+    assert kafka.committed[HEAD].offset == 1
+
+
+@run_virtual
+async def test_a_copy_whose_partition_left_is_given_up(clock: VirtualClock) -> None:
+    """Whoever has the partition next posts its record; the copy would be posted as well."""
+    kafka, vendor = broker(clock, main=1), ScriptedVendor(always(TEMPORARY))
+    kafka.write_delay = 3600.0
+    feed(kafka, event(0))
+    connector = Connector(kafka, vendor, clock)
+    await asyncio.sleep(30)
+    assert not await connector.leave(budget=20)
+    await asyncio.sleep(3600)
+    assert values(kafka, RETRY) == []
+    assert kafka.committed.get(HEAD) is None
 
 
 @run_virtual

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import time
 from pathlib import Path
 
 from confluent_kafka.admin import AdminClient
@@ -12,7 +13,7 @@ from confluent_kafka.cimpl import NewTopic
 
 from tests.support.apache_kafka import ApacheKafka
 
-_ANSWER_SECONDS = 20.0
+_ANSWER_SECONDS, _POLL_SECONDS = 20.0, 0.05
 
 # Nobody is refused anything until a test writes an ACL for one topic or group.
 _ACLS_BY_TOPIC = {
@@ -40,6 +41,10 @@ class Kafka:
         dotted = {key.replace("_", "."): value for key, value in config.items()}
         topic = NewTopic(name, num_partitions=partitions, replication_factor=1, config=dotted)
         self.admin().create_topics([topic], operation_timeout=_ANSWER_SECONDS)[name].result(_ANSWER_SECONDS)
+        deadline = time.monotonic() + _ANSWER_SECONDS
+        while self.admin().list_topics(name, _ANSWER_SECONDS).topics[name].error is not None:  # made, but not told yet
+            assert time.monotonic() < deadline, f"{name} was made and is not there"
+            time.sleep(_POLL_SECONDS)
 
     def delete_topic(self, name: str) -> None:
         """Delete a topic and wait for the broker's word."""

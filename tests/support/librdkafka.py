@@ -10,6 +10,7 @@ import confluent_kafka
 
 _FLUSH_MS = 20_000
 _PRODUCER = 0
+_ONLY_BROKER = 1
 _TOPIC, _VALUE, _HEADERS, _END = 1, 4, 10, 0  # rd_kafka_vtype_t
 
 
@@ -47,6 +48,14 @@ class MockCluster:
         codes = (ctypes.c_int * len(errors))(*errors)
         count = ctypes.c_size_t(len(errors))
         self._library.rd_kafka_mock_push_request_errors_array(self._cluster, ctypes.c_int16(api), count, codes)
+
+    def go_down(self) -> None:
+        """Let no client connect, and end their connections, until `come_up`."""
+        assert self._library.rd_kafka_mock_broker_set_down(self._cluster, ctypes.c_int32(_ONLY_BROKER)) == 0
+
+    def come_up(self) -> None:
+        """Take back `go_down`."""
+        assert self._library.rd_kafka_mock_broker_set_up(self._cluster, ctypes.c_int32(_ONLY_BROKER)) == 0
 
 
 def _conf(library: ctypes.CDLL, bootstrap_servers: str) -> ctypes.c_void_p:

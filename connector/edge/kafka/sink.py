@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import threading
+from collections import deque
 from collections.abc import Callable, Mapping
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
@@ -25,8 +26,9 @@ _PROMISED: dict[str, object] = {
     "batch.size": 65_536,
     # The topic's limit counts compressed bytes: a record that fitted compressed must fit here too.
     "compression.codec": "zstd",
-    # A copy is tried for ever by the flow; a short bound here only makes its failures visible.
-    "message.timeout.ms": 30_000,
+    # None: a copy without an answer may be in the log, and only under the sequence number that it has will the broker
+    # know it again. Written anew, it would be there twice.
+    "message.timeout.ms": 0,
     # Half a minute by default before a topic that is not there is said to be missing: nothing would show until then.
     "topic.metadata.propagation.max.ms": 5_000,
     "linger.ms": 5,
@@ -47,13 +49,21 @@ class KafkaSink:
         self._on_error = on_error
         self._loop = asyncio.get_running_loop()
         self._producer = self._new_producer()
+        self._awaited = 0
+        self._holds_unwanted = False
+        self._useless: deque[Producer] = deque()
+        self._replacing = threading.Lock()
         self._closing = threading.Event()
         self._ended = asyncio.Event()
         self._thread = threading.Thread(target=self._poll, name="kafka-producer", daemon=True)
         self._thread.start()
 
     async def write(self, topic: str, key: bytes | None, value: bytes | None, headers: Headers) -> WriteFailed | None:
-        """Write one record; return None once all in-sync replicas have it, else why it failed."""
+        """Write one record; return None once all in-sync replicas have it, else why it failed.
+
+        Takes as long as Kafka does, for ever if need be. Cancelled, it gives the record up: once nobody waits for
+        anything that the producer holds, all of that is thrown away, or it would get into the log later.
+        """
         answered: asyncio.Future[WriteFailed | None] = self._loop.create_future()
 
         def report(error: KafkaError | None, message: Message) -> None:
@@ -65,7 +75,17 @@ class KafkaSink:
             return WriteFailed("queue_full", too_large=False)
         except KafkaException as raised:
             return _failed(raised.args[0])
-        return await answered
+        self._awaited += 1
+        try:
+            return await answered
+        except asyncio.CancelledError:
+            self._holds_unwanted = True
+            raise
+        finally:
+            self._awaited -= 1
+            if self._holds_unwanted and not self._awaited:
+                self._holds_unwanted = False
+                self._throw_away(self._producer)
 
     async def close(self) -> None:
         """Flush what is under way, and stop the thread; bounded, whatever the client waits for."""
@@ -86,21 +106,32 @@ class KafkaSink:
 
     def _poll(self) -> None:
         while not self._closing.is_set():
+            producer = self._producer
             try:
-                self._producer.poll(_POLL)
+                producer.poll(_POLL)
             except KafkaException as fatal:  # whatever its error_cb does, the client raises these
                 self._on_client_error(fatal.args[0])
-                self._replace()
+                self._throw_away(producer)
+            self._purge()
+        self._purge()
         with contextlib.suppress(KafkaException):
             self._producer.flush(_FLUSH)
         self._call_soon(self._ended.set)
 
-    def _replace(self) -> None:
-        """The producer can do nothing more: what it holds is reported as failed, or its writes would wait for ever."""
-        useless, self._producer = self._producer, self._new_producer()
-        useless.purge()
-        with contextlib.suppress(KafkaException):
-            useless.flush(_FLUSH)
+    def _throw_away(self, producer: Producer) -> None:
+        """Go on with a new one, so that nothing that is written from now on is purged with it."""
+        with self._replacing:
+            if producer is self._producer:
+                self._producer = self._new_producer()
+                self._useless.append(producer)
+
+    def _purge(self) -> None:
+        """What a useless producer holds is reported as failed: its writes would wait for ever."""
+        while self._useless:
+            useless = self._useless.popleft()
+            useless.purge()
+            with contextlib.suppress(KafkaException):
+                useless.flush(_FLUSH)
 
     def _call_soon(self, call: Callable[..., None], *arguments: object) -> None:
         try:

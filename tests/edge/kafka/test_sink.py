@@ -6,7 +6,7 @@ import asyncio
 from random import Random
 
 import pytest
-from confluent_kafka import KafkaError
+from confluent_kafka import Consumer, KafkaError, TopicPartition
 
 from connector.core.record import Partition
 from connector.core.signals import WriteFailed
@@ -77,3 +77,54 @@ async def test_a_fatal_error_makes_a_new_producer_and_no_write_waits_for_ever() 
     finally:
         await sink.close()
     assert errors == ["out_of_order_sequence_number"]
+
+
+async def test_a_write_waits_while_kafka_is_away() -> None:
+    """It is written once, under the sequence number that it had."""
+    mock = MockCluster()
+    mock.create_topic("copies")
+    sink = KafkaSink({"bootstrap.servers": mock.bootstrap_servers, "reconnect.backoff.max.ms": 200}, print)
+    try:
+        assert await sink.write("copies", None, b"warm", ()) is None
+        mock.refuse(_PRODUCE, *[KafkaError.NOT_ENOUGH_REPLICAS_AFTER_APPEND] * 3)
+        write = asyncio.create_task(sink.write("copies", None, b"late", ()))
+        mock.go_down()
+        assert await asyncio.wait({write}, timeout=1) == (set(), {write})
+        mock.come_up()
+        async with asyncio.timeout(20):
+            assert await write is None
+    finally:
+        await sink.close()
+    assert _values(mock, "copies", 2) == [b"warm", b"late"]
+
+
+async def test_a_write_that_was_given_up_is_not_done_later_and_no_other_one_is_lost_with_it() -> None:
+    mock = MockCluster()
+    mock.create_topic("copies")
+    sink = KafkaSink({"bootstrap.servers": mock.bootstrap_servers, "reconnect.backoff.max.ms": 200}, print)
+    try:
+        assert await sink.write("copies", None, b"warm", ()) is None
+        mock.go_down()
+        given_up, other = (asyncio.create_task(sink.write("copies", None, value, ())) for value in (b"1", b"2"))
+        await asyncio.sleep(0)
+        given_up.cancel()
+        other.cancel()
+        await asyncio.wait({given_up, other})
+        later = asyncio.create_task(sink.write("copies", None, b"later", ()))
+        mock.come_up()
+        async with asyncio.timeout(20):
+            assert await later is None
+    finally:
+        await sink.close()
+    assert _values(mock, "copies", 2) == [b"warm", b"later"]
+
+
+def _values(mock: MockCluster, topic: str, count: int) -> list[bytes | None]:
+    """All that is in partition 0, of which so many records are expected."""
+    consumer = Consumer({"bootstrap.servers": mock.bootstrap_servers, "group.id": "reader"})
+    _, end = consumer.get_watermark_offsets(TopicPartition(topic, 0), timeout=20)
+    assert end == count
+    consumer.assign([TopicPartition(topic, 0, 0)])
+    values = [message.value() for message in consumer.consume(end, 20)]
+    consumer.close()
+    return values
