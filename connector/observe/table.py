@@ -183,7 +183,8 @@ TABLE: tuple[Definition, ...] = (
     Definition(
         "writes_failed",
         C,
-        "Copies that Kafka did not acknowledge (each is tried again), by target and error.",
+        "Copies that Kafka refused (each is tried again) or did not answer within 10 s (`msg_timed_out`, again each "
+        "10 s while it is waited for), by target and error.",
         (labels.TARGET, labels.KAFKA_CODE),
     ),
     Definition("writes_recovered", C, "Times that copies were acknowledged again after failures.", (labels.TARGET,)),

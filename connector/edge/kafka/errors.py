@@ -243,6 +243,14 @@ ROWS: tuple[Row, ...] = (
     ),
     _row(
         Operation.COPY,
+        Action.WAIT,
+        "unanswered",
+        "bring back the broker that leads the partition, or those that have its other replicas: min.insync.replicas "
+        "says how many must be there. The copy may be in the log already, so it is waited for and not written again",
+        KafkaError._MSG_TIMED_OUT,
+    ),
+    _row(
+        Operation.COPY,
         Action.NEW_CLIENT,
         "fatal",
         "a copy may exist twice",
