@@ -23,6 +23,7 @@ COMMANDS = {
     "topics": "connector.cli.topics",
     "status": "connector.cli.status",
     "offsets": "connector.cli.offsets",
+    "dlq": "connector.cli.dlq",
     "pause": "connector.cli.pause",
     "resume": "connector.cli.resume",
     "config": "connector.cli.config",

@@ -41,7 +41,7 @@ def _request_lines(request: InvokeRequest, settings: Settings, traceparent: str 
     for name, value in headers(request, settings, traceparent).items():
         yield f"{name}: {value}"
     yield ""
-    yield request.body.decode() if reveal else _masked(request.body)
+    yield request.body.decode() if reveal else masked_body(request.body)
     if request.kindnesses:
         yield f"(put right: {', '.join(request.kindnesses)})"
 
@@ -60,7 +60,8 @@ def headers(request: InvokeRequest, settings: Settings, traceparent: str | None 
     return sent | ({"traceparent": traceparent} if traceparent is not None else {})
 
 
-def _masked(body: bytes) -> str:
+def masked_body(body: bytes) -> str:
+    """A request's body with the number masked and the values as shapes."""
     content = orjson.loads(body)
     content["endUser"]["phoneNumber"] = mask_phone(content["endUser"]["phoneNumber"])
     for keys in content.get("variables", {}).values():

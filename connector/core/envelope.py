@@ -32,6 +32,8 @@ HEADERS_DROPPED = "invoke.headers-dropped"
 VALUE_REPLACED = "invoke.value-replaced"
 UNREADABLE_HEADERS = "invoke.headers-unreadable"
 COUNT = "invoke.header-count"
+REDRIVES = "invoke.redrives"
+REDRIVEN = "invoke.redriven"
 
 CONNECT_PREFIX = "__connect.errors."
 CONNECT_STAGES = {
@@ -109,16 +111,16 @@ def fresh(record: Record) -> History:
 
 def opened(record: Record) -> tuple[History, Headers]:
     """Return the history that a record of the retry topic carries, and its original headers."""
-    ours, theirs = _split(record.headers)
-    origin = _origin(ours.get(ORIGIN)) or Origin(record.partition, record.offset, record.timestamp_ms)
-    first_failure_ms = _earlier(_number(ours.get(FIRST_FAILURE)), record.timestamp_ms)
+    ours, theirs = split(record.headers)
+    origin = origin_of(ours.get(ORIGIN)) or Origin(record.partition, record.offset, record.timestamp_ms)
+    first_failure_ms = _earlier(number(ours.get(FIRST_FAILURE)), record.timestamp_ms)
     history = History(
         origin=origin,
-        attempts=_number(ours.get(ATTEMPTS)) or 1,
+        attempts=number(ours.get(ATTEMPTS)) or 1,
         first_failure_ms=first_failure_ms,
-        maybe_delivered=_number(ours.get(POSSIBLE_DUPLICATE)) or 0,
-        due_ms=_number(ours.get(DUE)),
-        late_ms=_late(_number(ours.get(LATE)), first_failure_ms, record.timestamp_ms),
+        maybe_delivered=number(ours.get(POSSIBLE_DUPLICATE)) or 0,
+        due_ms=number(ours.get(DUE)),
+        late_ms=_late(number(ours.get(LATE)), first_failure_ms, record.timestamp_ms),
     )
     return history, theirs
 
@@ -212,10 +214,11 @@ def _sealed(original: Headers, ours: list[tuple[str, bytes | None]]) -> Headers:
     return (*original, *ours, (COUNT, _text(len(ours) + 1)))
 
 
-def _split(headers: Headers) -> tuple[dict[str, bytes | None], Headers]:
+def split(headers: Headers) -> tuple[dict[str, bytes | None], Headers]:
+    """Return the headers of ours that a copy carries, by name, and the original ones; none of ours on other records."""
     if not headers or headers[-1][0] != COUNT:
         return {}, headers
-    count = _number(headers[-1][1])
+    count = number(headers[-1][1])
     if count is None or not 1 <= count <= len(headers):
         return {}, headers
     cut = len(headers) - count
@@ -229,7 +232,8 @@ def _text(value: object) -> bytes:
     return text[:_TEXT_CAP].decode("utf-8", "ignore").encode()  # the cut may go through a character
 
 
-def _number(value: bytes | None) -> int | None:
+def number(value: bytes | None) -> int | None:
+    """A header's number from 0 up to 2**63 - 1, or None."""
     if value is None or not value.isdigit() or len(value) > 19:
         return None
     number = int(value)
@@ -253,11 +257,12 @@ def _origin_text(origin: Origin) -> bytes:
     return f"{origin.partition.topic}/{origin.partition.number}/{origin.offset}/{timestamp}".encode()
 
 
-def _origin(value: bytes | None) -> Origin | None:
+def origin_of(value: bytes | None) -> Origin | None:
+    """What `invoke.origin` says, or None."""
     parts = (value or b"").split(b"/")
     if len(parts) != 4:
         return None
-    topic, number, offset = parts[0].decode("ascii", "replace"), _number(parts[1]), _number(parts[2])
-    if not topic or number is None or offset is None:
+    topic, partition, offset = parts[0].decode("ascii", "replace"), number(parts[1]), number(parts[2])
+    if not topic or partition is None or offset is None:
         return None
-    return Origin(Partition(topic, number), offset, _number(parts[3]))
+    return Origin(Partition(topic, partition), offset, number(parts[3]))

@@ -81,7 +81,7 @@ class Resolution:
             if name in wanted:
                 steps.append((name, self._reader(field["type"], wanted[name], _inside(path, name))))
             else:
-                steps.extend((None, skipping.reading_nothing(skip)) for skip in self._skips(field["type"]))
+                steps.extend((None, skipping.reading_nothing(skip)) for skip in self.skips(field["type"]))
         return decoding.record_reader(steps, {name: defaults[name] for name in wanted if name not in written})
 
     def _from_union(self, writer: list[Any], reader: Tree, path: str) -> Read:
@@ -143,23 +143,33 @@ class Resolution:
             return
         raise IncompatibleError(f"{path}: {_named(writer)} is not {_named(reader)}")
 
-    def _skips(self, writer: Tree) -> list[Skip]:
+    def skips(self, writer: Tree) -> list[Skip]:
         """What takes a value away. Records are flattened, so that a byte costs few steps however deep it lies."""
         schema: Any = _defined(writer, self._written)
         match schema:
             case {"fields": fields}:
-                return [skip for field in fields for skip in self._skips(field["type"])]
+                return [skip for field in fields for skip in self.skips(field["type"])]
             case {"symbols": symbols}:
                 return [skipping.skip_enum(len(symbols))]
             case {"size": size}:
                 return [skipping.skipper(size)]
             case {"items": inside}:
-                return [skipping.skip_blocks(self._skips(inside))]
+                return [skipping.skip_blocks(self.skips(inside))]
             case {"values": inside}:
-                return [skipping.skip_blocks([skipping.skip_bytes, *self._skips(inside)])]
+                return [skipping.skip_blocks([skipping.skip_bytes, *self.skips(inside)])]
             case list(branches):
-                return [skipping.skip_union([skipping.skip_sequence(self._skips(branch)) for branch in branches])]
+                return [skipping.skip_union([skipping.skip_sequence(self.skips(branch)) for branch in branches])]
         return [skipping.SKIPS[kind_of(schema)]] if schema != "null" else []
+
+
+def fields_of(writer: Mapping[str, Any]) -> list[tuple[str, Tree, Skip]]:
+    """The fields of a writer's vetted record: name, schema, and what passes over a value of it."""
+    nothing = Resolution(writer, {**writer, "fields": []}, {})
+    named = dict(_named_types(writer))
+    return [
+        (field["name"], _defined(field["type"], named), skipping.skip_sequence(nothing.skips(field["type"])))
+        for field in writer["fields"]
+    ]
 
 
 def kind_of(schema: Tree) -> str:

@@ -10,7 +10,7 @@ from connector.core.envelope import UNREADABLE_HEADERS
 from connector.core.record import Headers, Partition, Record
 from connector.core.settled_map import NO_EPOCH
 
-_checked_headers = operator.methodcaller("headers")
+headers_of = operator.methodcaller("headers")
 """`message.headers()` gives a broken list for a name that is not UTF-8 and leaves the exception behind, to strike
 anywhere later. Called like this, the interpreter looks for it at once and raises SystemError."""
 
@@ -37,7 +37,7 @@ def record_of(message: Message) -> Record:
 
 def _headers(message: Message) -> Headers:
     try:
-        headers = _checked_headers(message)
+        headers = headers_of(message)
     except (ValueError, SystemError):  # a name that is not UTF-8: the record goes on without its headers, and says so
         return ((UNREADABLE_HEADERS, None),)
     return tuple(headers) if headers else ()

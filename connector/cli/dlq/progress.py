@@ -1,0 +1,48 @@
+"""How far a long reading has come, on a terminal: what was read, how fast, and how long it still takes."""
+
+from __future__ import annotations
+
+import sys
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bar
+
+
+class Progress:
+    """A bar on standard error, where that is a terminal; nothing elsewhere. A context manager."""
+
+    def __init__(self, what: str, total: int) -> None:
+        self._bar = (
+            Bar(
+                TextColumn("{task.description}"),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TextColumn("{task.fields[rate]}"),
+                TimeRemainingColumn(),
+                console=Console(stderr=True),
+                transient=True,
+            )
+            if sys.stderr.isatty()
+            else None
+        )
+        self._task = self._bar.add_task(what, total=total, rate="") if self._bar is not None else None
+
+    def advance(self, count: int) -> None:
+        """So many more."""
+        if self._bar is not None and self._task is not None:
+            speed = self._bar.tasks[0].speed
+            self._bar.update(self._task, advance=count, rate="" if speed is None else f"{speed:,.0f}/s")
+
+    def __enter__(self) -> Self:
+        if self._bar is not None:
+            self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._bar is not None:
+            self._bar.stop()

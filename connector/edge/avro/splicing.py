@@ -1,0 +1,71 @@
+"""A value with some of its fields written anew: every other byte stays as the producer wrote it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from connector.edge.avro.resolution import fields_of, kind_of
+from connector.edge.avro.schema_texts import TextOf
+from connector.edge.avro.vetting import UnsafeSchemaError, vet
+
+
+class NotWritableError(Exception):
+    """The writer's schema has no such field, or takes no such value for it. Shows no value."""
+
+
+def spliced(texts: TextOf, value: bytes, changes: Mapping[str, object]) -> bytes:
+    """Write these fields, texts or whole numbers, into the value. Raises NotWritableError."""
+    written = texts.value(value)
+    if written is None:
+        raise NotWritableError("its schema cannot be had")
+    try:
+        tree = vet(written.schema.text, written.schema.referenced)
+    except UnsafeSchemaError as error:
+        raise NotWritableError(str(error)) from None
+    parts = [value[: written.start]]
+    at = written.start
+    left = dict(changes)
+    for name, schema, skip in fields_of(tree):
+        try:
+            end = skip(value, at)
+        except Exception as error:  # whatever the bytes are
+            raise NotWritableError(type(error).__name__) from None
+        parts.append(_encoded(schema, left.pop(name), name) if name in left else value[at:end])
+        at = end
+    if left:
+        raise NotWritableError(f"its schema has no {', '.join(sorted(left))}")
+    if at != len(value):
+        raise NotWritableError("it does not end where its schema says")
+    return b"".join(parts)
+
+
+def _encoded(schema: Any, value: object, name: str) -> bytes:
+    if isinstance(schema, list):
+        for index, branch in enumerate(schema):
+            if _takes(branch, value):
+                return _long(index) + _encoded(branch, value, name)
+        raise NotWritableError(f"{name} takes no such value")
+    if not _takes(schema, value):
+        raise NotWritableError(f"{name} takes no such value")
+    if isinstance(value, str):
+        text = value.encode()
+        return _long(len(text)) + text
+    assert isinstance(value, int)
+    return _long(value)
+
+
+def _takes(schema: Any, value: object) -> bool:
+    kind = kind_of(schema)
+    return (isinstance(value, str) and kind == "string") or (isinstance(value, int) and kind == "long")
+
+
+def _long(number: int) -> bytes:
+    """Zigzag, seven bits a byte."""
+    left = (number << 1) ^ (number >> 63)
+    out = bytearray()
+    while left > 0x7F:
+        out.append(left & 0x7F | 0x80)
+        left >>= 7
+    out.append(left)
+    return bytes(out)

@@ -1,0 +1,198 @@
+"""A topic read once, from a beginning to its end as it was, several partitions at once: no group, nothing committed."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping
+from typing import Any
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+
+from connector.core.letters.tally import Tally
+from connector.core.record import Partition, Record
+from connector.edge.kafka.admin import SILENT, AdminError
+from connector.edge.kafka.bounds import Bounds, asking_client, look
+from connector.edge.kafka.errors import name_of
+from connector.edge.kafka.records import headers_of, record_of
+from connector.edge.kafka.tokens import let_go
+
+_READING: Mapping[str, Any] = {
+    "enable.auto.commit": False,
+    "enable.partition.eof": True,
+    "auto.offset.reset": "earliest",
+    "isolation.level": "read_committed",
+    "queued.max.messages.kbytes": 16_384,
+    "queued.min.messages": 20_000,
+    "fetch.queue.backoff.ms": 20,
+    "group.id": "connector.scan",
+}
+"""The group is asked nothing: partitions are assigned by hand. 16 MiB bound what was fetched and not yet read."""
+
+_BATCH = 1000
+_WAIT = 0.2
+_ANSWER = 10.0
+_SILENCE = 30.0
+"""Seconds without a record or an end after which the brokers count as gone."""
+
+
+class Scan:
+    """Records of a topic's partitions, each up to where it could be read when the scan was made. Calls block.
+
+    `bounds` are those of the partitions. A context manager.
+    """
+
+    def __init__(
+        self, properties: Mapping[str, Any], topic: str, starts: Mapping[Partition, int] | None = None
+    ) -> None:
+        """`properties` are librdkafka's for the connection; `starts` the offsets to begin at instead of the log's
+        first. Raises AdminError."""
+        self._properties = dict(properties)
+        try:
+            client = asking_client(properties, SILENT)
+            self.bounds = _bounds(client, topic)
+            self._consumer = Consumer({**properties, **_READING}, logger=logging.getLogger("librdkafka.admin"))
+        except KafkaException as raised:
+            raise AdminError.of(raised.args[0]) from None
+        given = starts or {}
+        self.starts = {
+            each: min(max(bound.start, given.get(each, 0)), bound.readable) for each, bound in self.bounds.items()
+        }
+        self._open = {each.number: bound.readable for each, bound in self.bounds.items()}
+        self._topic = topic
+
+    @property
+    def total(self) -> int:
+        """Offsets to read; not all of them have a record."""
+        return sum(self.bounds[each].readable - start for each, start in self.starts.items())
+
+    @property
+    def waiting(self) -> int:
+        """Offsets behind transactions that are still open, which are not read."""
+        return sum(bound.behind_transaction for bound in self.bounds.values())
+
+    def since(self, since_ms: int) -> None:
+        """Begin at the first record of each partition that is not older; the ones before all are. Raises AdminError."""
+        asked = [TopicPartition(self._topic, each.number, since_ms) for each in self.starts]
+        try:
+            found = self._consumer.offsets_for_times(asked, timeout=_ANSWER)
+        except KafkaException as raised:
+            raise AdminError.of(raised.args[0]) from None
+        for place in found:
+            partition = Partition(self._topic, place.partition)
+            end = self.bounds[partition].readable
+            first = end if place.offset < 0 else min(place.offset, end)
+            self.starts[partition] = max(self.starts[partition], first)
+
+    def records(self) -> Iterator[Record]:
+        """Each record, in offset order within its partition. Raises AdminError."""
+        for messages in self.batches():
+            for message in messages:
+                yield record_of(message)
+
+    def without_key(self) -> Iterator[tuple[int, list[Record]]]:
+        """How many records each batch had, and those of them that have no key. Raises AdminError."""
+        for messages in self.batches():
+            yield len(messages), [record_of(message) for message in messages if message.key() is None]
+
+    def batches(self) -> Iterator[list[Message]]:
+        """The library's own messages, without errors, for whoever reads millions of them. Raises AdminError."""
+        for each, start in self.starts.items():
+            if start >= self._open[each.number]:
+                del self._open[each.number]
+        places = [
+            TopicPartition(self._topic, number, self.starts[Partition(self._topic, number)]) for number in self._open
+        ]
+        try:
+            self._consumer.assign(places)
+            yield from self._read()
+        except KafkaException as raised:
+            raise AdminError.of(raised.args[0]) from None
+
+    def _read(self) -> Iterator[list[Message]]:
+        deadline = time.monotonic() + _SILENCE
+        while self._open:
+            messages = self._consumer.consume(_BATCH, _WAIT)
+            if not messages:
+                if time.monotonic() > deadline:
+                    raise AdminError("timed_out", "no broker answered in time")
+                continue
+            deadline = time.monotonic() + _SILENCE
+            yield self._wanted(messages)
+
+    def _wanted(self, messages: list[Message]) -> list[Message]:
+        """Those before the ends. What comes after an end was written meanwhile, and is dropped with its partition."""
+        wanted = []
+        ended = []
+        ends = self._open
+        for message in messages:
+            number: int = message.partition()  # type: ignore[assignment]  # every message of a consumer has one
+            end = ends.get(number)
+            if end is None:
+                continue
+            offset: int = message.offset()  # type: ignore[assignment]
+            if (error := message.error()) is not None:
+                if error.code() != KafkaError._PARTITION_EOF:
+                    raise AdminError.of(error)
+            elif offset < end:
+                wanted.append(message)
+            if offset >= end - 1:
+                del ends[number]
+                ended.append(TopicPartition(self._topic, number))
+        if ended and ends:
+            self._consumer.incremental_unassign(ended)
+        return wanted
+
+    def __enter__(self) -> Scan:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        let_go(self._consumer, self._properties)
+
+
+def partitions_of(properties: Mapping[str, Any], topic: str) -> int:
+    """How many partitions a topic has. Raises AdminError, also when there is none."""
+    try:
+        client = asking_client(properties, SILENT)
+        found = client.list_topics(topic, timeout=_ANSWER).topics[topic]
+    except KafkaException as raised:
+        raise AdminError.of(raised.args[0]) from None
+    if found.error is not None:
+        raise AdminError(name_of(found.error), f"topic {topic}")
+    return len(found.partitions)
+
+
+def count(scan: Scan, tally: Tally, progress: Callable[[int], None]) -> None:
+    """Count everything, without making records of ours of the messages: with millions of them that is half the price.
+    Raises AdminError."""
+    add = tally.add
+    for messages in scan.batches():
+        for message in messages:
+            try:
+                headers = headers_of(message)
+            except (ValueError, SystemError):  # a name that is not UTF-8
+                headers = record_of(message).headers
+            kind, time_ms = message.timestamp()
+            add(
+                message.topic() or "",
+                message.partition() or 0,
+                message.offset() or 0,
+                time_ms if kind else -1,
+                message.key(),
+                message.value(),
+                headers or (),
+            )
+        progress(len(messages))
+
+
+def _bounds(client: Any, topic: str) -> dict[Partition, Bounds]:
+    found = client.list_topics(topic, timeout=_ANSWER).topics[topic]
+    if found.error is not None:
+        raise AdminError(name_of(found.error), f"topic {topic}")
+    partitions: Collection[Partition] = [Partition(topic, number) for number in sorted(found.partitions)]
+    told = look(client, partitions, _ANSWER)
+    for partition, code in sorted(told.unknown.items()):
+        raise AdminError(code, f"{partition} cannot be read now")
+    if told.absent:
+        raise AdminError("unknown_partition", f"there is no {min(told.absent)}")
+    return told.bounds

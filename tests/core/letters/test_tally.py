@@ -1,0 +1,131 @@
+"""Counting: everything is counted once, in bounded memory."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from connector.core import envelope
+from connector.core.envelope import Cause, History, Names, Origin
+from connector.core.letters.marks import mark
+from connector.core.letters.remedies import remedy_of
+from connector.core.letters.report import report
+from connector.core.letters.tally import HOUR_MS, NOT_DECODED, OTHER, Tally
+from connector.core.record import Headers, Partition
+from connector.core.refusal import Stage
+
+MAIN = Partition("main", 0)
+CODES = st.lists(st.sampled_from(["rejected", "expired", "bad_key"]), max_size=30)
+
+
+def headers(code: str, reason: str = "why", maybe: int = 0, stage: Stage = Stage.INVOKE) -> Headers:
+    history = History(Origin(MAIN, 1, 0), maybe_delivered=maybe)
+    return next(envelope.dead_letter_headers((("x", b"y"),), history, Cause(stage, code, reason), Names("c"), 0))
+
+
+def add(
+    tally: Tally, offset: int, given_: Headers, value: bytes | None = b"\x00\x00\x00\x00\x07..", time: int = 0
+) -> None:
+    tally.add("dlq", 0, offset, time, b"k", value, given_)
+
+
+@given(CODES)
+def test_each_letter_is_counted_once(codes: list[str]) -> None:
+    tally = Tally(lambda value: "0A")
+    for offset, code in enumerate(codes):
+        add(tally, offset, headers(code))
+    found = report(tally, 0)
+    assert found.letters == len(codes)
+    assert found.by["class"] == dict(Counter(codes).most_common())
+    assert all(sum(counts.values()) == len(codes) for counts in found.by.values())
+    assert sum(found.over_time.values()) == len(codes)
+
+
+def test_marks_are_no_letters() -> None:
+    tally = Tally(lambda value: None)
+    add(tally, 9, mark({1, 2, 5}, "main", 0).headers)
+    assert (tally.letters, tally.redriven) == (0, 3)
+    assert report(tally, 0).over_time == {}
+
+
+def test_letters_of_others_are_counted() -> None:
+    tally = Tally(lambda value: None)
+    add(
+        tally,
+        0,
+        (("kafka_dlt-original-topic", b"orders"), ("kafka_dlt-exception-fqcn", b"a.B")),
+        b"\xc3\x01" + bytes(8),
+    )
+    add(tally, 1, (), None)
+    add(tally, 2, (("invoke.header-count", None),), b"{}")
+    found = report(tally, 0)
+    assert found.by["class"] == {"none": 2, "B": 1}
+    assert found.by["schema"] == {"fingerprint 0000000000000000": 1, "null value": 1, "none": 1}
+    assert found.by["service_id"] == {NOT_DECODED: 3}
+
+
+@pytest.mark.parametrize("of_ours", [True, False])
+def test_memory_is_bounded_whatever_the_reasons_are(of_ours: bool) -> None:
+    """Beyond the bound reasons are not told apart any more; every letter is still counted."""
+    names = iter(f"service-{number}" for number in range(100))
+    tally = Tally(lambda value: next(names), most_kinds=5, most_services=3)
+    for number in range(100):
+        reason = f"reason {number}"
+        connect = (("__connect.errors.topic", b"t"), ("__connect.errors.exception.message", reason.encode()))
+        add(tally, number, headers("rejected", reason) if of_ours else connect)
+    assert len(list(tally.kinds())) <= 6
+    assert sum(count for _, count, _ in tally.kinds()) == 100
+    assert tally.services[OTHER] == 97
+
+
+def test_reasons_that_differ_in_numbers_only_are_one() -> None:
+    tally = Tally(lambda value: None)
+    for number in (12, 7, 3):
+        add(tally, number, headers("expired", f"{number} s past its time"))
+    (reason,) = report(tally, 0).reasons
+    assert (reason.text, reason.letters) == ("N s past its time", 3)
+    assert reason.example is not None
+    assert reason.example.offset == 12
+
+
+def test_letters_of_weeks_are_shown_by_day() -> None:
+    tally = Tally(lambda value: None)
+    for day in (0, 2, 3):
+        add(tally, day, headers("expired"), time=day * 24 * HOUR_MS)
+    add(tally, 9, headers("expired", maybe=1), time=-1)
+    found = report(tally, 3 * 24 * HOUR_MS)
+    assert found.step_ms == 24 * HOUR_MS
+    assert list(found.over_time.values()) == [1, 0, 1, 1]
+    assert found.by["age"] == {"up to 7 days": 1, "up to 1 day": 1, "up to 1 hour": 1, "unknown": 1}
+    assert found.by["possible_duplicate"] == {"no": 3, "yes": 1}
+
+
+def test_times_far_apart_leave_the_gaps_out() -> None:
+    """A producer's clock of 1970 must not make a million rows."""
+    tally = Tally(lambda value: None)
+    add(tally, 0, headers("expired"), time=0)
+    add(tally, 1, headers("expired"), time=500_000 * HOUR_MS)
+    assert len(report(tally, 0).over_time) == 2
+
+
+@pytest.mark.parametrize(
+    ("code", "reason", "word"),
+    [
+        ("expired", "", "held"),
+        ("bad_key", "", "255"),
+        ("rejected", "", "openmarket.outcomes"),
+        ("bad_frame", "value: bad_frame (1 byte); write Avro · other: x; no", "write Avro"),
+        ("DataException", "broken", ""),
+    ],
+)
+def test_there_is_a_remedy_for_what_we_know(code: str, reason: str, word: str) -> None:
+    assert word in remedy_of(code, reason)
+    assert bool(remedy_of(code, reason)) == bool(word)
+
+
+def test_the_value_of_a_mark_is_for_people() -> None:
+    assert json.loads(mark({1, 2, 5}, "main", 9).value)["redriven"] == "1-2,5"
