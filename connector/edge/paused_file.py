@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from connector.core.pauses import EVERYTHING, Target, Unusable, parse_file
-from connector.observe.events import Events
+from connector.observe.events import HoldEvents
 
 
 class PausedFile:
@@ -14,7 +14,7 @@ class PausedFile:
     Until one could be used everything is paused: a typing error must not post what was paused before a restart.
     """
 
-    def __init__(self, events: Events, topics: Collection[str]) -> None:
+    def __init__(self, events: HoldEvents, topics: Collection[str]) -> None:
         """`topics` are those that are read; a line that names another pauses nothing."""
         self._events = events
         self._topics = frozenset(topics)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import NamedTuple
 
 from connector.core.signals import Failed
@@ -19,13 +20,23 @@ class Ending(NamedTuple):
 
 
 async def run_until(
-    stop: asyncio.Event, loop: Loop, sink: Sink, invoker: Invoker, events: Events, drain: float
+    stop: asyncio.Event,
+    loop: Loop,
+    sink: Sink,
+    invoker: Invoker,
+    events: Events,
+    drain: float,
+    leaving: Callable[[], None],
 ) -> Ending:
-    """Run the loop until `stop` is set or the source fails, then drain within `drain` seconds and let go of all."""
+    """Run the loop until `stop` is set or the source fails, then drain within `drain` seconds and let go of all.
+
+    `leaving` is called when nothing new is taken from here on.
+    """
     running = asyncio.create_task(loop.run())
     asked = asyncio.create_task(stop.wait())
     await asyncio.wait({running, asked}, return_when=asyncio.FIRST_COMPLETED)
     failed = running.result() if running.done() else None
+    leaving()
     events.stopping("asked to" if failed is None else failed.code)
     drained = await loop.leave(drain)
     for task in (running, asked):

@@ -15,12 +15,12 @@ from connector.flow.assignment import Assignment
 from connector.flow.hold import Hold
 from connector.flow.loop import Loop
 from connector.flow.ports import Clock
-from connector.observe.events import Events
 from connector.observe.metrics import Metrics
 from connector.observe.page.glance import DUE, Answered, Glance, Held, Place, Times, Wait
 from connector.observe.page.html import Page, page
 from connector.observe.recent import Recent, Since
 from connector.runtime.commands import FlowCommands
+from connector.runtime.health import Health
 from connector.runtime.reach import Reach
 from connector.runtime.view import View
 
@@ -34,7 +34,7 @@ class Looked(NamedTuple):
     source: KafkaSource
     reach: Reach
     commands: FlowCommands
-    events: Events
+    health: Health
     view: View
 
 
@@ -55,7 +55,7 @@ class Glancer:
     def look(self) -> None:
         """About each second."""
         now = self._clock.monotonic()
-        if not self._looked.events.is_joined:
+        if not self._looked.health.is_joined:
             self._joined_at = None
         elif self._joined_at is None:
             self._joined_at = now
@@ -68,7 +68,7 @@ class Glancer:
         return page(self._glance())
 
     def _glance(self) -> Glance:
-        loop, source, reach, commands, events, view = self._looked
+        loop, source, reach, commands, health, view = self._looked
         now, now_ms, recent = self._clock.monotonic(), self._clock.now_ms(), self._recent
         accepted_at = recent.last_accepted()
         quiet_since = max(self._joined_at or now, accepted_at or 0.0)
@@ -80,7 +80,7 @@ class Glancer:
             is_cie=self._settings.openmarket.is_cie,
             now_ms=now_ms,
             started_ms=self._started_ms,
-            is_joined=events.is_joined,
+            is_joined=health.is_joined,
             is_ready=view.is_ready(),
             kafka_since_ms=None if reach.down_since is None else now_ms - round((now - reach.down_since) * 1000),
             missing=tuple(sorted(source.missing)),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from connector.observe.events import Events
+from connector.observe.events import KafkaEvents
 
 _SETTLED = 10.0
 """Seconds without any before it is said: partitions that move belong to nobody for a moment."""
@@ -13,7 +13,7 @@ _SETTLED = 10.0
 class Idleness:
     """A line for each change. `partitions` counts those of the main topic that are ours now."""
 
-    def __init__(self, events: Events, topic: str, partitions: Callable[[], int]) -> None:
+    def __init__(self, events: KafkaEvents, topic: str, partitions: Callable[[], int]) -> None:
         self._events = events
         self._topic = topic
         self._partitions = partitions

@@ -6,7 +6,7 @@ import orjson
 
 from connector.edge.kafka.errors import ALL_DOWN, NO_TOKEN, NOT_REACHED, remedy_of
 from connector.flow.ports import Clock
-from connector.observe.events import Events
+from connector.observe.events import KafkaEvents
 
 _SILENT = 20.0
 """Seconds from the start without a broker or an error, as where the network drops what is sent: longer than the
@@ -20,7 +20,7 @@ class Reach:
     Times are seconds of a clock that never goes back; `began` is when the process did.
     """
 
-    def __init__(self, events: Events, bootstrap_servers: str, began: float) -> None:
+    def __init__(self, events: KafkaEvents, bootstrap_servers: str, began: float) -> None:
         self._events = events
         self._servers = bootstrap_servers
         self._down_since: float | None = began
@@ -69,7 +69,7 @@ class Reach:
 class Told:
     """What Kafka's clients say by themselves: errors and statistics."""
 
-    def __init__(self, events: Events, reach: Reach, clock: Clock, token_host: str | None) -> None:
+    def __init__(self, events: KafkaEvents, reach: Reach, clock: Clock, token_host: str | None) -> None:
         self._events = events
         self._reach = reach
         self._clock = clock

@@ -15,7 +15,7 @@ from connector.edge.certificates import expires_at
 from connector.edge.daemon import in_daemon_thread
 from connector.edge.openmarket import OpenMarket
 from connector.edge.watch import Content, look
-from connector.observe.events import Events
+from connector.observe.events import ProcessEvents
 from connector.runtime import parts
 
 Hide = Callable[[Collection[str]], None]
@@ -51,7 +51,7 @@ class Renewal:
         settings: Settings,
         invoker: OpenMarket,
         registry: ConfluentRegistry | None,
-        events: Events,
+        events: ProcessEvents,
         hide: Hide,
         on_renewed: Callable[[], None] = lambda: None,
     ) -> None:

@@ -11,7 +11,7 @@ from connector.config.settings import Settings
 from connector.edge.daemon import in_daemon_thread
 from connector.edge.kafka.admin import AdminError, KafkaAdmin, Topic
 from connector.edge.kafka.errors import NOT_REACHED
-from connector.observe.events import Events
+from connector.observe.events import KafkaEvents
 from connector.runtime.checks.finding import Finding, Verdict
 from connector.runtime.checks.live import topics
 
@@ -30,7 +30,7 @@ class TopicWatch:
     """Says what is wrong with the topics that this process reads and writes, once for each finding, and once when it is
     put right. `findings` are those of the last look. Never keeps anything from going on."""
 
-    def __init__(self, settings: Settings, events: Events, is_reached: Callable[[], bool]) -> None:
+    def __init__(self, settings: Settings, events: KafkaEvents, is_reached: Callable[[], bool]) -> None:
         self._settings = settings
         self._events = events
         self._is_reached = is_reached

@@ -14,9 +14,10 @@ from connector.edge.kafka.watermarks import Watermarks
 from connector.flow.assignment import Assignment
 from connector.flow.loop import Loop
 from connector.flow.ports import Clock
-from connector.observe.events import Events
 from connector.observe.metrics import Metrics
+from connector.observe.retries import Copies
 from connector.runtime.commands import FlowCommands
+from connector.runtime.health import Health
 from connector.runtime.retry_view import RetryView
 
 
@@ -34,16 +35,17 @@ class View:
         self,
         settings: Settings,
         clock: Clock,
-        events: Events,
+        health: Health,
         metrics: Metrics,
         loop: Loop,
         source: KafkaSource,
         watermarks: Watermarks,
         commands: FlowCommands,
+        copies: Copies,
     ) -> None:
         self._settings = settings
         self._clock = clock
-        self._events = events
+        self._health = health
         self._metrics = metrics
         self._loop = loop
         self._source = source
@@ -52,13 +54,13 @@ class View:
         self._covered_at = clock.monotonic()
         self._partitions = self._look_at_partitions()
         metrics.look_first(self._look_again)
-        self._retries = RetryView(loop, events.copies, clock, metrics)
+        self._retries = RetryView(loop, copies, clock, metrics)
         self._provide()
 
     def is_ready(self) -> bool:
         """Whether `/readyz` succeeds."""
         held = self._loop.holds.active and not self._settings.admin.ready_during_hold
-        return self._events.is_joined and not held and not self._source.missing
+        return self._health.is_joined and not held and not self._source.missing
 
     def main_partitions(self) -> int:
         """How many partitions of the main topic are ours."""
@@ -66,7 +68,7 @@ class View:
 
     def turn_age(self) -> float:
         """Seconds since the slowest of our own loops turned."""
-        return max(self._events.loop_turn_age(), self._events.owner_turn_age())
+        return self._health.turn_age(self._clock.monotonic())
 
     def look(self) -> None:
         """To be called about each second: from when on something has been uncommitted is known as exactly as that."""
@@ -114,6 +116,9 @@ class View:
 
     def _provide(self) -> None:
         provide, loop = self._metrics.provide, self._loop
+        health, monotonic = self._health, self._clock.monotonic
+        provide("loop_turn_age_seconds", lambda: health.loop_turn_age(monotonic()))
+        provide("owner_thread_turn_age_seconds", lambda: health.owner_turn_age(monotonic()))
         provide("ready", lambda: float(self.is_ready()))
         provide("topics_missing", lambda: len(self._source.missing))
         provide("records_in_hand", lambda: loop.in_hand)

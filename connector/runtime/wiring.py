@@ -42,6 +42,7 @@ from connector.observe.metrics import Metrics, Series
 from connector.runtime import control, parts, policies
 from connector.runtime.commands import FlowCommands
 from connector.runtime.glancing import Glancer, Looked
+from connector.runtime.health import Health
 from connector.runtime.idle import Idleness
 from connector.runtime.reach import Reach, Told
 from connector.runtime.renewal import Hide, Renewal, read_again
@@ -109,6 +110,7 @@ class _Process:
         self._metrics = _metrics(table, settings.openmarket.allowed_services or ())
         self._metrics.counter("log_lines_dropped").follow(output.dropped)
         self._events = Events(self._metrics, output.logger, settings.log.accepted, accepted_line=output.accepted_line)
+        self._health = Health(self._clock.monotonic())
         kafka = settings.kafka
         self._reach = Reach(self._events, kafka.bootstrap_servers, self._clock.monotonic())
         told = Told(self._events, self._reach, self._clock, token_host(kafka_properties(kafka)))
@@ -145,7 +147,9 @@ class _Process:
         )
         commands = FlowCommands(self._loop, self._clock)
         metrics, events, loop, source = self._metrics, self._events, self._loop, self._source
-        self._view = view = View(settings, self._clock, events, metrics, loop, source, watermarks, commands)
+        self._view = view = View(
+            settings, self._clock, self._health, metrics, loop, source, watermarks, commands, events.copies
+        )
         self._idleness = Idleness(events, kafka.topics.main, view.main_partitions)
         metrics.provide("certificate_expiry_timestamp_seconds", lambda: self._renewal.certificate_expiries)
         metrics.provide("secrets_unusable", lambda: self._renewal.unusable)
@@ -154,7 +158,7 @@ class _Process:
         metrics.provide("kafka_reached", lambda: float(self._reach.is_reached))
         self._topics = TopicWatch(settings, events, lambda: self._reach.is_reached)
         metrics.provide("topic_findings", self._topics.counts)
-        looked = Looked(loop, source, self._reach, commands, events, view)
+        looked = Looked(loop, source, self._reach, commands, self._health, view)
         self._glancer = Glancer(settings, self._clock, table, metrics, looked)
         self._watermarks = watermarks
         self._control = control.server(settings, commands)
@@ -189,7 +193,15 @@ class _Process:
             jobs.append(self._follow(file).run())
         background = [asyncio.create_task(job) for job in jobs]
         try:
-            return await run_until(stop, self._loop, self._sink, self._invoker, self._events, settings.delivery.drain)
+            return await run_until(
+                stop,
+                self._loop,
+                self._sink,
+                self._invoker,
+                self._events,
+                settings.delivery.drain,
+                leaving=self._health.leaves,
+            )
         finally:
             for task in background:
                 task.cancel()
@@ -223,13 +235,13 @@ class _Process:
             missing = self._report_missing(missing)
             self._reach.look(self._clock.monotonic(), self._clock.now_ms())
             self._view.look()
-            self._events.loop_turn(self._clock.monotonic())
-            self._events.owner_turn(self._source.turned_at)
+            self._health.turned(self._clock.monotonic(), self._source.turned_at)
+            self._events.report_left_out(self._clock.monotonic())
             self._glancer.look()
             if self._source.joined and not joined and not stop.is_set():
                 joined = True
                 self._reach.reached(self._clock.monotonic())
-                self._events.joined()
+                self._health.joined()
             if self._view.is_ready() is not ready:
                 ready = not ready
                 if ready:

@@ -32,7 +32,7 @@ class Intruder(NamedTuple):
 
 INTRUDERS = {
     "an edge knows the flow": Intruder("edge/clock.py", "import connector.flow.ports", ROOMS),
-    "a low room knows a high one": Intruder("observe/events.py", "import connector.cli.main", ROOMS),
+    "a low room knows a high one": Intruder("observe/logs.py", "import connector.cli.main", ROOMS),
     "the flow knows a neighbour": Intruder("flow/deliver.py", "import connector.edge.clock", PORTS),
     "a room that nobody declared": Intruder("helpers/__init__.py", "", ROOMS),
     "a station that looks ahead": Intruder("core/record.py", "import connector.core.event", ROAD),

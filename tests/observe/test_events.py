@@ -140,12 +140,11 @@ HAPPENINGS: dict[str, tuple[Callable[[Events], None], str | None, str | None]] =
     "kafka_unreachable": (lambda e: e.kafka_unreachable("broker:9092", 0, 0.0), None, "warning"),
     "kafka_reached": (lambda e: e.kafka_reached(61.0), None, "info"),
     "connection_failed": (lambda e: e.connection_failed("consumer", "transport"), "kafka_errors_total", None),
-    "joined": (lambda e: e.joined(), None, None),
     "ready": (lambda e: e.ready(), None, "info"),
     "stopping": (lambda e: e.stopping("SIGTERM"), None, "info"),
     "stopped": (lambda e: e.stopped(clean=True), None, "info"),
 }
-NO_HAPPENINGS = {"answered", "loop_turn", "owner_turn", "loop_turn_age", "owner_turn_age"}
+NO_HAPPENINGS = {"answered", "report_left_out"}
 
 
 @pytest.mark.parametrize("name", HAPPENINGS)
@@ -294,7 +293,7 @@ def test_a_flood_of_one_class_is_thinned_and_what_was_left_out_is_counted() -> N
         dead_letter(world.events)
     dead_letter(world.events, "bad_phone")
     world.now += 1
-    world.events.loop_turn(world.now)
+    world.events.report_left_out(world.now)
     *written, last = world.lines
     assert len(written) == 11
     assert {"event": "lines_left_out", "of": "dead_lettered", "code": "expired", "count": 15}.items() <= last.items()
@@ -409,16 +408,6 @@ def test_a_name_that_is_no_topic_of_ours_is_shown_without_its_digits() -> None:
     assert world.lines[0]["names"] == ["[number]"]
 
 
-def test_it_counts_as_joined_until_it_stops() -> None:
-    world = World()
-    seen = [world.events.is_joined]
-    world.events.joined()
-    seen.append(world.events.is_joined)
-    world.events.stopping("SIGTERM")
-    seen.append(world.events.is_joined)
-    assert seen == [False, True, False]
-
-
 def test_the_test_environment_is_a_warning_and_a_gauge() -> None:
     world = World()
     world.events.starting({"base_url": "https://servicemanager-cie.openmarket.com"}, cie=True)
@@ -440,16 +429,6 @@ def test_a_stop_that_was_not_clean_is_a_warning() -> None:
     world = World()
     world.events.stopped(clean=False)
     assert world.lines[0]["level"] == "warning"
-
-
-def test_a_turn_ages_until_the_next_one() -> None:
-    world = World()
-    world.now += 7
-    world.events.loop_turn(world.now)
-    world.now += 2
-    assert (world.value("loop_turn_age_seconds"), world.value("owner_thread_turn_age_seconds")) == (2, 9)
-    world.events.owner_turn(world.now)
-    assert world.events.owner_turn_age() == 0
 
 
 def test_a_bug_of_ours_is_named_by_its_type_and_never_by_its_text() -> None:

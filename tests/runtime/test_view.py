@@ -21,6 +21,7 @@ from connector.edge.kafka.transactions import Behind
 from connector.edge.kafka.watermarks import Watermarks
 from connector.flow.gate import PaceRules
 from connector.runtime.commands import FlowCommands
+from connector.runtime.health import Health
 from connector.runtime.view import View
 from tests.flow.stage import (
     ACCEPTED,
@@ -57,8 +58,10 @@ class Shown:
         self.logs = SimpleNamespace(bounds={}, retention={}, transactions=SimpleNamespace(behind={}))
         commands = FlowCommands(connector.loop, clock)
         source, watermarks = cast(KafkaSource, self), cast(Watermarks, self.logs)
+        self.health = Health(clock.monotonic())
+        copies = connector.events.copies
         self.view = View(
-            settings, clock, connector.events, connector.metrics, connector.loop, source, watermarks, commands
+            settings, clock, self.health, connector.metrics, connector.loop, source, watermarks, commands, copies
         )
 
     def __call__(self, name: str, *labels: str) -> float:
@@ -248,8 +251,21 @@ async def test_it_is_ready_from_joining_on_and_not_during_a_hold(clock: VirtualC
     async with running(Connector(kafka, vendor, clock)) as connector:
         shows = Shown(connector, clock, settings)
         assert shows("ready") == 0
-        connector.events.joined()
+        shows.health.joined()
         assert shows("ready") == 1
         feed(kafka, event())
         await asyncio.sleep(20)
         assert shows("ready") == 0
+
+
+@run_virtual
+async def test_a_turn_ages_until_the_next_one(clock: VirtualClock, settings: Settings) -> None:
+    """And `/livez` hangs on the older of the two."""
+    async with running(Connector(broker(clock), ScriptedVendor(always(FORBIDDEN)), clock)) as connector:
+        shows = Shown(connector, clock, settings)
+        shows.health.turned(loop=clock.monotonic(), owner=clock.monotonic())
+        await asyncio.sleep(7)
+        shows.health.turned(loop=clock.monotonic(), owner=clock.monotonic() - 7)
+        await asyncio.sleep(2)
+        ages = shows("loop_turn_age_seconds"), shows("owner_thread_turn_age_seconds"), shows.view.turn_age()
+        assert ages == pytest.approx((2, 9, 9))
