@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -95,7 +96,9 @@ def test_config_tells_where_each_value_came_from(config: Path) -> None:
 
 def test_config_masks_secrets(config: Path) -> None:
     """The command's output ends in tickets."""
-    assert "s3cret-plant" not in connector("config", "--config", config).output
+    output = connector("config", "--config", config).output
+    assert re.search(r"openmarket\.password +secret file +\*{8}", output)
+    assert "s3cret-plant" not in output
 
 
 def test_the_schema_is_json() -> None:

@@ -42,6 +42,8 @@ def test_without_yes_nothing_is_posted(connector: Run, config: Path, event_file:
 def test_neither_person_nor_credential_is_shown(connector: Run, config: Path, event_file: Path) -> None:
     """Its output ends in tickets."""
     output = connector("post", event_file, "--config", config, "--yes").output
+    assert "Authorization: Basic ***" in output
+    assert '"phoneNumber":"…23"' in output
     assert not any(secret in output for secret in (PASSWORD, PHONE_NUMBER, VALUE))
 
 

@@ -117,6 +117,7 @@ async def _output(*arguments: str, stdin: str = "") -> str:
 
 
 def _search(exit_name: str, text: str) -> None:
+    assert text.strip(), f"{exit_name} shows nothing, so that nothing was searched"
     found = [plant for plant in PLANTED if plant.lower() in text.lower()]
     lines = [line[:400] for line in text.splitlines() if any(plant.lower() in line.lower() for plant in found)]
     assert not found, f"{exit_name} shows {found}: {lines[:3]}"
@@ -124,9 +125,10 @@ def _search(exit_name: str, text: str) -> None:
 
 def _search_headers(stage: Stage, topic: str, count: int) -> None:
     for record in stage.cluster.read(Partition(topic, 0), count):
-        for name, value in record.headers:
-            if name.startswith(OURS):
-                _search(f"header {name} of {topic}", f"{name} {(value or b'').decode()}")
+        ours = [(name, value) for name, value in record.headers if name.startswith(OURS)]
+        assert ours
+        for name, value in ours:
+            _search(f"header {name} of {topic}", f"{name} {(value or b'').decode()}")
 
 
 def _connector(stage: Stage) -> ConnectorProcess:

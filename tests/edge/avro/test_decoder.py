@@ -204,11 +204,10 @@ class TestRefusals:
     def test_no_reason_shows_the_event(self) -> None:
         """Neither a number nor an id of it, wherever the bytes break."""
         value = confluent(EVENT, 1)
-        for cut in range(5, len(value)):
-            found = AUTO.decode(record(value[:cut] + b"\xff"))
-            if isinstance(found, Refusal):
-                assert "1251" not in found.reason
-                assert "evt-1" not in found.reason
+        decoded = [AUTO.decode(record(value[:cut] + b"\xff")) for cut in range(5, len(value))]
+        reasons = [found.reason for found in decoded if isinstance(found, Refusal)]
+        assert len(reasons) > len(decoded) / 2
+        assert not any("1251" in reason or "evt-1" in reason for reason in reasons)
 
     @pytest.mark.parametrize("index", [*range(-80, 0), -(2**31), -(2**63)])
     @pytest.mark.parametrize("text", [CURRENT, newer()], ids=["ours", "newer"])
