@@ -14,6 +14,7 @@ from connector.edge.kafka.bounds import Bounds
 from connector.edge.kafka.source import KafkaSource
 from connector.edge.kafka.watermarks import Watermarks
 from connector.runtime.commands import FlowCommands
+from connector.runtime.health import Health
 from connector.runtime.view import View
 from tests.flow.stage import ACCEPTED, DEAD, MAIN, RETRY, TEMPORARY, Connector, ScriptedVendor, event, feed
 from tests.support.clock import VirtualClock, VirtualLoop
@@ -36,12 +37,13 @@ async def measure(clock: VirtualClock) -> None:
     View(
         settings,
         clock,
-        connector.events,
+        Health(clock.monotonic()),
         connector.metrics,
         connector.loop,
         source,
         cast(Watermarks, logs),
         commands,
+        connector.events.copies,
     )
     for n in range(half):
         feed(kafka, event(n), n)

@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 from typer.main import get_command
+from typing_extensions import override
 
 from connector import __version__
 from connector.config import ConfigError
@@ -40,10 +41,12 @@ COMMANDS = {
 class Commands(TyperGroup):
     """Imports a command when it is asked for: the others' libraries would cost `run` its first second."""
 
+    @override
     def list_commands(self, ctx: Any) -> list[str]:
         """The commands, in the table's order."""
         return [name for name, module in COMMANDS.items() if find_spec(module)]
 
+    @override
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """The command of that name, or None."""
         if cmd_name not in self.list_commands(ctx):
@@ -53,6 +56,7 @@ class Commands(TyperGroup):
         command.name = cmd_name
         return command
 
+    @override
     def invoke(self, ctx: Any) -> Any:
         """Run the command; settings that cannot be used end it with exit code 2, each problem on a line."""
         try:

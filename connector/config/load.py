@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, EnvSettingsSource
 from pydantic_settings.sources.utils import parse_env_vars
+from typing_extensions import override
 
 from connector.config.fields import BY_NAME
 from connector.config.problems import explain, unknown
@@ -74,12 +75,15 @@ class _Environment(EnvSettingsSource):
         self._environ = environ
         super().__init__(settings, case_sensitive=False)  # of variables alone; `_misspelt` looks at their case
 
+    @override
     def _load_env_vars(self) -> Mapping[str, str | None]:
         return parse_env_vars(self._environ, False, False, self.env_parse_none_str)
 
+    @override
     def _replace_field_names_case_insensitively(self, field: FieldInfo, field_values: dict[str, Any]) -> dict[str, Any]:
         return field_values  # a section given as JSON is written as in the file
 
+    @override
     def decode_complex_value(self, field_name: str, field: FieldInfo, value: Any) -> Any:
         """What is not JSON stays a text, which the setting's type then refuses by name, with all other problems."""
         try:
@@ -95,6 +99,7 @@ class _Twice(yaml.MarkedYAMLError):
 class _Loader(yaml.SafeLoader):
     """Safe YAML in which a key given twice is an error: the first would silently be lost."""
 
+    @override
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[str] = set()
         for key, _ in node.value:

@@ -10,6 +10,7 @@ from typing import Any, Literal, NamedTuple, get_args, get_origin
 from pydantic.fields import FieldInfo
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import PydanticUndefined, core_schema
+from typing_extensions import override
 
 from connector.config.fields import BY_NAME, Field, values
 from connector.config.files import SecretFile
@@ -190,6 +191,7 @@ def _item(item: object) -> str:
 class _Generator(GenerateJsonSchema):
     """Writes the defaults of durations and sizes with their units."""
 
+    @override
     def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
         found = super().default_schema(schema)
         show = {DURATION: format_duration, SIZE: format_size}.get(found.get("pattern", ""))

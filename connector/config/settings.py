@@ -8,6 +8,7 @@ from typing import Self
 
 from pydantic import model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from typing_extensions import override
 
 from connector.config.holding import Hold, Pace
 from connector.config.kafka import Kafka
@@ -74,6 +75,7 @@ class Settings(BaseSettings):
         return self
 
     @classmethod
+    @override
     def settings_customise_sources(
         cls,
         settings_cls: type[BaseSettings],

@@ -99,7 +99,7 @@ def refused_alone(history: History, outcome: Outcome, refusals: int, now_ms: int
     return ToDeadLetter(failed, _cause(outcome, REFUSED_ALONE, f"{refusals} times, while others passed; "))
 
 
-def route(
+def route(  # noqa: PLR0913 - all that decides, by name
     outcome: Outcome,
     history: History,
     policy: Policy,

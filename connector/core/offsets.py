@@ -12,6 +12,8 @@ from collections.abc import Iterable
 from itertools import pairwise
 from typing import NamedTuple
 
+from typing_extensions import override
+
 from connector.core.settled_map import NO_EPOCH, Run
 
 
@@ -52,6 +54,7 @@ class OffsetTracker:
         self._known_end = self._known[-1].last if self._known else -1
         self.settled = 0
 
+    @override
     def __repr__(self) -> str:
         return f"OffsetTracker(committable={self.committable}, open={len(self._open)}, settled={self.settled})"
 

@@ -7,6 +7,8 @@ from collections.abc import Collection, Iterable
 from enum import StrEnum
 from typing import NamedTuple
 
+from typing_extensions import override
+
 from connector.core.record import Partition
 from connector.core.redact import shape
 
@@ -29,6 +31,7 @@ class Target(NamedTuple):
     topic: str
     number: int = _ALL
 
+    @override
     def __str__(self) -> str:
         return self.topic if self.number == _ALL else f"{self.topic}:{self.number}"
 
@@ -147,6 +150,7 @@ class Pauses:
         self._by_file: dict[Target, Paused] = {}
         self._by_command: dict[Target, Paused] = {}
 
+    @override
     def __repr__(self) -> str:
         return f"Pauses({', '.join(f'{each.target} by {each.source}' for each in self.in_force)})"
 

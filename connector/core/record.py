@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from typing_extensions import override
+
 Headers = tuple[tuple[str, bytes | None], ...]
 
 
@@ -13,6 +15,7 @@ class Partition(NamedTuple):
     topic: str
     number: int
 
+    @override
     def __str__(self) -> str:
         return f"{self.topic}-{self.number}"
 

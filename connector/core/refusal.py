@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import NamedTuple
 
+from typing_extensions import override
+
 
 class Stage(StrEnum):
     """The station of the road where a failure happened, in the road's order."""
@@ -30,6 +32,7 @@ class Problem(NamedTuple):
     shape: str
     remedy: str
 
+    @override
     def __str__(self) -> str:
         return f"{self.field}: {self.code} ({self.shape}); {self.remedy}"
 

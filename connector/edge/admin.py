@@ -70,17 +70,17 @@ class AdminServer:
         """Stop listening; requests under way have a second to end."""
         await self._listener.stop()
 
-    async def _livez(self, request: web.Request) -> web.Response:
+    async def _livez(self, _request: web.Request) -> web.Response:
         age = self._turn_age()
         alive = age <= self._turn_age_bound
         text = f"{'ok' if alive else 'stuck'}: last turn {age:.1f} s ago, bound {self._turn_age_bound:g} s\n"
         return web.Response(text=text, status=200 if alive else 503)
 
-    async def _readyz(self, request: web.Request) -> web.Response:
+    async def _readyz(self, _request: web.Request) -> web.Response:
         ready = self._is_ready()
         return web.Response(text="ok\n" if ready else "not ready\n", status=200 if ready else 503)
 
-    async def _metrics_page(self, request: web.Request) -> web.Response:
+    async def _metrics_page(self, _request: web.Request) -> web.Response:
         response = web.Response(
             body=self._metrics(),
             headers={"Content-Type": exposition.CONTENT_TYPE},
@@ -89,11 +89,11 @@ class AdminServer:
         response.enable_compression()
         return response
 
-    async def _status_page(self, request: web.Request) -> web.Response:
+    async def _status_page(self, _request: web.Request) -> web.Response:
         body = orjson.dumps(self._status(), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
         return web.Response(body=body, content_type="application/json")
 
-    async def _html_page(self, request: web.Request) -> web.Response:
+    async def _html_page(self, _request: web.Request) -> web.Response:
         page = self._page()
         headers = {**_PAGE_HEADERS, "Content-Security-Policy": page.policy}
         return web.Response(text=page.html, content_type="text/html", headers=headers)

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import orjson
 from aiohttp import web
 from aiohttp.typedefs import Handler
+from typing_extensions import override
 
 from connector.config.section import is_loopback
 from connector.core.pauses import Paused, Target, parse_target
@@ -38,6 +39,7 @@ class Deployment(NamedTuple):
     group: str
     topic: str
 
+    @override
     def __str__(self) -> str:
         return f"group {self.group} on topic {self.topic}"
 
@@ -145,7 +147,7 @@ class ControlServer:
             raise _RefusedError(409, f"no {kind} hold is in force")
         return self._in_force()
 
-    async def _holds(self, request: web.Request) -> web.Response:
+    async def _holds(self, _request: web.Request) -> web.Response:
         return self._in_force()
 
     def _in_force(self, **more: object) -> web.Response:

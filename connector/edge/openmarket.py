@@ -34,7 +34,7 @@ _LINE_END = re.compile(r"[\0\r\n]")
 class OpenMarket:
     """Satisfies `flow.ports.Invoker`. Make it on a running event loop."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the section `openmarket` of the settings, by name
         self,
         base_url: str,
         account_id: str,

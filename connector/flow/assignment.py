@@ -9,6 +9,8 @@ import asyncio
 import contextlib
 from collections import Counter, deque
 
+from typing_extensions import override
+
 from connector.core.destination import ToDeadLetter
 from connector.core.envelope import History
 from connector.core.offsets import OffsetTracker
@@ -170,6 +172,7 @@ class Assignment:
         self.idle = asyncio.Event()
         self.idle.set()
 
+    @override
     def __repr__(self) -> str:
         return f"Assignment({self.partition}, {self.tracker!r}, queued={len(self.queue)}, posting={self.posting})"
 

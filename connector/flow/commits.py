@@ -153,14 +153,13 @@ class Committer:
     def answered(self, event: Committed) -> None:
         """The broker answered the commit under way."""
         sent = [one for one in self._under_way.values() if not one.assignment.gone]
-        partitions = len(self._under_way)
         self._under_way = {}
         self._refused = event.error is not None
         self._settle_doubts(event.error not in (None, _TOO_LARGE, _ANY_ERROR))
         if event.error is None:
             self._backoff = FIRST_BACKOFF
             self.last_acknowledged = self._clock.monotonic()
-            self._events.commit_acknowledged(partitions, self.last_acknowledged - self._sent_at)
+            self._events.commit_acknowledged(self.last_acknowledged - self._sent_at)
             for one in sent:
                 self._acknowledged(one)
             self._on_room()

@@ -26,7 +26,7 @@ async def run_until(
     invoker: Invoker,
     events: Events,
     drain: float,
-    leaving: Callable[[], None],
+    leaving: Callable[[], None] = lambda: None,
 ) -> Ending:
     """Run the loop until `stop` is set or the source fails, then drain within `drain` seconds and let go of all.
 

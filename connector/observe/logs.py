@@ -17,6 +17,7 @@ from typing import Any, Literal, TextIO
 import orjson
 import structlog
 from structlog.typing import FilteringBoundLogger, Processor
+from typing_extensions import override
 
 from connector.core.envelope import History
 from connector.core.record import Record
@@ -181,6 +182,7 @@ class _Handler(logging.Handler):
         self._sampler = Sampler(_LIBRARY_LINES_A_SECOND)
         self._repeated = Sampler(1, _SAID_EVERY)
 
+    @override
     def emit(self, record: logging.LogRecord) -> None:
         now = self._now_ms() / 1000
         for (name, _), count in (*self._sampler.over(now), *self._repeated.over(now)):
@@ -200,14 +202,14 @@ class _Handler(logging.Handler):
 
 
 def _timestamp(stamp: Stamp, now_ms: Callable[[], int]) -> Processor:
-    def add(logger: object, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    def add(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
         event["timestamp"] = stamp(now_ms())
         return event
 
     return add
 
 
-def _in_order(logger: object, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+def _in_order(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """What every line has comes first; what is not there is left out."""
     order = {"timestamp": None, "level": None, "event": None}
     return {key: value for key, value in {**order, **event}.items() if value is not None}

@@ -14,6 +14,7 @@ from itertools import product
 from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
+from typing_extensions import override
 
 from connector import __version__
 from connector.observe import exposition
@@ -33,6 +34,7 @@ class Series:
     def __init__(self) -> None:
         self.value: float = 0
 
+    @override
     def __repr__(self) -> str:
         return f"Series({self.value})"
 
@@ -193,6 +195,7 @@ class Metrics(Collector):
         for look in self._looks:
             look()
 
+    @override
     def collect(self) -> Iterator[Metric]:
         """The same for prometheus-client, in the table's order."""
         self._look()

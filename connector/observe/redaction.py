@@ -41,7 +41,7 @@ class Redaction:
         # The longest first: the rest of one that begins with another would be left to be read.
         self._secrets = [(secret, _whole(secret)) for secret in sorted(self._all, key=len, reverse=True)]
 
-    def __call__(self, logger: object, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    def __call__(self, _logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
         """Clean every text of a line, also within maps and lists."""
         # A line's name is ours too, unless a library wrote the line: then it is what the library said.
         ours = _OURS if "logger" in event else _OURS | {"event"}

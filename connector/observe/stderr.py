@@ -6,6 +6,8 @@ import io
 from collections.abc import Callable
 from threading import Lock
 
+from typing_extensions import override
+
 
 class Stderr(io.TextIOBase):
     """A text stream. `hand_on` gets each line without its end, on the thread that completed it."""
@@ -18,10 +20,12 @@ class Stderr(io.TextIOBase):
         self._begun = ""
         self._lock = Lock()
 
+    @override
     def writable(self) -> bool:
         """Yes."""
         return True
 
+    @override
     def write(self, text: str, /) -> int:
         """Hand on every line that is whole by now."""
         with self._lock:

@@ -82,5 +82,5 @@ def begin(arguments: list[str]) -> None:
         return
     # The other commands may be cut anywhere: SIGTERM ends them as it ends any program, but process 1 has to ask for it.
     if os.getpid() == 1:
-        signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(BY_SIGNAL + number))
+        signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(BY_SIGNAL + number))
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _ASK_TO_STOP)

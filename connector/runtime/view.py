@@ -31,7 +31,7 @@ class _Partitions(NamedTuple):
 class View:
     """Looks at the parts of a process, and changes nothing."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - whatever it looks at
         self,
         settings: Settings,
         clock: Clock,

@@ -100,7 +100,7 @@ HAPPENINGS: dict[str, tuple[Callable[[Events], None], str | None, str | None]] =
         "warning",
     ),
     "write_recovered": (lambda e: e.write_recovered("retry"), "writes_recovered_total", "info"),
-    "commit_acknowledged": (lambda e: e.commit_acknowledged(2, 0.01), "commits_acknowledged_total", None),
+    "commit_acknowledged": (lambda e: e.commit_acknowledged(0.01), "commits_acknowledged_total", None),
     "commit_failed": (lambda e: e.commit_failed("COORDINATOR"), "commits_failed_total", "warning"),
     "kafka_error": (lambda e: e.kafka_error("consumer", "_TRANSPORT"), "kafka_errors_total", "warning"),
     "assigned": (lambda e: e.assigned(Partition("a", 1), 5), "partitions_assigned_total", "info"),
@@ -357,7 +357,7 @@ def test_answers_count_by_service_and_fate_and_only_listed_services_have_a_name(
 
 def test_a_commit_is_timed_to_its_acknowledgement() -> None:
     world = World()
-    world.events.commit_acknowledged(2, 0.25)
+    world.events.commit_acknowledged(0.25)
     assert world.value("commit_seconds_sum") == 0.25
 
 

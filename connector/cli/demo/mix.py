@@ -66,9 +66,9 @@ UNBROKEN = frozenset({"number_out_of_range", "more_problems"})
 """Classes that no event of our schema can begin with: its integers have 64 bits, and the second only ends a list."""
 
 NOT_EVENTS: Mapping[str, Callable[[bytes], bytes | None]] = {
-    "tombstone": lambda event: None,
-    "empty_value": lambda event: b"",
-    "bad_frame": lambda event: b'{"eventId": "JSON and not Avro"}',
+    "tombstone": lambda _event: None,
+    "empty_value": lambda _event: b"",
+    "bad_frame": lambda _event: b'{"eventId": "JSON and not Avro"}',
     "unknown_schema": lambda event: event[:2] + bytes(8) + event[10:],
     "undecodable": lambda event: event[:-4],
     "trailing_bytes": lambda event: event + b"\n",

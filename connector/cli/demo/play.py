@@ -85,7 +85,7 @@ class Play:
 
     async def _produce(self) -> None:
         properties = {"bootstrap.servers": self._broker.bootstrap_servers, "partitioner": "murmur2_random"}
-        sink = KafkaSink(properties, lambda code: None)
+        sink = KafkaSink(properties, lambda _code: None)
         records = list(self._records.values())
         try:
             for start in range(0, len(records), _WRITES):

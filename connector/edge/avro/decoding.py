@@ -87,7 +87,7 @@ def read_boolean(value: bytes, at: int) -> tuple[bool, int]:
     return byte == 1, at + 1
 
 
-def read_null(value: bytes, at: int) -> tuple[None, int]:
+def read_null(_value: bytes, at: int) -> tuple[None, int]:
     """No byte."""
     return None, at
 
@@ -219,7 +219,7 @@ def record_reader(steps: Sequence[tuple[str | None, Read]], defaults: Mapping[st
     return read
 
 
-def _no_branch(value: bytes, at: int) -> tuple[Any, int]:
+def _no_branch(_value: bytes, _at: int) -> tuple[Any, int]:
     raise UndecodableError(NO_BRANCH)
 
 

@@ -193,7 +193,7 @@ def _plain(schema: Any) -> Read:
 
 
 def _never(text: str) -> Read:
-    def read(value: bytes, at: int) -> tuple[Any, int]:
+    def read(_value: bytes, _at: int) -> tuple[Any, int]:
         raise IncompatibleError(text)
 
     return read

@@ -42,7 +42,7 @@ def skip_boolean(value: bytes, at: int) -> int:
 def skipper(size: int) -> Skip:
     """Past so many bytes."""
 
-    def skip(value: bytes, at: int) -> int:
+    def skip(_value: bytes, at: int) -> int:
         return at + size
 
     return skip

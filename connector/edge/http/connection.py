@@ -11,6 +11,8 @@ import socket
 from collections.abc import Callable
 from typing import Protocol, cast
 
+from typing_extensions import override
+
 from connector.core.reply import Answer, Failure, NoReply, Reply
 from connector.edge.http.answer import HttpAnswer
 from connector.edge.http.dial import refuses_certificate
@@ -125,10 +127,12 @@ class Connection(asyncio.Protocol):
 
     # The event loop's calls.
 
+    @override
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
         self._owner.opened(self)
 
+    @override
     def data_received(self, data: bytes) -> None:
         post = self._post
         if post is None:
@@ -154,11 +158,13 @@ class Connection(asyncio.Protocol):
             self._owner.familiar.learn(data, reply)
         self._over(reply, usable=answer.reusable)
 
+    @override
     def eof_received(self) -> None:
         if self._post is not None:
             self._end(self._cut(None), clean=True)
         self.drop()
 
+    @override
     def connection_lost(self, exc: Exception | None) -> None:
         if self._post is not None:
             self._end(self._cut(exc), clean=False)

@@ -320,7 +320,7 @@ class Member:
                 case _:
                     self._deferred.append(command)
 
-    def _on_lost(self, consumer: Consumer, native: list[TopicPartition]) -> None:
+    def _on_lost(self, _consumer: Consumer, native: list[TopicPartition]) -> None:
         partitions = _partitions(native)
         self._holding.go(partitions)
         self._tell(Lost(partitions))

@@ -66,7 +66,7 @@ class KafkaSink:
         """
         answered: asyncio.Future[WriteFailed | None] = self._loop.create_future()
 
-        def report(error: KafkaError | None, message: Message) -> None:
+        def report(error: KafkaError | None, _message: Message) -> None:
             self._call_soon(_answer, answered, None if error is None else _failed(error))
 
         try:

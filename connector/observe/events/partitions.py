@@ -50,8 +50,8 @@ class PartitionEvents(Reporter):
             remedy="report it with this line; a restart tries the record again",
         )
 
-    def commit_acknowledged(self, partitions: int, seconds: float) -> None:
-        """The broker acknowledged a commit of so many partitions after so many seconds."""
+    def commit_acknowledged(self, seconds: float) -> None:
+        """The broker acknowledged a commit after so many seconds."""
         self._count("commits_acknowledged")
         self._metrics.histogram("commit_seconds").observe(seconds)
 

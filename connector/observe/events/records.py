@@ -32,6 +32,7 @@ class AcceptedLine(Protocol):
         post_seconds: float,
         now_ms: int,
         trace_id: str | None,
+        /,
     ) -> None: ...
 
 
@@ -84,7 +85,7 @@ class RecordEvents(Reporter):
         else:
             self._statuses.get(status // 100, self._other_status).value += 1
 
-    def accepted(
+    def accepted(  # noqa: PLR0913 - the fields of a line
         self,
         record: Record,
         history: History,
@@ -138,7 +139,7 @@ class RecordEvents(Reporter):
                 trace_id=trace_id,
             )
 
-    def dead_lettered(
+    def dead_lettered(  # noqa: PLR0913 - the fields of a line
         self,
         record: Record,
         event_id: str | None,
@@ -255,7 +256,7 @@ class RecordEvents(Reporter):
         event_id: str | None,
         request_id: str | None,
         post_seconds: float,
-        now_ms: int,
+        _now_ms: int,
         trace_id: str | None,
     ) -> None:
         self._log.info(
