@@ -295,6 +295,11 @@ class RealCluster:
                 consumer.close()
                 return int(found.offset), found.metadata or ""
 
+    def members(self) -> list[str]:
+        """Whom the brokers count as members of the test's group."""
+        asked = self.kafka.admin().describe_consumer_groups([self.group])[self.group]
+        return [member.member_id for member in asked.result(_ANSWER_SECONDS).members]
+
     def member(
         self,
         *topics: str,

@@ -24,6 +24,7 @@ from connector.edge.kafka.errors import CREATED_ANEW, NO_COMMIT
 from connector.edge.kafka.holding import Holding
 from connector.edge.kafka.identity import LogIdentities
 from connector.edge.kafka.joining import Joining
+from connector.edge.kafka.leaving import leave
 from connector.edge.kafka.memberships import Membership, is_eager
 from connector.edge.kafka.records import record_of
 from connector.edge.kafka.room import Room, Verdict
@@ -133,7 +134,7 @@ class Member:
         )
         while not (self._closing or self._troubles.wants_new_client):
             self._turn()
-        self._consumer.close()
+        leave(self._consumer, self._properties)
         self._commits.give_up()
         if not self._closing:
             self._wait_for_command(_NEW_CLIENT_PAUSE)

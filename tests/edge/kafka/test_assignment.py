@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from functools import partial
@@ -37,6 +38,8 @@ class Process:
         self.taken: dict[str, int] = {}
         self.committed: list[Committed] = []
         self.failed: list[Failed] = []
+        self.may_let_go = asyncio.Event()
+        self.may_let_go.set()
         source.start()
         source.give_room(room, 1 << 24)
         self._listening = asyncio.create_task(self._listen())
@@ -59,6 +62,7 @@ class Process:
                 case Revoking(partitions):
                     self.holds -= partitions
                     self.went |= partitions
+                    await self.may_let_go.wait()
                     self.source.release(partitions, {})
                 case Lost(partitions):
                     self.holds -= partitions
@@ -79,9 +83,10 @@ class Deployment:
         self.topics = {cluster.create(main): main, cluster.create(retry): retry}
         self.processes: list[Process] = []
 
-    async def join(self, count: int = 1) -> None:
-        """So many more, at once."""
-        for member in [self.cluster.member(*self.topics) for _ in range(count)]:
+    async def join(self, count: int = 1, **properties: str) -> None:
+        """So many more, at once; `properties` of their client, where the Kafka is a real one."""
+        given = {"properties": properties} if properties else {}
+        for member in [self.cluster.member(*self.topics, **given) for _ in range(count)]:
             self.processes.append(Process(await _unheard(member)))
 
     async def leave(self) -> None:
@@ -129,26 +134,68 @@ async def test_who_gets_no_partition_has_joined_all_the_same(
     deployment = Deployment(RealCluster(kafka, protocol), 1, 1)
     leaving.push_async_callback(lambda: asyncio.gather(*(each.leave() for each in deployment.processes)))
     await deployment.join(3)
-    sources = [process.source for process in deployment.processes if isinstance(process.source, KafkaSource)]
-    await eventually(lambda: [source.joined for source in sources] == [True] * 3, PATIENCE, "all three have joined")
+    await eventually(lambda: _have_joined(deployment.processes), PATIENCE, "all three have joined")
+
+
+@pytest.mark.parametrize("protocol", REAL)
+async def test_who_had_no_partition_is_counted_no_more_once_it_has_left(
+    kafka: Kafka, leaving: AsyncExitStack, protocol: Literal["classic", "eager", "consumer"]
+) -> None:
+    """Or no rebalance would end until its session does, and what anybody leaves behind would be read by nobody."""
+    cluster = RealCluster(kafka, protocol)
+    deployment = Deployment(cluster, 1, 1)
+    leaving.push_async_callback(lambda: asyncio.gather(*(each.leave() for each in deployment.processes)))
+    await deployment.join()
+    await deployment.is_spread()
+    await deployment.join()
+    await eventually(lambda: _have_joined(deployment.processes), PATIENCE, "the second one has joined")
+    await deployment.is_spread()
+    deployment.processes.reverse()
+    await deployment.leave()
+    assert len(cluster.members()) == (1 if protocol == "eager" else 2)
+
+
+@pytest.mark.kafka
+async def test_who_has_no_partition_also_leaves_while_another_one_drains(
+    kafka: Kafka, leaving: AsyncExitStack, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The group answers nobody until the drain is over, and the client puts its goodbye off till then."""
+    caplog.set_level(logging.DEBUG, "librdkafka")
+    cluster = RealCluster(kafka)
+    deployment = Deployment(cluster, 2, 1)
+    leaving.push_async_callback(lambda: asyncio.gather(*(each.leave() for each in deployment.processes)))
+    await deployment.join()
+    await deployment.is_spread()
+    (drains,) = deployment.processes
+    drains.may_let_go.clear()
+    await deployment.join(debug="cgrp")
+    await eventually(lambda: drains.went, PATIENCE, "the first one is asked for a partition")
+    idle = deployment.processes.pop()
+    await eventually(lambda: _have_joined([idle]), PATIENCE, "the second one has joined")
+    caplog.clear()
+    await deployment.join()
+    await eventually(lambda: caplog.text.count("-> wait-join") == 2, PATIENCE, "both its members join once more")
+    leaves = asyncio.create_task(idle.leave())
+    await eventually(lambda: "postponing subscribe" in caplog.text, PATIENCE, "its goodbye is put off")
+    drains.may_let_go.set()
+    await leaves
+    assert len(cluster.members()) == 4
+    await deployment.is_spread()
 
 
 @pytest.mark.parametrize(("main", "retry"), SHAPES)
 async def test_each_topic_is_spread_over_the_processes_whoever_comes_and_goes(
-    request: pytest.FixtureRequest, cluster: Cluster, leaving: AsyncExitStack, main: int, retry: int
+    cluster: Cluster, leaving: AsyncExitStack, main: int, retry: int
 ) -> None:
     """With a difference of one at most: 1, 2, 3, 5 processes, then each replaced by another, then two."""
-    if isinstance(cluster, RealCluster) and cluster._protocol == "classic" and main > retry:
-        why = "a member that left in mid-rebalance is counted until its session ends; till then nobody has the retries"
-        request.applymarker(pytest.mark.xfail(reason=why, strict=False))
     deployment = Deployment(cluster, main, retry)
     leaving.push_async_callback(lambda: asyncio.gather(*(each.leave() for each in deployment.processes)))
     for more in (1, 1, 1, 2):
         await deployment.join(more)
         await deployment.is_spread()
-    for _ in range(2):  # who leaves in the middle of another's rebalance may be counted until its session ends
+    for _ in range(2):
         await deployment.leave()
-        await deployment.is_spread()
+    await deployment.is_spread()
     for _ in range(2):
         await deployment.leave()
         await deployment.join()
@@ -201,6 +248,10 @@ async def test_beside_members_of_an_earlier_version_each_partition_has_one_reade
             await asyncio.to_thread(each.close)
     await deployment.is_spread()
     assert not any(process.failed for process in deployment.processes)
+
+
+def _have_joined(processes: list[Process]) -> bool:
+    return all(isinstance(each.source, KafkaSource) and each.source.joined for each in processes)
 
 
 def _has_taken(process: Process, count: int) -> bool:
