@@ -28,6 +28,8 @@ from tests.support.deadline import wait_until
 from tests.support.kafka_broker import Kafka
 from tests.support.network import needs_ipv6
 
+_COOPERATIVE = {"partition.assignment.strategy": "cooperative-sticky"}
+
 Configure = Callable[..., Path]
 
 pytestmark = pytest.mark.timeout(120)  # the first of them starts the broker
@@ -150,24 +152,25 @@ def test_a_static_name_that_somebody_has_is_a_warning(
 
 
 @pytest.mark.parametrize(
-    ("ours", "verdict"),
+    ("theirs", "ours", "verdict"),
     [
-        ({}, Verdict.OK),
-        ({"assignment": "range"}, Verdict.FAILED),
-        ({"group_protocol": "consumer"}, Verdict.WARNING),
+        (_COOPERATIVE, {}, Verdict.OK),
+        (_COOPERATIVE, {"assignment": "range"}, Verdict.FAILED),
+        (_COOPERATIVE, {"group_protocol": "consumer"}, Verdict.WARNING),
+        ({"group.protocol": "consumer"}, {"group_protocol": "consumer"}, Verdict.OK),
+        ({"group.protocol": "consumer"}, {}, Verdict.WARNING),
     ],
-    ids=["as they", "range", "consumer"],
+    ids=["as they", "range", "consumer", "both consumer", "back to classic"],
 )
 def test_members_that_would_not_let_us_in_are_seen_before(
-    config_file: Configure, kafka: Kafka, main: str, ours: dict[str, str], verdict: Verdict
+    config_file: Configure, kafka: Kafka, main: str, theirs: dict[str, str], ours: dict[str, str], verdict: Verdict
 ) -> None:
-    """They live with the cooperative assignment."""
+    """Or that would at a price: a live group that goes back to the classic protocol repeats what is being posted."""
     group = f"group-{main}"
     shared = {"bootstrap_servers": kafka.bootstrap_servers, "topics": {"main": main}, "group_id": group}
     settings = load(config_file(kafka={**shared, **ours}), {})
     assert _named(live.kafka(settings), "group members").verdict is Verdict.OK
-    cooperative = {"partition.assignment.strategy": "cooperative-sticky"}
-    member = Consumer({"bootstrap.servers": kafka.bootstrap_servers, "group.id": group, **cooperative})
+    member = Consumer({"bootstrap.servers": kafka.bootstrap_servers, "group.id": group, **theirs})
     try:
         member.subscribe([main])
         wait_until(lambda: member.poll(0.1) is not None or member.assignment(), 20, "it is a member")

@@ -98,7 +98,7 @@ def group(admin: KafkaAdmin, group_id: str) -> Finding:
 
 
 def members(groups: KafkaGroups, settings: Settings) -> Finding:
-    """Whether those who are in the group now would let us in: not with every other protocol or assignment."""
+    """Whether those who are in the group now would let us in, and at no cost: not with every protocol or assignment."""
     name, kafka = "group members", settings.kafka
     try:
         found = groups.group(kafka.group_id)
@@ -109,6 +109,9 @@ def members(groups: KafkaGroups, settings: Settings) -> Finding:
         return Finding(name, Verdict.OK, "none now")
     kind = f"assignment {found.assignment or 'not known now'}" if found.is_classic else "group protocol consumer"
     how = f"{found.members} with {kind}"
+    if not found.is_classic and kafka.group_protocol == "classic":
+        why = f"{how}: when the last of them leaves before classic ones, what is being posted is repeated"
+        return Finding(name, Verdict.WARNING, why, _STOP_ALL)
     if not found.is_classic or not found.assignment:
         return Finding(name, Verdict.OK, how)
     if kafka.group_protocol == "consumer":
