@@ -17,7 +17,8 @@ from the table in `connector/observe/table.py`; a test fails when the two differ
 
 Every series whose labels are known beforehand starts at 0. Labels are bounded: no offsets, no phone numbers, and no
 ids but those of the services that the settings list; a class that no table knows is counted as `other`. Beside these
-the listener serves the `process_…` metrics of prometheus-client: memory, CPU time, open files, start time.
+the listener serves the `process_…` metrics of prometheus-client: memory, CPU time, open files, start time. A page costs
+4 ms of the event loop at 1,000 partitions (`python -m benchmarks.metrics_page`), and is compressed on a thread.
 
 At rest the books of a process balance:
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import yaml
 
@@ -76,3 +77,16 @@ def test_the_dashboards_are_the_files_byte_for_byte(chart: Chart) -> None:
         assert resources[kind]["metadata"]["annotations"]["grafana_folder"] == "Messaging"
     assert found == {path.name: path.read_text("utf-8") for path in DASHBOARDS}
     assert all(json.loads(text) for text in found.values())
+
+
+def test_alerts_and_dashboards_lead_to_the_runbooks_that_the_connectors_page_leads_to(chart: Chart) -> None:
+    """One address for all three."""
+    address = "https://wiki.example.com/invoke"
+    resources = chart.render({"config": {"admin": {"runbooks_url": f"{address}/"}}}, apis=OPERATORS)
+    links = re.findall(r"https://[^\s\"']+", json.dumps(resources["PrometheusRule"]))
+    assert links
+    assert all(link.startswith(f"{address}/InvokeConnector") for link in links)
+    for kind in _dashboards(resources):
+        (text,) = resources[kind]["data"].values()
+        assert address in text
+        assert "runbooks.invalid" not in text

