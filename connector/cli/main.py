@@ -25,6 +25,7 @@ COMMANDS = {
     "status": "connector.cli.status",
     "offsets": "connector.cli.offsets",
     "dlq": "connector.cli.dlq",
+    "retry": "connector.cli.retry",
     "pause": "connector.cli.pause",
     "resume": "connector.cli.resume",
     "config": "connector.cli.config",

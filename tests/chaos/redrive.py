@@ -14,8 +14,8 @@ from collections import Counter
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from confluent_kafka import TopicPartition
-from confluent_kafka.admin import IsolationLevel, OffsetSpec  # type: ignore[attr-defined]
+from confluent_kafka import IsolationLevel, TopicPartition
+from confluent_kafka.admin._listoffsets import OffsetSpec
 
 from tests.cli.letters import ENCODE, Letter, Topics, event, make
 from tests.support.kafka_broker import KafkaBroker

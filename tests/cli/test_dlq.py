@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 
 import pytest
+from confluent_kafka import Producer
 
-from connector.core.envelope import Cause
+from connector.core.envelope import Cause, History, Origin, retry_headers
+from connector.core.record import Partition
 from connector.core.refusal import Stage
+from connector.core.signals import Commit
+from connector.edge.kafka.groups import KafkaGroups
 from tests.cli.conftest import Run as Command
-from tests.cli.letters import ENCODE, PHONE, Letter, Topics, event, make
+from tests.cli.letters import ENCODE, GONE_WRONG, NOW_MS, PHONE, Letter, Topics, event, make
 from tests.support.kafka_broker import Kafka
 
 REFUSED = Cause(Stage.REQUEST, "bad_event_id", "eventId: bad_event_id (string of 3 characters); use 1 to 64")
@@ -99,3 +103,25 @@ def test_show_says_why_it_would_be_refused_today(topics_: Topics, connector: Com
 @pytest.mark.parametrize(("place", "code"), [("0:99", 1), ("7:0", 1), ("first", 2)])
 def test_a_place_without_a_letter_is_said(topics_: Topics, connector: Command, place: str, code: int) -> None:
     assert connector("dlq", "show", place, "--config", topics_.config).exit_code == code
+
+
+def test_retry_shows_what_the_group_has_still_to_post(topics_: Topics, connector: Command) -> None:
+    """Not what lies before its commit."""
+    retry = f"{topics_.main}.retry"
+    topics_.kafka.create_topic(retry, 1)
+    producer = Producer({"bootstrap.servers": topics_.kafka.bootstrap_servers})
+    for number in range(3):
+        origin = Origin(Partition(topics_.main, 0), number, NOW_MS)
+        history = History(origin, attempts=1, due_ms=NOW_MS + number)
+        headers = list(next(retry_headers((), history, GONE_WRONG, NOW_MS)))
+        value = ENCODE(event(f"ev-{number}"))
+        producer.produce(retry, value, PHONE.encode(), partition=0, headers=headers)  # type: ignore[arg-type]
+    assert producer.flush(20) == 0
+    groups = KafkaGroups({"bootstrap.servers": topics_.kafka.bootstrap_servers})
+    groups.set(f"{topics_.main}-group", {Partition(retry, 0): Commit(1, "")})
+    listed = json.loads(connector("retry", "list", "--config", topics_.config, "--json").output)
+    assert [each["event"]["eventId"] for each in listed["letters"]] == ["ev-1", "ev-2"]
+    assert [each["due_ms"] for each in listed["letters"]] == [NOW_MS + 1, NOW_MS + 2]
+    assert "2096-10-02" in connector("retry", "list", "--config", topics_.config).output
+    counted = json.loads(connector("retry", "summary", "--config", topics_.config, "--json").output)
+    assert (counted["letters"], counted["by"]["topic"]) == (2, {topics_.main: 2})

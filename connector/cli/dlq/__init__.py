@@ -5,13 +5,15 @@ from __future__ import annotations
 import typer
 
 from connector.cli.dlq.edit import edit
+from connector.cli.dlq.export import export
 from connector.cli.dlq.listing import list_letters
+from connector.cli.dlq.purge import purge
 from connector.cli.dlq.redrive import redrive
 from connector.cli.dlq.show import show
 from connector.cli.dlq.summary import summary
 
 dlq = typer.Typer(
-    help="Dead letters: count, look at and redrive them.",
+    help="Dead letters: count, look at, redrive, export and purge them.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -21,3 +23,5 @@ dlq.command("list")(list_letters)
 dlq.command()(show)
 dlq.command()(redrive)
 dlq.command()(edit)
+dlq.command()(export)
+dlq.command()(purge)

@@ -17,6 +17,7 @@ from connector.cli.dlq import options
 from connector.cli.dlq.progress import Progress
 from connector.cli.dlq.today import Judge
 from connector.cli.dlq.view import event_view, key_view, letter_view, time_text
+from connector.cli.dlq.waiting import Waiting, waiting_of
 from connector.cli.loading import load_without_password
 from connector.cli.options import AsJson, ConfigFile
 from connector.config.client import kafka_properties
@@ -80,12 +81,22 @@ def list_letters(
     show_list(settings, topic or settings.kafka.topics.dead_letter, given, limit, reveal=reveal, as_json=as_json)
 
 
-def show_list(settings: Settings, name: str, given: options.Given, limit: int, *, reveal: bool, as_json: bool) -> None:
-    """The same of any topic of copies."""
+def show_list(
+    settings: Settings,
+    name: str,
+    given: options.Given,
+    limit: int,
+    *,
+    reveal: bool,
+    as_json: bool,
+    waiting_for: str | None = None,
+) -> None:
+    """The same of any topic of copies; of those that the group `waiting_for` has still to do."""
     filters = given.filters(SystemClock().now_ms())
     try:
         with Judge(settings) as judge:
-            found = search(settings, judge, name, filters, limit)
+            waiting = None if waiting_for is None else waiting_of(settings, waiting_for, name)
+            found = search(settings, judge, name, filters, limit, waiting)
     except AdminError as error:
         typer.echo(f"the brokers answer {error}", err=True)
         raise typer.Exit(1) from None
@@ -101,19 +112,21 @@ def show_list(settings: Settings, name: str, given: options.Given, limit: int, *
         typer.echo(f"{found.waiting:,} offsets wait for the end of an open transaction, and were not read")
 
 
-def search(settings: Settings, judge: Judge, name: str, filters: Filters, limit: int) -> Listing:
+def search(
+    settings: Settings, judge: Judge, name: str, filters: Filters, limit: int, waiting: Waiting | None = None
+) -> Listing:
     """Read the topic. Raises AdminError."""
     newest: deque[Listed] = deque(maxlen=limit)
     redriven = Redriven()
     by_partition: dict[int, deque[Listed]] = {}
     matching = 0
-    with Scan(kafka_properties(settings.kafka), name) as scan:
+    with Scan(kafka_properties(settings.kafka), name, None if waiting is None else waiting.starts) as scan:
         if filters.since_ms is not None:
             scan.since(filters.since_ms)
         for partition, start in scan.starts.items():
             redriven.begin(partition, start)
         for record in watched(scan, name):
-            if redriven.see(record):
+            if redriven.see(record) or (waiting is not None and not waiting.has(record)):
                 continue
             listed = fitting(record, filters, judge)
             if listed is not None:
@@ -161,6 +174,9 @@ def _table(found: Listing, reveal: bool) -> Table:
     for name in ("place", "written (UTC)", "class", "phone"):
         table.add_column(name, no_wrap=True)
     table.add_column("event", overflow="fold")
+    has_due = any(listed.letter.due_ms is not None for listed in found.shown)
+    if has_due:
+        table.add_column("due (UTC)", no_wrap=True)
     for listed in found.shown:
         letter = listed.letter
         record = letter.record
@@ -171,6 +187,7 @@ def _table(found: Listing, reveal: bool) -> Table:
             (letter.code if reveal else scrub(letter.code)) + (" (maybe delivered)" if letter.maybe_delivered else ""),
             str(event.get("phoneNumber", "") or key_view(record.key, reveal) or ""),
             str(event.get("eventId", "?")),
+            *([time_text(letter.due_ms)] if has_due else []),
         )
         table.add_row(*map(Text, cells))
     return table

@@ -42,7 +42,7 @@ def group_of(settings: Settings) -> str:
 
 def plan(settings: Settings, judge: Judge, wanted: Wanted, topic: str) -> Moved:
     """Decide about every letter, and do nothing. Raises AdminError."""
-    redriven = _redriven(settings, topic, {})
+    redriven = marks_of(settings, topic, {})
     planner = _planner(settings, judge, wanted, redriven)
     outcome = Outcome()
     with Scan(kafka_properties(settings.kafka), topic) as scan:
@@ -65,7 +65,7 @@ def move(
             say(f"the brokers take no transactions ({copies.without_transactions}): a kill may repeat the last batch")
         committed = copies.positions(_partitions(settings, topic))
         starts = {} if REDRIVEN_BEFORE in wanted.rules.include else committed
-        redriven = _redriven(settings, topic, starts)
+        redriven = marks_of(settings, topic, starts)
         planner = _planner(settings, judge, wanted, redriven)
         with Scan(kafka_properties(settings.kafka), topic, starts) as scan:
             batches = _Batches(copies, Positions(scan.starts, committed), wanted.target, rate)
@@ -136,8 +136,8 @@ def _partitions(settings: Settings, topic: str) -> list[Partition]:
         return list(scan.bounds)
 
 
-def _redriven(settings: Settings, topic: str, starts: dict[Partition, int]) -> Redriven:
-    """What the marks say."""
+def marks_of(settings: Settings, topic: str, starts: dict[Partition, int]) -> Redriven:
+    """What the marks say. Raises AdminError."""
     redriven = Redriven()
     reading = Scan(kafka_properties(settings.kafka), topic, starts)
     with reading as scan, Progress(f"marks of {topic}", scan.total) as bar:

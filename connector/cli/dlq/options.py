@@ -31,6 +31,8 @@ Topic = Annotated[
     str | None, typer.Option(metavar="NAME", help="Another dead-letter topic than kafka.topics.dead_letter.")
 ]
 
+RetryTopic = Annotated[str | None, typer.Option("--topic", metavar="NAME", help="Another one than kafka.topics.retry.")]
+
 
 class Given(NamedTuple):
     """The options as they were given."""

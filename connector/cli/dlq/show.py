@@ -6,7 +6,7 @@ import json
 import os
 import re
 from collections.abc import Mapping
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import orjson
 import typer
@@ -66,11 +66,23 @@ def show(
         typer.echo(refusal_text(today.refusal))
 
 
-def _read(settings: Settings, name: str, place: str) -> DeadLetter:
-    found = _PLACE.fullmatch(place)
+class At(NamedTuple):
+    """Where a letter lies."""
+
+    partition: Partition
+    offset: int
+
+
+def place_of(topic: str, text: str) -> At:
+    """A place as `list` prints it. Raises typer.BadParameter."""
+    found = _PLACE.fullmatch(text)
     if found is None:
-        raise typer.BadParameter(f"{place} is not PARTITION:OFFSET, such as 0:42")
-    partition, offset = Partition(name, int(found["partition"])), int(found["offset"])
+        raise typer.BadParameter(f"{text} is not PARTITION:OFFSET, such as 0:42")
+    return At(Partition(topic, int(found["partition"])), int(found["offset"]))
+
+
+def _read(settings: Settings, name: str, place: str) -> DeadLetter:
+    partition, offset = place_of(name, place)
     try:
         record = read_one(consumer_properties(settings.kafka), partition, offset)
     except AdminError as error:

@@ -15,6 +15,7 @@ from connector.cli.dlq.options import Since, Topic, time_ms
 from connector.cli.dlq.progress import Progress
 from connector.cli.dlq.today import Judge
 from connector.cli.dlq.view import event_view, service_text, time_text
+from connector.cli.dlq.waiting import waiting_of
 from connector.cli.loading import load_without_password
 from connector.cli.options import AsJson, ConfigFile
 from connector.config.client import consumer_properties, kafka_properties
@@ -44,14 +45,15 @@ def summary(file: ConfigFile, topic: Topic = None, since: Since = None, as_json:
     summarize(settings, topic or settings.kafka.topics.dead_letter, since, as_json)
 
 
-def summarize(settings: Settings, name: str, since: str | None, as_json: bool) -> None:
-    """The same of any topic of copies."""
+def summarize(settings: Settings, name: str, since: str | None, as_json: bool, waiting_for: str | None = None) -> None:
+    """The same of any topic of copies; of those that the group `waiting_for` has committed nothing of yet."""
     now_ms = SystemClock().now_ms()
     since_ms = time_ms(since, now_ms)
     try:
         with Judge(settings) as judge:
             tally = Tally(ServiceIds(judge.texts(), reader_schema()).of)
-            with Scan(kafka_properties(settings.kafka), name) as scan:
+            starts = {} if waiting_for is None else waiting_of(settings, waiting_for, name).starts
+            with Scan(kafka_properties(settings.kafka), name, starts) as scan:
                 if since_ms is not None:
                     scan.since(since_ms)
                 with Progress(f"reading {name}", scan.total) as progress:
@@ -64,7 +66,8 @@ def summarize(settings: Settings, name: str, since: str | None, as_json: bool) -
     if as_json:
         typer.echo(json.dumps(_document(name, found, scan.waiting, examples), indent=2))
         return
-    for text in _heading(name, found, scan.waiting):
+    noun = "dead letters" if waiting_for is None else "copies behind the commits of the group"
+    for text in _heading(name, found, noun, scan.waiting):
         typer.echo(text)
     console = Console()
     for title, counts in found.by.items():
@@ -83,8 +86,8 @@ def _example(settings: Settings, judge: Judge, reason: Reason) -> Mapping[str, o
     return None if fields is None or isinstance(fields, Refusal) else event_view(fields, reveal=False)
 
 
-def _heading(name: str, found: Report, waiting: int) -> Iterator[str]:
-    yield f"{name}: {found.letters:,} dead letters" + (f", {found.redriven:,} redriven" if found.redriven else "")
+def _heading(name: str, found: Report, noun: str, waiting: int) -> Iterator[str]:
+    yield f"{name}: {found.letters:,} {noun}" + (f", {found.redriven:,} redriven" if found.redriven else "")
     if waiting:
         yield f"{waiting:,} offsets wait for the end of an open transaction, and were not read"
 

@@ -16,6 +16,8 @@ OTHER = "other"
 NOT_DECODED = "not decoded"
 
 _TOPIC = envelope.CONNECT_PREFIX + "topic"
+_CLASS, _STAGE, _REASON = 9, 10, 11
+"""Places among our headers: Kafka Connect's nine come first."""
 _MOST_KINDS = 20_000
 """Combinations of what is counted; the reasons of those beyond are not told apart."""
 _MOST_SERVICES = 1_000
@@ -57,7 +59,7 @@ class Tally:
         self._kinds: dict[tuple[object, ...], int] = {}
         self._examples: dict[tuple[object, ...], tuple[str, int, int]] = {}
         self._foreign: dict[Kind, int] = {}
-        self._services: Counter[str] = Counter()
+        self._services: dict[str, int] = {}
         self.letters = 0
         self.redriven = 0
 
@@ -68,19 +70,7 @@ class Tally:
         if last[0] != envelope.COUNT:
             self._add_other(Record(Partition(topic, number), offset, time_ms, key, value, headers))
             return
-        count = last[1]
-        ours = dict(headers[-int(count) :] if count is not None and count.isdigit() else headers)
-        get = ours.get
-        kind = (
-            get(envelope.CLASS),
-            get(envelope.STAGE),
-            get(envelope.VENDOR_CODE),
-            get(_TOPIC),
-            _frame(value),
-            time_ms // HOUR_MS,
-            envelope.POSSIBLE_DUPLICATE in ours,
-            get(envelope.REASON),
-        )
+        kind = _kind_of(headers, value, time_ms)
         self.letters += 1
         try:
             self._kinds[kind] += 1
@@ -115,7 +105,7 @@ class Tally:
     @property
     def services(self) -> Counter[str]:
         """Letters by the service id of their event."""
-        return self._services
+        return Counter(self._services)
 
     def _first(self, kind: tuple[object, ...], topic: str, number: int, offset: int) -> None:
         if len(self._kinds) >= self._most_kinds:
@@ -147,9 +137,42 @@ class Tally:
 
     def _count_service(self, service: str | None) -> None:
         name = NOT_DECODED if service is None else service
-        if name not in self._services and len(self._services) >= self._most_services:
-            name = OTHER
-        self._services[name] += 1
+        services = self._services
+        if name in services or len(services) < self._most_services:
+            services[name] = services.get(name, 0) + 1
+        else:
+            services[OTHER] = services.get(OTHER, 0) + 1
+
+
+def _kind_of(headers: Headers, value: bytes | None, time_ms: int) -> tuple[object, ...]:
+    """What a letter of ours is counted by. Its headers come in the order in which the connector writes them, so that
+    they are found by their place; where something was left out for a full topic, by their names."""
+    first = len(headers) - (envelope.number(headers[-1][1]) or 0)
+    if 0 <= first < len(headers) - _REASON and headers[first + _REASON][0] == envelope.REASON:
+        at = first + _REASON + 1
+        at += headers[at][0] == envelope.HTTP_STATUS
+        vendor_code = headers[at]
+        return (
+            headers[first + _CLASS][1],
+            headers[first + _STAGE][1],
+            vendor_code[1] if vendor_code[0] == envelope.VENDOR_CODE else None,
+            headers[first][1],
+            _frame(value),
+            time_ms // HOUR_MS,
+            headers[-2][0] == envelope.POSSIBLE_DUPLICATE,
+            headers[first + _REASON][1],
+        )
+    get = dict(headers[max(first, 0) :]).get
+    return (
+        get(envelope.CLASS),
+        get(envelope.STAGE),
+        get(envelope.VENDOR_CODE),
+        get(_TOPIC) or (get(envelope.ORIGIN) or b"").partition(b"/")[0],
+        _frame(value),
+        time_ms // HOUR_MS,
+        get(envelope.POSSIBLE_DUPLICATE) is not None,
+        get(envelope.REASON),
+    )
 
 
 def _frame(value: bytes | None) -> bytes | None:

@@ -45,6 +45,29 @@ def test_each_letter_is_counted_once(codes: list[str]) -> None:
     assert sum(found.over_time.values()) == len(codes)
 
 
+@given(st.sampled_from([None, 400]), st.sampled_from([None, "12"]), st.booleans(), st.integers(0, 1), st.integers(0, 2))
+def test_a_letter_counts_the_same_however_much_its_topic_took(
+    status: int | None, vendor_code: str | None, with_id: bool, maybe: int, step: int
+) -> None:
+    """What is found by its place is what is found by its name."""
+    cause = Cause(Stage.INVOKE, "rejected", "why", status, vendor_code, "id" if with_id else None)
+    history = History(Origin(MAIN, 1, 0), maybe_delivered=maybe)
+    written = list(envelope.dead_letter_headers((("x", b"y"),), history, cause, Names("c"), 0))
+    tally = Tally(lambda value: "0A")
+    add(tally, 0, written[step])
+    ((kind, count, example),) = tally.kinds()
+    assert (kind.code, kind.stage, kind.vendor_code, kind.topic) == ("rejected", "invoke", vendor_code or "", "main")
+    assert (kind.is_possible_duplicate, kind.reason) == (maybe > 0, "" if step else "why")
+    assert (count, kind.schema) == (1, "id 7")
+    assert example is not None
+
+
+def test_a_copy_for_the_retry_topic_is_of_the_topic_that_it_began_in() -> None:
+    tally = Tally(lambda value: "0A")
+    add(tally, 0, next(envelope.retry_headers((), History(Origin(MAIN, 1, 0)), Cause(Stage.INVOKE, "busy", ""), 0)))
+    assert report(tally, 0).by["topic"] == {"main": 1}
+
+
 def test_marks_are_no_letters() -> None:
     tally = Tally(lambda value: None)
     add(tally, 9, mark({1, 2, 5}, "main", 0).headers)
