@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from functools import partial
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 from confluent_kafka import Consumer
@@ -83,9 +84,8 @@ class Deployment:
         self.topics = {cluster.create(main): main, cluster.create(retry): retry}
         self.processes: list[Process] = []
 
-    async def join(self, count: int = 1, **properties: str) -> None:
-        """So many more, at once; `properties` of their client, where the Kafka is a real one."""
-        given = {"properties": properties} if properties else {}
+    async def join(self, count: int = 1, **given: Any) -> None:
+        """So many more, at once; `given` to `RealCluster.member`."""
         for member in [self.cluster.member(*self.topics, **given) for _ in range(count)]:
             self.processes.append(Process(await _unheard(member)))
 
@@ -164,23 +164,21 @@ async def test_who_has_no_partition_also_leaves_while_another_one_drains(
     cluster = RealCluster(kafka)
     deployment = Deployment(cluster, 2, 1)
     leaving.push_async_callback(lambda: asyncio.gather(*(each.leave() for each in deployment.processes)))
-    await deployment.join()
+    await deployment.join(drain=PATIENCE)
     await deployment.is_spread()
     (drains,) = deployment.processes
     drains.may_let_go.clear()
-    await deployment.join(debug="cgrp")
+    await deployment.join(properties={"debug": "cgrp"})
     await eventually(lambda: drains.went, PATIENCE, "the first one is asked for a partition")
     idle = deployment.processes.pop()
-    await eventually(lambda: _have_joined([idle]), PATIENCE, "the second one has joined")
-    caplog.clear()
     await deployment.join()
-    await eventually(lambda: caplog.text.count("-> wait-join") == 2, PATIENCE, "both its members join once more")
+    await eventually(lambda: _states(caplog) == ["wait-join"] * 2, PATIENCE, "both members of the second one join anew")
     leaves = asyncio.create_task(idle.leave())
     await eventually(lambda: "postponing subscribe" in caplog.text, PATIENCE, "its goodbye is put off")
     drains.may_let_go.set()
     await leaves
-    assert len(cluster.members()) == 4
     await deployment.is_spread()
+    await eventually(lambda: len(cluster.members()) == 4, PATIENCE, "nobody else is counted")
 
 
 @pytest.mark.parametrize(("main", "retry"), SHAPES)
@@ -248,6 +246,12 @@ async def test_beside_members_of_an_earlier_version_each_partition_has_one_reade
             await asyncio.to_thread(each.close)
     await deployment.is_spread()
     assert not any(process.failed for process in deployment.processes)
+
+
+def _states(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """How far each client that says so (`debug: cgrp`) is with joining its group."""
+    last = dict(re.findall(r"CGRPJOINSTATE \[(rdkafka#consumer-\d+)\].* -> (\S+) ", caplog.text))
+    return list(last.values())
 
 
 def _have_joined(processes: list[Process]) -> bool:
