@@ -20,6 +20,8 @@ from connector.edge.avro.schemas import SchemaFile, SchemaFolder
 LARGEST_VALUE = 1024 * 1024
 """Bytes. A request may have 8000, so an event that can be posted is far below."""
 
+_FRAMES_REMEMBERED = 64  # a topic has few schemas at a time
+
 FETCH_CODES = UNAVAILABLE_CODES | {NOT_SURE}
 """Every reason that `fetch` gives."""
 
@@ -64,6 +66,7 @@ class AvroDecoder:
         self._reader = Reader(reader)
         self._lookup = SchemaLookup(self._reader, folder, registry, monotonic)
         self._framing = framing
+        self._by_frame: dict[bytes, Writer] = {}
         self._bare = usable(self._reader, bare) if bare is not None else None
         self._largest_value = largest_value
 
@@ -74,19 +77,9 @@ class AvroDecoder:
             return _TOMBSTONE if value is None else _EMPTY_VALUE
         if len(value) > self._largest_value:
             return _refusal("value_too_large", f"{len(value)} bytes", f"send at most {self._largest_value} bytes")
-        match frame_of(value, self._framing):
-            case ById(number):
-                writer = self._lookup.by_id(number)
-                if isinstance(writer, Writer):
-                    return _fields(writer, value, CONFLUENT_LENGTH)
-                return self._without_schema(record, value, number, writer)
-            case ByFingerprint(fingerprint):
-                return _fields(self._lookup.by_fingerprint(fingerprint), value, SINGLE_OBJECT_LENGTH)
-            case None:
-                foreign = without_frame(value, record.headers)
-                return _BAD_FRAME if foreign is None else _refusal("bad_frame", *foreign)
-        assert self._bare is not None
-        return _fields(self._bare, value, 0)
+        start = SINGLE_OBJECT_LENGTH if value[0] else CONFLUENT_LENGTH
+        writer = self._by_frame.get(value[:start])
+        return self._decode_unknown(record, value) if writer is None else _fields(writer, value, start)
 
     async def fetch(self, needed: SchemaNeeded, newest: int) -> SchemaMissing | None:
         """Ask for a schema once. None: decode again. Else why (one of FETCH_CODES) it cannot be had now.
@@ -98,6 +91,30 @@ class AvroDecoder:
     async def close(self) -> None:
         """Give up what is under way and close the connections."""
         await self._lookup.close()
+
+    def _decode_unknown(self, record: Record, value: bytes) -> Mapping[str, object] | Refusal | SchemaNeeded:
+        """Decode a value whose frame was not seen before, or that has none."""
+        match frame_of(value, self._framing):
+            case ById(number):
+                writer = self._lookup.by_id(number)
+                if isinstance(writer, Writer):
+                    return self._decode_first(writer, value, CONFLUENT_LENGTH)
+                return self._without_schema(record, value, number, writer)
+            case ByFingerprint(fingerprint):
+                return self._decode_first(self._lookup.by_fingerprint(fingerprint), value, SINGLE_OBJECT_LENGTH)
+            case None:
+                foreign = without_frame(value, record.headers)
+                return _BAD_FRAME if foreign is None else _refusal("bad_frame", *foreign)
+        assert self._bare is not None
+        return _fields(self._bare, value, 0)
+
+    def _decode_first(self, writer: Writer | Refusal, value: bytes, start: int) -> Mapping[str, object] | Refusal:
+        """Remember the frame: what it names never changes."""
+        if isinstance(writer, Writer):
+            if len(self._by_frame) >= _FRAMES_REMEMBERED:
+                self._by_frame.clear()
+            self._by_frame[value[:start]] = writer
+        return _fields(writer, value, start)
 
     def _without_schema(
         self, record: Record, value: bytes, number: int, found: Refusal | None

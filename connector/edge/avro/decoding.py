@@ -20,9 +20,10 @@ ENDS_EARLY = "it ends too early"
 NO_BRANCH = "a branch that the union does not have"
 NO_SYMBOL = "a symbol that the enum does not have"
 
-_LONG_BYTES = 10
+_LONG_BITS = 70  # ten bytes of seven
 _INT_BYTES = 5
 _INT = 2**31
+_NO_BYTE = -1
 _DOUBLE = Struct("<d").unpack_from
 
 
@@ -41,16 +42,19 @@ class DuplicateKeyError(Exception):
 def read_long(value: bytes, at: int) -> tuple[int, int]:
     """A number of at most 64 bits."""
     byte = value[at]
+    at += 1
     if byte < 0x80:
-        return (byte >> 1) ^ -(byte & 1), at + 1
-    found = byte & 0x7F
-    for place in range(1, _LONG_BYTES):
-        byte = value[at + place]
-        found |= (byte & 0x7F) << 7 * place
+        return (byte >> 1) ^ -(byte & 1), at
+    found, shift = byte & 0x7F, 7
+    while shift < _LONG_BITS:
+        byte = value[at]
+        at += 1
+        found |= (byte & 0x7F) << shift
         if byte < 0x80:
             if found >= 2**64:
                 break
-            return (found >> 1) ^ -(found & 1), at + place + 1
+            return (found >> 1) ^ -(found & 1), at
+        shift += 7
     raise UndecodableError("a number of more than 64 bits")
 
 
@@ -181,23 +185,42 @@ def array_reader(item: Read) -> Read:
     return read
 
 
-def map_reader(item: Read) -> Read:
-    """Blocks of keys and values."""
+def map_reader(item: Read, text: bytes | None = None) -> Read:
+    """Blocks of keys and values. `text` is the byte that stands before a string where the items are of a union.
+
+    What nearly every map has, short strings in a short block, is read here, without a call for each.
+    """
+    text_byte = text[0] if text else _NO_BYTE
 
     def read(value: bytes, at: int) -> tuple[dict[str, Any], int]:
         found: dict[str, Any] = {}
         entries = 0
-        count, at, end = block(value, at)
-        while count:
+        while True:
+            count = value[at]
+            if count < 0x80 and not count & 1:
+                count, at, end = count >> 1, at + 1, None
+            else:
+                count, at, end = block(value, at)
+            if not count:
+                break
             entries += count
             for _ in range(count):
-                key, at = read_string(value, at)
+                size = value[at]
+                if size < 0x80 and not size & 1:
+                    begin, at = at + 1, at + 1 + (size >> 1)
+                else:
+                    begin, at = sized(value, at)
+                key = value[begin:at].decode()
+                if value[at] == text_byte and (size := value[at + 1]) < 0x80 and not size & 1:
+                    begin, at = at + 2, at + 2 + (size >> 1)
+                    found[key] = value[begin:at].decode()
+                    continue
                 try:
                     found[key], at = item(value, at)
                 except DuplicateKeyError as error:
                     raise DuplicateKeyError(((key, len(found) + 1), *error.path)) from None
-            check_end(at, end)
-            count, at, end = block(value, at)
+            if end is not None:
+                check_end(at, end)
         if entries != len(found):
             raise DuplicateKeyError
         return found, at
@@ -211,7 +234,11 @@ def record_reader(steps: Sequence[tuple[str | None, Read]], defaults: Mapping[st
     def read(value: bytes, at: int) -> tuple[dict[str, Any], int]:
         found = dict(defaults)
         for name, field in steps:
-            one, at = field(value, at)
+            if field is read_string and (size := value[at]) < 0x80 and not size & 1:  # without the call
+                begin, at = at + 1, at + 1 + (size >> 1)
+                one: Any = value[begin:at].decode()
+            else:
+                one, at = field(value, at)
             if name is not None:
                 found[name] = one
         return found, at

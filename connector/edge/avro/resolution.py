@@ -42,6 +42,7 @@ class Resolution:
         self._written = dict(_named_types(writer))
         self._ours = dict(_named_types(reader))
         self._defaults = defaults
+        self._texts: dict[Read, bytes] = {}  # of a union: what stands before its string, as a number of one byte
         self.partly: list[str] = []
         self.written_out: list[str] = []
         self.read: Read = self._record(writer, reader, "", defaults)
@@ -58,7 +59,8 @@ class Resolution:
         self._same_meaning(writer, reader, path)
         match writer, reader:
             case {"values": inside}, {"values": wanted_inside}:
-                return decoding.map_reader(self._reader(inside, wanted_inside, _inside(path, "*")))
+                item = self._reader(inside, wanted_inside, _inside(path, "*"))
+                return decoding.map_reader(item, self._texts.get(item))
             case {"items": inside}, {"items": wanted_inside}:
                 return decoding.array_reader(self._reader(inside, wanted_inside, _inside(path, "[]")))
             case {"fields": _}, {"fields": _}:
@@ -100,7 +102,10 @@ class Resolution:
             one = len(failed) == 1
             raise failed[0] if one else IncompatibleError(f"{path}: {_named(writer)} is not {_named(reader)}")
         self.partly.extend(map(str, nulls + failed))
-        return decoding.union_reader(branches)
+        read = decoding.union_reader(branches)
+        if decoding.read_string in branches[:0x40]:
+            self._texts[read] = bytes([2 * branches.index(decoding.read_string)])
+        return read
 
     def _into_union(self, writer: Any, reader: list[Any], path: str) -> Read:
         kind, logical = kind_of(writer), logical_of(writer) if isinstance(writer, dict) else None
