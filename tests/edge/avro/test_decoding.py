@@ -121,6 +121,20 @@ def test_a_number_that_could_be_shorter_is_read(longer: bytes) -> None:
     assert found["mobileOperatorId"] == {3: -1, 10: 32}[len(longer)]
 
 
+@pytest.mark.parametrize("cut", range(len(START)))
+def test_an_event_that_is_cut_is_refused_wherever_it_is(cut: int) -> None:
+    """A string that ends early is not taken for a shorter one."""
+    assert code(decode(START[:cut] or b"\x00")) == "undecodable"
+
+
+def test_a_variable_that_is_cut_is_refused() -> None:
+    """Keys and values alike."""
+    variables = b"\x02" + scope("session", SEAT)
+    assert {code(decode((START + NO_OPERATOR + variables)[:-cut])) for cut in range(1, len(variables))} == {
+        "undecodable"
+    }
+
+
 class TestDuplicates:
     def test_a_scope_that_comes_twice_is_refused(self) -> None:
         """The first one's variables would be lost."""
@@ -159,8 +173,16 @@ class TestAsOthersRead:
         variables = b"\x01" + number(len(session)) + session + b"\x00"
         assert decode(event(variables=variables))["variables"] == {"session": {"seat": "aisle", "gate": "B7"}}
 
+    def test_lengths_and_counts_that_could_be_shorter_are_read(self) -> None:
+        """Those of a map, its keys and its values, and the zero at its end."""
+        seat = b"\x88\x00seat" + b"\x82\x00" + b"\x8a\x00aisle"
+        variables = b"\x82\x00" + b"\x8e\x00session" + b"\x82\x00" + seat + b"\x80\x00" + b"\x80\x00"
+        assert decode(event(variables=variables))["variables"] == {"session": {"seat": "aisle"}}
+
     @given(EVENTS)
     @example(dict(EVENT))
+    @example({**EVENT, "eventId": "e" * 64, "variables": {"s" * 64: {"k" * 64: "v" * 64, "k": "v" * 63}}})
+    @example({**EVENT, "variables": {"session": {f"key{n}": "" for n in range(64)}}})
     def test_our_own_events_are_read_as_fastavro_reads_them(self, given_event: dict[str, object]) -> None:
         """Byte for byte the same values, types included."""
         value = encode(given_event, CURRENT, Framing.BARE)
