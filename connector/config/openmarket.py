@@ -25,7 +25,7 @@ from connector.config.files import ReadableFile, Secret
 from connector.config.proxy import Proxy
 from connector.config.section import Section, is_loopback, one_address, together
 from connector.config.units import MINUTE, SECOND, Duration
-from connector.core.request import BUILT_IN_VARIABLES, RESERVED_WORDS
+from connector.core.vendor_words import BUILT_IN_VARIABLES, RESERVED_WORDS
 
 CIE_HOST = "servicemanager-cie.openmarket.com"
 """The vendor's test environment, which triggers nothing (vendor's pages on testing)."""

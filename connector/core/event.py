@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from operator import itemgetter
 from types import NoneType
 from typing import Any, NamedTuple
 
@@ -43,6 +44,8 @@ _FIELDS: dict[str, tuple[type, ...]] = {
 FIELD_NAMES = tuple(_FIELDS)
 """The fields of an event, as producers write them."""
 
+_all_of: Callable[[Mapping[str, object]], tuple[Any, ...]] = itemgetter(*FIELD_NAMES)
+
 _TYPE_NAMES: dict[type, str] = {
     str: "a string",
     int: "a long",
@@ -64,16 +67,10 @@ def event_from(fields: Mapping[str, object]) -> InvocationEvent | Refusal:
     Fields that are not ours are ignored; absent optional ones are null, absent variables empty. Of more than 32
     problems the first 32 are named.
     """
-    get: Any = fields.get
-    event = InvocationEvent(
-        get("eventId"),
-        get("serviceId"),
-        get("phoneNumber"),
-        get("mobileOperatorId"),
-        get("variables"),
-        get("createdAt"),
-        get("expiresAt"),
-    )
+    try:
+        event = InvocationEvent._make(_all_of(fields))
+    except KeyError:
+        event = InvocationEvent._make(map(fields.get, FIELD_NAMES))
     if tuple(map(type, event)) in _WELL_TYPED:
         if not event.variables:
             return event._replace(variables={})

@@ -10,7 +10,7 @@ _TELLING_TAIL = 7  # digits; with country code, without it, or with separators i
 
 # Dots and colons do not join digits: the addresses and times in an error text must survive it.
 _NUMBER = re.compile(r"\+?\(?\d(?:[ \-()/]{0,2}\d){5,}")
-_EVENT_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
+_EVENT_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}").fullmatch
 _HEXADECIMAL = re.compile(r"[0-9A-Fa-f]{1,64}")
 # With two characters mistyped at most, as a UUID is written, with spaces around it; other words are not shown.
 _LIKE_AN_ID = re.compile(r"(?=.{4,64}\Z)[0-9A-Fa-f .:{}-]*(?:[A-Za-z_][0-9A-Fa-f .:{}-]*){0,2}")
@@ -38,7 +38,7 @@ def safe_event_id(event_id: str, phone_number: str) -> str:
     The hash is "sha256:" and the first 16 hex digits, so that `sha256sum` over a known id finds its event. It is a
     pseudonym and no secret: phone numbers can be tried one by one.
     """
-    if _EVENT_ID.fullmatch(event_id) and not _holds(event_id, phone_number):
+    if _EVENT_ID(event_id) and not _holds(event_id, phone_number):
         return event_id
     digest = hashlib.sha256(event_id.encode("utf-8", "surrogatepass")).hexdigest()
     return f"sha256:{digest[:16]}"

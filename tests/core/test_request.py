@@ -12,8 +12,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from connector.core.event import InvocationEvent, Value
+from connector.core.findings import MAX_LISTED
 from connector.core.refusal import Refusal, Stage
-from connector.core.request import KINDNESSES, MAX_LISTED, REMEDIES, InvokeRequest, RequestRules, build
+from connector.core.request import KINDNESSES, REMEDIES, InvokeRequest, RequestRules, build, judged, usual
 
 ANY_SERVICE = RequestRules(service_ids=None)
 EVENT = InvocationEvent("gate-change-1", "0A1B2C3D4E5F", "12515550123", None, {}, None, None)
@@ -145,6 +146,40 @@ def test_a_valid_request_or_a_refusal_and_nothing_else(event: InvocationEvent, r
 def test_an_event_that_keeps_every_rule_is_refused_for_its_size_only(event: InvocationEvent) -> None:
     answer = build(event, ANY_SERVICE)
     assert isinstance(answer, InvokeRequest) or answer.code == "body_too_large"
+
+
+plain_events = st.builds(
+    InvocationEvent,
+    event_id=st.sampled_from(["gate-change-1", "", "é"]),
+    service_id=st.sampled_from(["0A1B2C3D4E5F", "0a1B2c3D4e5F", "F9", "x"]),
+    phone_number=st.sampled_from(["12515550123", "+12515550123", "0"]),
+    mobile_operator_id=st.none() | st.sampled_from([0, 1, 383, 2**63 - 1, 2**63]),
+    variables=st.dictionaries(
+        st.sampled_from(["session", "user", "Session", "system"]),
+        st.dictionaries(
+            st.sampled_from(["seat", "Seat", "gate", "div", "id", "b7"]), st.sampled_from(["", "x", "é", 1])
+        ),
+    ),
+    created_at_ms=st.none() | st.sampled_from([946_684_799_999, 946_684_800_000, 4_133_980_800_000]),
+    expires_at_ms=st.none() | st.sampled_from([946_684_800_000, 4_133_980_799_999]),
+)
+
+
+@given(plain_events | good_events | events, rules)
+@example(EVENT, ANY_SERVICE)
+@example(EVENT._replace(variables={"session": {}}), ANY_SERVICE)
+@example(EVENT._replace(variables={"session": {"a": "x" * 4096}}), ANY_SERVICE)
+@example(EVENT._replace(variables={"session": {"a": "x" * 4097}}), ANY_SERVICE)
+@example(EVENT._replace(variables={"session": {"a": "x" * 4096, "b": "x" * 4000}}), ANY_SERVICE)
+def test_the_short_way_builds_what_the_long_one_does(event: InvocationEvent, rules: RequestRules) -> None:
+    assert usual(event, rules) in (None, judged(event, rules))
+
+
+def test_an_ordinary_event_goes_the_short_way() -> None:
+    event = EVENT._replace(mobile_operator_id=383, variables={"session": {"seat": "aisle"}}, created_at_ms=10**12)
+    for rules in (ANY_SERVICE, RequestRules(service_ids={"0A1B2C3D4E5F": "0A1B2C3D4E5F"})):
+        assert usual(event, rules) is not None
+    assert usual(event, RequestRules(service_ids={"0A1B2C3D4E5F": "0a1b2c3d4e5f"})) is None
 
 
 def test_the_vendors_own_example_is_built_as_it_stands() -> None:
