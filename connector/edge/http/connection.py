@@ -7,6 +7,7 @@ to directly: the event loops' transports do not tell.
 from __future__ import annotations
 
 import asyncio
+import select
 import socket
 from collections.abc import Callable
 from typing import Protocol, cast
@@ -60,11 +61,13 @@ class Owner(Protocol):
 class Connection(asyncio.Protocol):
     """Takes one post at a time, until it is `closed`."""
 
-    __slots__ = ("_answer", "_owner", "_post", "_socket", "_tls", "_transport", "closed", "peer", "since")
+    __slots__ = ("_answer", "_owner", "_post", "_socket", "_tls", "_transport", "_unread", "closed", "peer", "since")
 
     def __init__(self, owner: Owner, peer: Certificates, connected: socket.socket, tls: bool) -> None:
         self._owner = owner
         self._socket = connected
+        self._unread = select.poll()
+        self._unread.register(connected, select.POLLIN)
         self._tls = tls
         self._post: Post | None = None
         self._answer: HttpAnswer | None = None
@@ -199,10 +202,4 @@ class Connection(asyncio.Protocol):
         """Whether the other side closed, or said something nobody asked for, and the event loop has not read it yet."""
         if self._tls and not self.since:
             return False  # a new one's session tickets
-        try:
-            self._socket.recv(1, socket.MSG_PEEK)
-        except BlockingIOError:
-            return False
-        except OSError:
-            return True
-        return True
+        return bool(self._unread.poll(0))  # a third of what a look into the socket costs, which raises when it is empty
