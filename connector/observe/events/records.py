@@ -7,17 +7,21 @@ from collections.abc import Callable
 from typing import Protocol
 
 from connector.core.envelope import History
-from connector.core.outcome import Outcome
+from connector.core.outcome import Fate, Outcome
 from connector.core.record import Record
 from connector.core.refusal import Stage
 from connector.core.reply import Failure
 from connector.core.signals import SchemaMissing, SchemaNeeded
 from connector.observe.events.reporter import STANDING_SECONDS, Logger, Reporter, place
 from connector.observe.labels import LEFT_BEHIND, OTHER
-from connector.observe.metrics import Metrics
+from connector.observe.metrics import Metrics, Series
 from connector.observe.retries import Copies
 
 _STATUS_FAMILIES = ("1xx", "2xx", "3xx", "4xx", "5xx")
+_KINDS_REMEMBERED = 256
+
+_Answer = tuple[str, str, Fate, int | None]
+"""An answer's code, service, fate and status, which say what counts it."""
 
 
 class AcceptedLine(Protocol):
@@ -58,6 +62,7 @@ class RecordEvents(Reporter):
         self._answers = metrics.counter("answers")
         self._service_answers = metrics.counter("service_answers")
         self._services = frozenset(service for service, _ in self._service_answers.series)
+        self._answered: dict[_Answer, tuple[Series, ...]] = {}
         statuses = metrics.counter("http_answers")
         self._statuses = {number: statuses.at(name) for number, name in enumerate(_STATUS_FAMILIES, 1)}
         self._no_status = statuses.at("none")
@@ -76,14 +81,20 @@ class RecordEvents(Reporter):
     def answered(self, outcome: Outcome, post_seconds: float, service_id: str = OTHER) -> None:
         """A post for this service was answered, or failed, after so many seconds."""
         self._post_seconds.observe(post_seconds)
-        self._answers.at(outcome.code).value += 1
         service = service_id if service_id in self._services else OTHER
-        self._service_answers.at(service, outcome.fate).value += 1
-        status = outcome.status
-        if status is None:
-            self._no_status.value += 1
-        else:
-            self._statuses.get(status // 100, self._other_status).value += 1
+        kind = outcome.code, service, outcome.fate, outcome.status
+        for series in self._answered.get(kind) or self._series_of(kind):
+            series.value += 1
+
+    def _series_of(self, kind: _Answer) -> tuple[Series, ...]:
+        """What counts answers of one kind, of which nearly all are one or two."""
+        code, service, fate, status = kind
+        by_status = self._no_status if status is None else self._statuses.get(status // 100, self._other_status)
+        if len(self._answered) >= _KINDS_REMEMBERED:
+            self._answered.clear()
+        series = self._answers.at(code), self._service_answers.at(service, fate), by_status
+        self._answered[kind] = series
+        return series
 
     def accepted(  # noqa: PLR0913 - the fields of a line
         self,
