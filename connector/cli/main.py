@@ -7,52 +7,66 @@ import os
 import sys
 import traceback
 from importlib import import_module
-from importlib.util import find_spec
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 from typing_extensions import override
 
 from connector import __version__
-from connector.config import ConfigError
 
-COMMANDS = {
-    "run": "connector.cli.run",
-    "check": "connector.cli.check",
-    "topics": "connector.cli.topics",
-    "status": "connector.cli.status",
-    "offsets": "connector.cli.offsets",
-    "dlq": "connector.cli.dlq",
-    "retry": "connector.cli.retry",
-    "pause": "connector.cli.pause",
-    "resume": "connector.cli.resume",
-    "config": "connector.cli.config",
-    "codes": "connector.cli.codes",
-    "render": "connector.cli.render",
-    "post": "connector.cli.post",
-    "simulate": "connector.cli.simulate",
-    "produce": "connector.cli.produce",
-    "demo": "connector.cli.demo",
+SUMMARIES = {
+    "run": "Post invocation events from Kafka until told to stop.",
+    "check": "Say what is wrong with a configuration, and how to mend it. Nobody is texted.",
+    "topics": "Create the retry and dead-letter topics, or print the commands that do.",
+    "status": (
+        "Show every partition of the main and retry topics: committed offset, what is settled ahead of it, and lag."
+    ),
+    "offsets": "Export a group's committed offsets, or set them.",
+    "dlq": "Dead letters: count, look at, redrive, export and purge them.",
+    "retry": "Copies that wait for their next attempt: count and look at them.",
+    "pause": "Pause everything, topics or partitions of one running connector: it takes and posts nothing new of them.",
+    "resume": "Resume what `connector pause` paused in one running connector: everything, topics or partitions.",
+    "config": "Show the settings in force and where each came from: default, file, environment or secret file.",
+    "codes": "Show what each answer means: which fate a record has after it, why, and what to do.",
+    "render": "Print the exact request that each event would become: method, URL, headers and body; or the refusal.",
+    "post": "Post exactly one event for real and print the answer.",
+    "simulate": "Play the vendor's Invoke Service API on a port, until interrupted. Nobody is texted.",
+    "produce": "Encode events as Avro and write them to a topic, each with its phone number as key.",
+    "demo": "Show the main job: Kafka, the connector as its own process, a simulated vendor. Nobody is texted.",
 }
-"""Command → the module whose function (or typer app) of the same name it is, in the order of the help."""
+"""Command → the first paragraph of its help, in the order of the help: asked of the commands themselves it would cost
+all their imports, a second. The module `connector.cli.NAME` has the function, or the typer app, of that name."""
 
 
 class Commands(TyperGroup):
     """Imports a command when it is asked for: the others' libraries would cost `run` its first second."""
 
+    _is_listing = False
+
+    @override
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """List the commands without importing them."""
+        self._is_listing = True
+        try:
+            super().format_help(ctx, formatter)
+        finally:
+            self._is_listing = False
+
     @override
     def list_commands(self, ctx: Any) -> list[str]:
         """The commands, in the table's order."""
-        return [name for name, module in COMMANDS.items() if find_spec(module)]
+        return list(SUMMARIES)
 
     @override
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """The command of that name, or None."""
-        if cmd_name not in self.list_commands(ctx):
+        if cmd_name not in SUMMARIES:
             return None
-        found = getattr(import_module(COMMANDS[cmd_name]), cmd_name)
+        if self._is_listing:
+            return TyperCommand(cmd_name, help=SUMMARIES[cmd_name])
+        found = getattr(import_module(f"connector.cli.{cmd_name}"), cmd_name)
         command = get_command(found if isinstance(found, typer.Typer) else _single(found))
         command.name = cmd_name
         return command
@@ -60,6 +74,8 @@ class Commands(TyperGroup):
     @override
     def invoke(self, ctx: Any) -> Any:
         """Run the command; settings that cannot be used end it with exit code 2, each problem on a line."""
+        from connector.config import ConfigError  # not for the help: it costs a third of a second
+
         try:
             return super().invoke(ctx)
         except ConfigError as error:
