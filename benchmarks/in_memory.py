@@ -184,13 +184,13 @@ class Run:
 
     async def _connector(self, vendor: Vendor, logs: Logs, stop: asyncio.Event) -> None:
         """What `runtime/wiring.py` makes of the same settings: the one place here that knows how the flow is made."""
-        settings, clock, table = self._settings, self._clock, parts.outcome_table(self._settings)
+        settings, clock, table = self._settings, self._clock, policies.outcome_table(self._settings.openmarket)
         answers = [row.code for row in table.rows()]
         metrics = Metrics(answer_codes=answers, services=settings.openmarket.allowed_services or ())
         events = Events(metrics, logs.logger, log_accepted=True, accepted_line=logs.accepted_line)
         decoder = parts.decoder(settings, clock, None)
         source, sink = self._source, _Copies()
-        rules = Rules(parts.request_rules(settings), table, policies.policy(settings))
+        rules = Rules(policies.request_rules(settings.openmarket), table, policies.policy(settings))
         delivery = settings.delivery
         loop = Loop(
             World(source, sink, decoder, clock, events),

@@ -39,7 +39,7 @@ async def _measure(kafka: Kafka, folder: Path, count: int) -> float:
         many = int(count * _IN_FLIGHT / _VENDOR_SECONDS * (_SECONDS + _SETTLES) * _BACKLOG)
         await asyncio.to_thread(stage.produce_events, (event(f"e-{n}", n % 9999) for n in range(many)))
         processes = [
-            stage.connector(delivery={"in_flight": _IN_FLIGHT}, pace={"concurrency": "fixed"}) for _ in range(count)
+            stage.connector(delivery={"in_flight": _IN_FLIGHT}, pace={"floor": _IN_FLIGHT}) for _ in range(count)
         ]
         await asyncio.gather(*(process.start() for process in processes))
         for process in processes:

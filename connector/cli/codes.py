@@ -8,9 +8,9 @@ import typer
 
 from connector.cli.options import MaybeConfigFile
 from connector.config import load
-from connector.config.rules import outcome_table
 from connector.core.codes import DEFAULT_TABLE
 from connector.core.outcome import Row, When
+from connector.runtime.policies import outcome_table
 
 
 def codes(file: MaybeConfigFile = None) -> None:

@@ -18,7 +18,7 @@ from connector.core.redact import scrub
 from connector.core.refusal import Refusal
 from connector.core.request import InvokeRequest
 from connector.edge.clock import SystemClock
-from connector.runtime import parts
+from connector.runtime import parts, policies
 
 
 def post(
@@ -36,7 +36,7 @@ def post(
     settings = load(config, os.environ)
     with event.open("rb") as file:
         fields = single(file)
-    result = built(fields, parts.request_rules(settings))
+    result = built(fields, policies.request_rules(settings.openmarket))
     if isinstance(result, Refusal):
         typer.echo(refusal_text(result))
         raise typer.Exit(1)
@@ -66,7 +66,7 @@ async def _post(settings: Settings, request: InvokeRequest) -> Outcome:
         answer = await invoker.invoke(request)
     finally:
         await invoker.close()
-    return parts.outcome_table(settings).classify(answer)
+    return policies.outcome_table(settings.openmarket).classify(answer)
 
 
 def _answer_text(outcome: Outcome, phone_number: str) -> str:

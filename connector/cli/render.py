@@ -24,7 +24,7 @@ from connector.core.trace import traceparent_of
 from connector.edge.clock import SystemClock
 from connector.edge.kafka.admin import AdminError
 from connector.edge.kafka.reader import read_one
-from connector.runtime import parts
+from connector.runtime import parts, policies
 
 
 class _Found(NamedTuple):
@@ -65,7 +65,7 @@ def render(
 
 def _print_all(found: Iterator[_Found], settings: Settings, reveal: bool) -> bool:
     """Whether none was refused."""
-    rules = parts.request_rules(settings)
+    rules = policies.request_rules(settings.openmarket)
     all_built = True
     for place, fields, traceparent in found:
         result = fields if isinstance(fields, Refusal) else built(fields, rules)

@@ -107,12 +107,9 @@ class Pace(Section):
     burst: int = Field(default=1, ge=1, le=1_000_000)
     """Requests that may go at once after a pause, of the whole deployment: 1 spaces them evenly."""
 
-    concurrency: Literal["adaptive", "fixed"] = "adaptive"
-    """`adaptive` looks for the number of posts under way from which on more only wait at the vendor, between `floor`
-    and `delivery.in_flight`; `fixed` is always `delivery.in_flight`."""
-
     floor: int = Field(default=1, ge=1, le=1000)
-    """Fewest posts under way that `adaptive` goes down to."""
+    """Fewest posts under way. Between it and `delivery.in_flight` the number is looked for from which on more only wait
+    at the vendor; where both are the same, the number is fixed."""
 
     longest_pause: Duration = Field(default=15 * MINUTE, ge=SECOND, le=DAY)
     """Longest pause that a `Retry-After` can ask for; a longer one is cut to it."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
@@ -25,6 +24,7 @@ from connector.config.files import ReadableFile, Secret
 from connector.config.proxy import Proxy
 from connector.config.section import Section, is_loopback, one_address, together
 from connector.config.units import MINUTE, SECOND, Duration
+from connector.core.service_id import PATTERN, is_service_id
 from connector.core.vendor_words import BUILT_IN_VARIABLES, RESERVED_WORDS
 
 CIE_HOST = "servicemanager-cie.openmarket.com"
@@ -56,7 +56,7 @@ _NO_SERVICE = "must list at least one service id"
 def _service_id(value: object) -> str:
     if isinstance(value, int):
         raise ValueError(_NUMBER)  # noqa: TRY004 - pydantic collects ValueError only
-    if not isinstance(value, str) or not re.fullmatch("[0-9A-Fa-f]{1,64}", value):
+    if not isinstance(value, str) or not is_service_id(value):
         raise ValueError(_HEXADECIMAL)
     return value
 
@@ -78,7 +78,7 @@ class AnyService(Section):
 
 _ID_SCHEMA: JsonSchemaValue = {
     "type": "string",
-    "pattern": "^[0-9A-Fa-f]{1,64}$",
+    "pattern": f"^{PATTERN}$",
     "x-pattern": _HEXADECIMAL,
     "x-number": _NUMBER,
 }

@@ -22,6 +22,17 @@ _TEXTS = {
 }
 
 
+REMOVED = {
+    "delivery.maybe_delivered": (
+        "is gone: for `dead_letter` set delivery.maybe_delivered_repeats to 0, for `retry` leave it out"
+    ),
+    "pace.concurrency": (
+        "is gone: for `fixed` set pace.floor to what delivery.in_flight is, for `adaptive` leave it out"
+    ),
+}
+"""Settings of older versions, and what says the same now."""
+
+
 def explain(error: ValidationError) -> Iterator[str]:
     """One line a problem."""
     for found in error.errors(include_url=False, include_input=False):
@@ -56,6 +67,8 @@ def _text(found: Any, name: str) -> str:
     if kind == "extra_forbidden":
         if name in BY_NAME and found["loc"][-1] != name.rpartition(".")[2]:
             return "unknown setting: a section and what is in it are keys of their own, one below the other"
+        if name in REMOVED:
+            return REMOVED[name]
         above, _, last = name.rpartition(".")
         return unknown(last, _known(above))
     if kind in ("greater_than_equal", "less_than_equal"):

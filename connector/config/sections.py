@@ -116,12 +116,10 @@ class Delivery(Section):
     ordering: Literal["end_user", "partition", "none"] = "end_user"
     """Which events wait for each other: those of one end user in one partition, a whole partition, or none."""
 
-    maybe_delivered: Literal["retry", "dead_letter"] = "retry"
-    """What becomes of a record that may have been delivered (a time-out after the request was written, a gateway's
-    502): `retry` may text somebody twice, `dead_letter` may leave somebody without."""
-
     maybe_delivered_repeats: int = Field(default=1, ge=0, le=100)
-    """How often a record may be repeated for that reason in its whole life."""
+    """How often a record may be posted again, in its whole life, after it may have been delivered (a time-out after the
+    request was written, a gateway's 502); then it becomes a dead letter. Each repeat may text somebody twice; 0 may
+    leave somebody without."""
 
     unstorable: Literal["stop", "summary"] = "stop"
     """What becomes of a dead letter that its topic can never take, as it is too large there: `stop` keeps it in its

@@ -31,7 +31,6 @@ class Policy(NamedTuple):
 
     retry: RetryPlan
     max_event_age_ms: int
-    repeat_maybe_delivered: bool
     maybe_delivered_repeats: int
     in_place: tuple[float, ...] = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
     longest_pause: float = 900.0
@@ -150,7 +149,7 @@ def _failed(history: History, outcome: Outcome, now_ms: int) -> History:
 
 
 def _may_repeat(failed: History, policy: Policy) -> bool:
-    return policy.repeat_maybe_delivered and failed.maybe_delivered <= policy.maybe_delivered_repeats
+    return failed.maybe_delivered <= policy.maybe_delivered_repeats
 
 
 def _cause(outcome: Outcome, code: str | None = None, prefix: str = "") -> Cause:

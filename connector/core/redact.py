@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import re
 
+from connector.core.service_id import is_service_id
+
 _SHORTEST_NUMBER = 6  # digits; vendor page: a phone number has 6 to 16
 _TELLING_TAIL = 7  # digits; with country code, without it, or with separators in between, the end is the same
 
 # Dots and colons do not join digits: the addresses and times in an error text must survive it.
 _NUMBER = re.compile(r"\+?\(?\d(?:[ \-()/]{0,2}\d){5,}")
 _EVENT_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}").fullmatch
-_HEXADECIMAL = re.compile(r"[0-9A-Fa-f]{1,64}")
 # With two characters mistyped at most, as a UUID is written, with spaces around it; other words are not shown.
 _LIKE_AN_ID = re.compile(r"(?=.{4,64}\Z)[0-9A-Fa-f .:{}-]*(?:[A-Za-z_][0-9A-Fa-f .:{}-]*){0,2}")
 _NOT_DIGITS = re.compile(r"[^0-9]+")
@@ -49,7 +50,7 @@ def safe_service_id(service_id: str, phone_number: str) -> str | None:
 
     A hexadecimal one with a letter in it is no phone number, unless it holds its event's.
     """
-    is_id = _HEXADECIMAL.fullmatch(service_id) and not service_id.isdecimal()
+    is_id = is_service_id(service_id) and not service_id.isdecimal()
     is_like_one = _LIKE_AN_ID.fullmatch(service_id) and scrub(service_id) == service_id
     return service_id if (is_id or is_like_one) and not _holds(service_id, phone_number) else None
 

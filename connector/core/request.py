@@ -16,6 +16,7 @@ from connector.core.findings import Findings
 from connector.core.numbers import is_exact, value_text
 from connector.core.redact import safe_name, safe_service_id, shape
 from connector.core.refusal import Refusal
+from connector.core.service_id import is_service_id
 from connector.core.vendor_words import BUILT_IN_VARIABLES, RESERVED_WORDS
 
 MAX_BODY = 8000
@@ -51,7 +52,6 @@ KINDNESSES = ("phone_number_plus", "operator_id_not_positive", "null_value", "em
 """What is put right without a refusal, because it harms nobody. Null operators and empty variables are defaults."""
 
 _EVENT_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}").fullmatch
-_SERVICE_ID = re.compile(r"[0-9A-Fa-f]{1,64}").fullmatch
 _PHONE_NUMBER = re.compile(r"[1-9][0-9]{5,15}").fullmatch
 _NATIONAL_NUMBER = re.compile(r"0[0-9]{5,17}").fullmatch
 _KEY = re.compile(r"[A-Za-z_\-.]{1,255}").fullmatch
@@ -121,7 +121,7 @@ class RequestRules:
         listed = None if self.service_ids is None else frozenset(self.service_ids.values())
         object.__setattr__(self, "judge_key", judge_key)
         object.__setattr__(self, "has_good_keys", lru_cache(_KEYS_REMEMBERED)(has_good_keys))
-        object.__setattr__(self, "is_listed", _SERVICE_ID if listed is None else listed.__contains__)
+        object.__setattr__(self, "is_listed", is_service_id if listed is None else listed.__contains__)
 
 
 def build(event: InvocationEvent, rules: RequestRules) -> InvokeRequest | Refusal:
@@ -183,7 +183,7 @@ def judged(event: InvocationEvent, rules: RequestRules) -> InvokeRequest | Refus
 
 def _service_id(event: InvocationEvent, rules: RequestRules, found: Findings) -> str:
     service_id = event.service_id
-    if not _SERVICE_ID(service_id):
+    if not is_service_id(service_id):
         found.problem("bad_service_id", "serviceId", _shown(service_id, event))
     elif rules.service_ids is not None:
         listed = rules.service_ids.get(service_id.upper())

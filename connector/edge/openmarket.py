@@ -12,7 +12,6 @@ from __future__ import annotations
 import asyncio
 import re
 import ssl
-from base64 import b64encode
 from collections.abc import Callable, Mapping
 
 from yarl import URL
@@ -20,6 +19,8 @@ from yarl import URL
 from connector import __version__
 from connector.core.reply import Answer
 from connector.core.request import InvokeRequest
+from connector.core.service_id import is_service_id
+from connector.edge.basic_auth import basic_auth
 from connector.edge.daemon import in_daemon_thread
 from connector.edge.http.connection import Post
 from connector.edge.http.pool import Peer, Pool
@@ -27,7 +28,6 @@ from connector.edge.http.tunnel import Proxy
 from connector.edge.tls import Tls
 
 _HEADS_SIZE = 1024  # service ids; an account has tens
-_SERVICE_ID = re.compile(r"[0-9A-Fa-f]{1,64}")  # vendor page: hexadecimal; anything else could leave the base path
 _LINE_END = re.compile(r"[\0\r\n]")
 
 
@@ -73,7 +73,7 @@ class OpenMarket:
         self._headers = _lines(
             {
                 "Host": self._url.host_port_subcomponent or "",
-                "Authorization": _basic(self._account_id, password),
+                "Authorization": basic_auth(f"{self._account_id}:{password}"),
                 "Content-Type": "application/json",
                 "Accept-Encoding": "identity",
                 "User-Agent": f"invoke-connector/{__version__}",
@@ -131,7 +131,7 @@ class OpenMarket:
         return Peer(context, is_mutual=tls.certificate_file is not None)
 
     def _head(self, service_id: str) -> bytes:
-        if not _SERVICE_ID.fullmatch(service_id):
+        if not is_service_id(service_id):
             raise ValueError("a service id must be 1 to 64 hexadecimal digits")
         if len(self._heads) >= _HEADS_SIZE:
             self._heads.clear()
@@ -145,7 +145,3 @@ def _lines(headers: Mapping[str, str]) -> bytes:
     if any(_LINE_END.search(text) for header in headers.items() for text in header):
         raise ValueError("a header with a line end in it")
     return "".join(f"{name}: {value}\r\n" for name, value in headers.items()).encode()
-
-
-def _basic(account_id: str, password: str) -> str:
-    return "Basic " + b64encode(f"{account_id}:{password}".encode()).decode("ascii")

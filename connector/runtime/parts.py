@@ -1,14 +1,12 @@
-"""The parts of the road that only the settings shape: rules, table, decoder, the vendor's API."""
+"""The parts of the road that only the settings shape: decoder, registry, the vendor's API."""
 
 from __future__ import annotations
 
-from connector.config import ConfigError, rules
+from connector.config import ConfigError
 from connector.config import proxy as config_proxy
 from connector.config.files import SecretFile
 from connector.config.sections import Registry
 from connector.config.settings import Settings
-from connector.core.outcome import Table
-from connector.core.request import RequestRules
 from connector.edge.avro.decoder import AvroDecoder
 from connector.edge.avro.framing import Framing
 from connector.edge.avro.registry import Access, ConfluentRegistry
@@ -24,16 +22,6 @@ from connector.edge.http.tunnel import Proxy
 from connector.edge.openmarket import OpenMarket
 from connector.edge.tls import Tls
 from connector.flow.ports import Clock
-
-
-def request_rules(settings: Settings) -> RequestRules:
-    """What the settings say about requests that the vendor's page leaves open."""
-    return rules.request_rules(settings.openmarket)
-
-
-def outcome_table(settings: Settings) -> Table:
-    """The vendor's table behind the rows of `openmarket.outcomes`."""
-    return rules.outcome_table(settings.openmarket)
 
 
 def retry_topics(settings: Settings) -> frozenset[str]:

@@ -1,12 +1,17 @@
-"""What the flow decides by, as the settings say it."""
+"""What is decided by, as the settings say it: the only place where settings become rules."""
 
 from __future__ import annotations
 
 from connector.config.holding import Intervals as IntervalSettings
-from connector.config.openmarket import AnyService
+from connector.config.openmarket import AnyService, OpenMarket, OutcomeRule
 from connector.config.settings import Settings
+from connector.core.codes import DEFAULT_TABLE
 from connector.core.concurrency import Adaptive, Fixed
 from connector.core.destination import Policy
+from connector.core.outcome import Delivered, Fate, Row, Table
+from connector.core.proxy_codes import naming
+from connector.core.reply import Reply
+from connector.core.request import RequestRules
 from connector.core.schedule import RetryPlan
 from connector.core.tries import Intervals
 from connector.flow.brake import BrakeRules
@@ -15,13 +20,30 @@ from connector.flow.judge import EndpointRules, HoldRules
 from connector.flow.loop import Rules
 
 
+def request_rules(openmarket: OpenMarket) -> RequestRules:
+    """What the vendor's page leaves open about a request, decided."""
+    return RequestRules(
+        service_ids=openmarket.allowed_services,
+        digits_in_keys=openmarket.key_characters == "digits",
+        native_values=openmarket.values == "native",
+        reserved_words=frozenset(openmarket.reserved_words),
+        built_in_variables=frozenset(openmarket.built_in_variables),
+    )
+
+
+def outcome_table(openmarket: OpenMarket) -> Table:
+    """The classification table in force: the rows of `openmarket.outcomes`, then the default ones."""
+    proxy = openmarket.proxy
+    table = DEFAULT_TABLE if proxy is None else Table(naming(DEFAULT_TABLE.rows(), proxy.address))
+    return table.with_overrides(map(_row, openmarket.outcomes))
+
+
 def policy(settings: Settings) -> Policy:
     """What decides where one record goes."""
     delivery, retry = settings.delivery, settings.retry
     return Policy(
         RetryPlan(round(retry.delay * 1000), round(retry.window * 1000)),
         max_event_age_ms=round(delivery.max_event_age * 1000),
-        repeat_maybe_delivered=delivery.maybe_delivered == "retry",
         maybe_delivered_repeats=delivery.maybe_delivered_repeats,
         longest_pause=settings.pace.longest_pause,
     )
@@ -35,7 +57,7 @@ def flow_rules(settings: Settings) -> Rules:
 def limit(settings: Settings) -> Limit:
     """How many posts may be under way."""
     most = settings.delivery.in_flight
-    return Fixed(most) if settings.pace.concurrency == "fixed" else Adaptive(settings.pace.floor, most)
+    return Fixed(most) if settings.pace.floor == most else Adaptive(settings.pace.floor, most)
 
 
 def _pace(settings: Settings) -> PaceRules:
@@ -56,3 +78,19 @@ def _hold(settings: Settings) -> HoldRules:
 
 def _intervals(settings: IntervalSettings) -> Intervals:
     return Intervals(settings.first, settings.longest)
+
+
+def _row(rule: OutcomeRule) -> Row:
+    # What is known of the request's arrival, and of the vendor's load, is no matter of choice: a 504 stays a maybe.
+    known = None if rule.status is None else DEFAULT_TABLE.classify(Reply(rule.status, None, b""))
+    return Row(
+        f"configured_{rule.fate}",
+        Fate(rule.fate),
+        rule.why,
+        "see openmarket.outcomes, where somebody decided so",
+        vendor_codes=() if rule.vendor_code is None else (rule.vendor_code,),
+        descriptions=() if rule.description is None else (rule.description,),
+        statuses=() if rule.status is None else (str(rule.status),),
+        delivered=Delivered.NO if known is None else known.delivered,
+        overloaded=known is not None and known.overloaded,
+    )

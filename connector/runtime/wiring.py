@@ -106,7 +106,7 @@ class _Process:
         settings, self._files = read_again(settings, output.hide)
         self._settings = settings
         self._clock = SystemClock()
-        table = parts.outcome_table(settings)
+        table = policies.outcome_table(settings.openmarket)
         self._metrics = _metrics(table, settings.openmarket.allowed_services or ())
         self._metrics.counter("log_lines_dropped").follow(output.dropped)
         self._events = Events(self._metrics, output.logger, settings.log.accepted, accepted_line=output.accepted_line)
@@ -130,7 +130,7 @@ class _Process:
         self._renewal = Renewal(
             settings, self._invoker, registry, self._events, output.hide, lambda: self._loop.judge.renewed()
         )
-        rules = Rules(parts.request_rules(settings), table, policies.policy(settings))
+        rules = Rules(policies.request_rules(settings.openmarket), table, policies.policy(settings))
         world = World(self._source, self._sink, self._decoder, self._clock, self._events)
         road = Road(rules, self._decoder, self._invoker, self._clock, self._events, random.random)
         self._loop = Loop(

@@ -16,7 +16,7 @@ from connector.cli.preview import built, headers
 from connector.config import load
 from connector.core.refusal import Refusal
 from connector.core.request import RequestRules
-from connector.runtime import parts
+from connector.runtime import parts, policies
 from tests.cli.conftest import EVENT, PASSWORD, PHONE_NUMBER, VALUE, Run
 from tests.support.raw_http import Peer, raw_server
 
@@ -34,7 +34,7 @@ async def test_the_headers_shown_are_the_headers_sent(config_file: Configure) ->
     async with raw_server(accept) as server:
         tls = {"name_header": "X-Agreed", "name": "us"}
         settings = load(config_file({"base_url": server.url, "tls": tls}), {})
-        result = built(EVENT, parts.request_rules(settings))
+        result = built(EVENT, policies.request_rules(settings.openmarket))
         assert not isinstance(result, Refusal)
         invoker = parts.invoker(settings)
         await invoker.invoke(result[1], TRACE)

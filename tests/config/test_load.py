@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from connector.config import ConfigError, Settings, load
 from connector.config.fields import BY_NAME
+from connector.config.problems import REMOVED
 from tests.config.conftest import SMALLEST, Write
 
 
@@ -82,6 +84,18 @@ def test_every_problem_is_told_at_once(write: Write) -> None:
 def test_an_unknown_key_is_refused_with_the_nearest_known_one(write: Write, text: str, problem: str) -> None:
     """At every level."""
     assert problem in problems(write(text))
+
+
+@pytest.mark.parametrize("name", REMOVED)
+def test_a_setting_that_is_gone_is_refused_with_what_says_the_same_now(write: Write, name: str) -> None:
+    """In a file and in the environment; what it names exists, and with it the settings can be used."""
+    section, _, last = name.partition(".")
+    assert f"{name}: {REMOVED[name]}" in problems(write(f"{section}: {{{last}: x}}"))
+    variable = f"CONNECTOR_{section}__{last}".upper()
+    with pytest.raises(ConfigError) as raised:
+        load(write(SMALLEST), {variable: "x"})
+    assert raised.value.problems == (f"{name}: {REMOVED[name]} (environment: {variable})",)
+    assert set(re.findall(r"[a-z_]+\.[a-z_]+", REMOVED[name])) <= BY_NAME.keys()
 
 
 @pytest.mark.parametrize(

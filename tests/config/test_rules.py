@@ -11,9 +11,9 @@ from connector.config.client import consumer_properties, kafka_properties, produ
 from connector.config.fields import secret_files
 from connector.config.files import readable_by_others
 from connector.config.promised import PROMISED
-from connector.config.rules import outcome_table, request_rules
 from connector.core.outcome import Delivered, Fate
 from connector.core.reply import Reply
+from connector.runtime.policies import outcome_table, request_rules
 from tests.config.conftest import SMALLEST, Write
 
 

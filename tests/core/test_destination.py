@@ -36,7 +36,6 @@ POSTED = NOW - 100
 POLICY = Policy(
     RetryPlan(delay_ms=900_000, window_ms=86_400_000),
     max_event_age_ms=172_800_000,
-    repeat_maybe_delivered=True,
     maybe_delivered_repeats=1,
     in_place=(0.1, 0.2),
 )
@@ -176,12 +175,6 @@ def test_a_maybe_delivered_record_is_repeated_so_often_in_its_life(earlier: int,
     assert isinstance(destination, ToRetry | ToDeadLetter)
     assert destination.history.maybe_delivered == earlier + 1
     assert (destination.cause.code == MAYBE_DELIVERED) is not retried
-
-
-def test_a_maybe_delivered_record_is_never_repeated_when_the_setting_says_so() -> None:
-    """`maybe_delivered: dead_letter` leaves it to a person."""
-    policy = POLICY._replace(repeat_maybe_delivered=False)
-    assert isinstance(routed(outcome(Fate.RETRY, Delivered.MAYBE), policy=policy), ToDeadLetter)
 
 
 @given(

@@ -16,7 +16,8 @@ WRONG = {
     "names": """
 openmarket: {bse_url: x, base_url: https://a.example, account_id: a, service_ids: {any: true}, tls: {key_fle: /k}}
 kafka: {topics: {man: x}, bootstrapservers: x, clientid: x}
-delivery: {inflight: 3, Drain: 5s}
+delivery: {inflight: 3, Drain: 5s, maybe_delivered: retry}
+pace: {concurrency: fixed}
 metrics: {}
 """,
     "types": """

@@ -47,7 +47,6 @@ Script = Callable[[str, int], Answer | None]
 POLICY = Policy(
     RetryPlan(delay_ms=900_000, window_ms=86_400_000),
     max_event_age_ms=172_800_000,
-    repeat_maybe_delivered=True,
     maybe_delivered_repeats=1,
 )
 HOLD = HoldRules(

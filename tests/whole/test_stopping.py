@@ -35,7 +35,7 @@ async def test_a_second_sigterm_changes_nothing(stage: Stage) -> None:
     stage.scenario(latency=SLOW)
     events = [event(f"e-{n}", n) for n in range(60)]
     stage.produce_events(events)
-    connector = stage.connector(delivery={"in_flight": 20}, pace={"concurrency": "fixed"})
+    connector = stage.connector(delivery={"in_flight": 20}, pace={"floor": 20})
     await connector.start()
     await connector.status_when(lambda status: status.get("in_flight", 0) >= 5)
     connector.signal(signal.SIGTERM)

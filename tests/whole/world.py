@@ -36,7 +36,6 @@ ODD_SERVICES = ("00", "01", "02")
 POLICY = Policy(
     RetryPlan(delay_ms=60_000, window_ms=600_000),
     max_event_age_ms=172_800_000,
-    repeat_maybe_delivered=True,
     maybe_delivered_repeats=1,
     in_place=(0.1, 0.5),
 )

@@ -46,7 +46,7 @@ class Judge:
         self._loop = asyncio.new_event_loop()
         self._registry = parts.registry(settings)
         self._decoder = parts.decoder(settings, self._clock, self._registry)
-        self._rules = parts.request_rules(settings)
+        self._rules = policies.request_rules(settings.openmarket)
         self._policy = policies.policy(settings)
         self._missing: dict[str, Refusal] = {}
 

@@ -7,7 +7,6 @@ letters. Whatever else is not a schema is `Unavailable`: the partition waits, an
 from __future__ import annotations
 
 import asyncio
-from base64 import b64encode
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 from urllib.parse import quote
@@ -18,6 +17,7 @@ from yarl import URL
 
 from connector import __version__
 from connector.deadline import in_time
+from connector.edge.basic_auth import basic_auth
 from connector.edge.daemon import in_daemon_thread
 from connector.edge.http.tunnel import Proxy
 from connector.edge.tls import Tls
@@ -186,7 +186,7 @@ def _through(proxy: Proxy | None, headers: dict[str, str], encrypted: bool) -> d
     """The headers of a request, and what aiohttp is told of the proxy."""
     if proxy is None:
         return {"headers": headers}
-    shown = {} if proxy.basic_auth is None else {"Proxy-Authorization": _basic(proxy.basic_auth)}
+    shown = {} if proxy.basic_auth is None else {"Proxy-Authorization": basic_auth(proxy.basic_auth)}
     url = URL.build(scheme="http", host=proxy.host, port=proxy.port)
     if encrypted:  # to the proxy, which must not see what the registry is shown
         return {"headers": headers, "proxy": url, "proxy_headers": shown}
@@ -230,14 +230,10 @@ def _headers(access: Access) -> dict[str, str]:
         "User-Agent": f"invoke-connector/{__version__}",
     }
     if access.basic_auth is not None:
-        headers["Authorization"] = _basic(access.basic_auth)
+        headers["Authorization"] = basic_auth(access.basic_auth)
     elif access.bearer_token is not None:
         headers["Authorization"] = f"Bearer {access.bearer_token}"
     return headers
-
-
-def _basic(user_and_password: str) -> str:
-    return "Basic " + b64encode(user_and_password.encode()).decode("ascii")
 
 
 async def _body(response: aiohttp.ClientResponse) -> bytes:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from base64 import b64encode
 from typing import NamedTuple
 
 from connector import __version__
 from connector.core.reply import Failure
+from connector.edge.basic_auth import basic_auth as header
 from connector.edge.http.answer import HttpAnswer
 
 _PIECE = 4096  # bytes read at once
@@ -68,5 +68,5 @@ def authority(host: str, port: int) -> str:
 def _request(target: str, basic_auth: str | None) -> bytes:
     lines = [f"CONNECT {target} HTTP/1.1", f"Host: {target}", f"User-Agent: invoke-connector/{__version__}"]
     if basic_auth is not None:
-        lines.append("Proxy-Authorization: Basic " + b64encode(basic_auth.encode()).decode("ascii"))
+        lines.append(f"Proxy-Authorization: {header(basic_auth)}")
     return "\r\n".join([*lines, "", ""]).encode("ascii")

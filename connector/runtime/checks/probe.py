@@ -5,7 +5,7 @@ from __future__ import annotations
 from connector.config.settings import Settings
 from connector.core.outcome import Fate, Outcome
 from connector.core.request import InvokeRequest
-from connector.runtime import parts
+from connector.runtime import parts, policies
 from connector.runtime.checks.finding import Finding, Verdict
 
 _INVALID_PAYLOAD = "12002"
@@ -25,7 +25,7 @@ async def probe(settings: Settings) -> Finding:
         answer = await invoker.invoke(InvokeRequest(service_id, _WITHOUT_END_USER, ()))
     finally:
         await invoker.close()
-    return judge(parts.outcome_table(settings).classify(answer))
+    return judge(policies.outcome_table(settings.openmarket).classify(answer))
 
 
 def judge(outcome: Outcome) -> Finding:

@@ -87,7 +87,7 @@ no better words than "additional properties 'bse_url' not allowed".
 {{- end -}}
 {{- range $key, $value := .value -}}
 {{- if and (gt (len $known) 0) (not (hasKey $known $key)) -}}
-{{- $words := include "invoke-connector.unknown" (dict "key" $key "known" (keys $known)) -}}
+{{- $words := include "invoke-connector.unknown" (dict "key" $key "known" (keys $known) "name" (printf "%s%s" $prefix $key)) -}}
 {{- include "invoke-connector.problem" (dict "look" $at.look "name" (printf "%s%s" $prefix $key) "words" $words) -}}
 {{- else if and (eq (len $known) 0) (or (kindIs "map" $value) (kindIs "slice" $value) (kindIs "invalid" $value)) -}}
 {{- include "invoke-connector.problem" (dict "look" $at.look "name" $at.name "words" (printf "%s must be a text, a number, true or false" $key)) -}}
@@ -232,8 +232,18 @@ no better words than "additional properties 'bse_url' not allowed".
 {{- end -}}
 {{- end -}}
 
+{{/* Settings of older versions, and what says the same now: as in connector/config/problems.py. */}}
+{{- define "invoke-connector.removed" -}}
+{{- if eq . "delivery.maybe_delivered" -}}
+is gone: for `dead_letter` set delivery.maybe_delivered_repeats to 0, for `retry` leave it out
+{{- else if eq . "pace.concurrency" -}}
+is gone: for `fixed` set pace.floor to what delivery.in_flight is, for `adaptive` leave it out
+{{- end -}}
+{{- end -}}
+
 {{/* That a setting is unknown, with the nearest of those there are: as Python's difflib finds it. */}}
 {{- define "invoke-connector.unknown" -}}
+{{- $removed := include "invoke-connector.removed" (.name | default "") -}}
 {{- $key := .key -}}
 {{- $nearest := "" -}}
 {{- $best := 0.5 -}}
@@ -241,7 +251,8 @@ no better words than "additional properties 'bse_url' not allowed".
 {{- $ratio := divf (mulf 2.0 (include "invoke-connector.matches" (list . (lower $key)) | float64)) (add (len .) (len $key)) -}}
 {{- if ge $ratio $best -}}{{- $best = $ratio -}}{{- $nearest = . -}}{{- end -}}
 {{- end -}}
-{{- if $nearest -}}unknown setting; did you mean {{ $nearest }}?
+{{- if $removed -}}{{- $removed -}}
+{{- else if $nearest -}}unknown setting; did you mean {{ $nearest }}?
 {{- else -}}unknown setting; known here: {{ join ", " (sortAlpha .known) }}
 {{- end -}}
 {{- end -}}
