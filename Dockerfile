@@ -35,9 +35,18 @@ RUN /build/tools/bin/pip wheel --no-cache-dir --no-deps --no-build-isolation --w
 FROM ${BASE_IMAGE}
 LABEL org.opencontainers.image.title="invoke-connector" \
       org.opencontainers.image.description="Posts Avro invocation events from Kafka to the Invoke Service HTTP API"
+ARG BASE_IMAGE
 ARG VERSION=unknown
 ARG REVISION=unknown
-LABEL org.opencontainers.image.version="${VERSION}" org.opencontainers.image.revision="${REVISION}"
+# When the revision was made, and where its source is: what is built from the same source is labelled the same.
+ARG CREATED=unknown
+ARG SOURCE=""
+LABEL org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}" \
+      org.opencontainers.image.created="${CREATED}" \
+      org.opencontainers.image.source="${SOURCE}" \
+      org.opencontainers.image.base.name="${BASE_IMAGE}" \
+      org.opencontainers.image.licenses="Apache-2.0"
 # hadolint ignore=DL3008
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends ca-certificates python3 \

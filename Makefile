@@ -8,7 +8,7 @@ UV_VERSION := 0.13.9
 LOCK := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-strip-extras --no-emit-index-url --no-annotate
 
 .DEFAULT_GOAL := help
-.PHONY: help setup prefetch test lint chart dashboards demo kafka bench profile chaos kills world image lock clean
+.PHONY: help setup prefetch test lint chart dashboards demo kafka bench profile chaos kills world image release sbom lock clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -77,12 +77,19 @@ world: setup  ## random histories of whole connectors on virtual time, until sto
 image:  ## the container image
 	@scripts/image
 
+release: setup  ## image, packaged chart, bill of materials and checksums, in dist/
+	@scripts/release
+
+sbom: setup  ## the bill of materials alone (CycloneDX), in dist/
+	@scripts/release sbom
+
 lock:  ## new locks from pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(PIP) install uv==$(UV_VERSION)
 	@$(LOCK) pyproject.toml -o requirements/run.txt
 	@$(LOCK) --extra dev pyproject.toml -c requirements/run.txt -o requirements/dev.txt
 	@$(LOCK) requirements/build.in -c requirements/dev.txt -o requirements/build.txt
+	@$(LOCK) requirements/release.in -c requirements/dev.txt -o requirements/release.txt
 
 clean:  ## remove the virtual environment and every cache of this folder
 	@rm -rf $(VENV) .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache build *.egg-info

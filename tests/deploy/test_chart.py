@@ -56,7 +56,7 @@ def test_a_longer_grace_period_is_taken_as_given(chart: Chart) -> None:
         ({"replica": 3}, "'replica' not allowed"),
         ({"image": {"tga": "1"}}, "'tga' not allowed"),
         ({"podMonitor": {"enable": True}}, "'enable' not allowed"),
-        ({"podMonitor": {"interval": "2m"}}, "podMonitor.interval: 2m is longer than 1m"),
+        ({"podMonitor": {"interval": "2m"}}, "podMonitor.interval: 2m is longer than 30s"),
         ({"podMonitor": {"enabled": True}, "serviceMonitor": {"enabled": True}}, "would be scraped twice"),
         ({"scaling": {"by": "lag"}}, "must be one of 'replicas', 'keda', 'hpa'"),
         ({"scaling": {"by": "keda"}}, "scaling.max: say how many pods keda may make"),

@@ -48,3 +48,14 @@ def test_everything_from_an_index_is_checked_by_its_hash() -> None:
     installs = [line for line in re.split(r"&&|\nRUN ", DOCKERFILE) if "--requirement" in line]
     assert len(installs) == 2
     assert all("--require-hashes" in line for line in installs)
+
+
+def test_the_image_says_what_it_is() -> None:
+    """By the OCI's names: `docker inspect` and a registry show them."""
+    labels = set(re.findall(r"org\.opencontainers\.image\.([a-z.]+)=", FINAL))
+    named = {"title", "description", "version", "revision", "created", "source", "licenses", "base.name"}
+    assert labels == named
+    script = (ROOT / "scripts" / "image").read_text(encoding="utf-8")
+    for argument in ("VERSION", "REVISION", "CREATED", "SOURCE"):
+        assert f"ARG {argument}" in FINAL
+        assert f'"{argument}=' in script

@@ -141,8 +141,8 @@
 {{- end -}}
 {{- range list "podMonitor" "serviceMonitor" -}}
 {{- $interval := (get $root.Values .).interval -}}
-{{- if gt (include "invoke-connector.milliseconds" $interval | int64) 60000 -}}
-{{- fail (printf "%s.interval: %s is longer than 1m: the rules' windows of 5 minutes would hold too few scrapes" . $interval) -}}
+{{- if gt (include "invoke-connector.milliseconds" $interval | int64) 30000 -}}
+{{- fail (printf "%s.interval: %s is longer than 30s: the rules' windows of 5 minutes would hold too few scrapes" . $interval) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
