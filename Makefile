@@ -33,7 +33,7 @@ prefetch: $(VENV)/dev.stamp
 	@$(BIN)/python -m tests.support.prefetch
 
 test: setup prefetch  ## all tests, on real Apache Kafka, with the coverage of lines and branches
-	@$(BIN)/python -m pytest --quiet --numprocesses 2 --cov --cov-report=
+	@$(BIN)/python -m pytest --quiet --numprocesses 2 --dist worksteal --cov --cov-report=
 	@$(BIN)/coverage report --skip-covered --show-missing
 	@echo "The core is covered whole:"
 	@$(BIN)/coverage report --include='connector/core/*' --skip-covered --show-missing --fail-under=100

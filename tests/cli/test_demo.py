@@ -18,8 +18,6 @@ COMMAND = [sys.executable, "-m", "connector", "demo"]
 EVENTS = "--events=150"
 BALANCE = "The books balance: 150 records, none lost, none posted twice."
 
-pytestmark = pytest.mark.timeout(120)
-
 
 def demo(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Runs it with `folder` for what it leaves."""

@@ -158,7 +158,7 @@ def test_a_map_of_another_offset_is_left_out(stage: Stage, connector: Command, t
 async def test_a_group_with_members_is_not_touched(stage: Stage, connector: Command, tmp_path: Path) -> None:
     file = offsets_file(tmp_path, stage.partition, 9)
     async with joined(stage.cluster.member(stage.partition.topic)) as member:
-        await eventually(lambda: bool(member.assigned), 20, "no assignment")
+        await eventually(lambda: bool(member.assigned), 60, "no assignment")
         run = connector("offsets", "set", file, "--config", stage.config, "--yes")
     assert run.exit_code == 1
     assert "stop them all first" in run.output

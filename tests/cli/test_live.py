@@ -32,8 +32,6 @@ _COOPERATIVE = {"partition.assignment.strategy": "cooperative-sticky"}
 
 Configure = Callable[..., Path]
 
-pytestmark = pytest.mark.timeout(120)  # the first of them starts the broker
-
 
 @pytest.fixture
 def main(kafka: Kafka) -> str:
@@ -56,7 +54,7 @@ def _create(kafka: Kafka, name: str, partitions: int, **config: str) -> None:
 
 def _wait_for(kafka: Kafka, *names: str) -> None:
     admin = KafkaAdmin({"bootstrap.servers": kafka.bootstrap_servers})
-    wait_until(lambda: all(admin.topic(name) for name in names), 10, f"{names} are known to the broker")
+    wait_until(lambda: all(admin.topic(name) for name in names), 60, f"{names} are known to the broker")
 
 
 def lines(output: str, name: str) -> list[str]:
@@ -139,7 +137,7 @@ def test_a_static_name_that_somebody_has_is_a_warning(
     member = Consumer({"bootstrap.servers": kafka.bootstrap_servers, "group.id": group, "group.instance.id": taken})
     try:
         member.subscribe([main])
-        wait_until(lambda: member.poll(0.1) is not None or member.assignment(), 20, "it is a member")
+        wait_until(lambda: member.poll(0.1) is not None or member.assignment(), 60, "it is a member")
         assert _named(live.kafka(settings), "static name").verdict is Verdict.WARNING
     finally:
         member.close()
@@ -173,7 +171,7 @@ def test_members_that_would_not_let_us_in_are_seen_before(
     member = Consumer({"bootstrap.servers": kafka.bootstrap_servers, "group.id": group, **theirs})
     try:
         member.subscribe([main])
-        wait_until(lambda: member.poll(0.1) is not None or member.assignment(), 20, "it is a member")
+        wait_until(lambda: member.poll(0.1) is not None or member.assignment(), 60, "it is a member")
         found = _named(live.kafka(settings), "group members")
         assert found.verdict is verdict
         assert ("stop all processes" in found.remedy) is (verdict is not Verdict.OK)

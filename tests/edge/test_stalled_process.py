@@ -46,7 +46,7 @@ async def test_answers_that_came_while_the_process_was_stopped_are_not_lost_to_t
                 )  # fmt: skip
                 os.kill(process.pid, signal.SIGSTOP)
                 answer.set()
-                await eventually(lambda: answered >= number * IN_FLIGHT, 20, "all were answered")  # noqa: B023 - awaited within the turn
+                await eventually(lambda: answered >= number * IN_FLIGHT, 60, "all were answered")  # noqa: B023 - awaited within the turn
                 await asyncio.sleep(STALL)
                 os.kill(process.pid, signal.SIGCONT)
             output, _ = await asyncio.wait_for(process.communicate(), 20)

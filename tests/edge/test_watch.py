@@ -142,7 +142,7 @@ class TestFileWatch:
         running = asyncio.create_task(FileWatch(look([file]), told.changed, every=0.001).run())
         for number in (1, 2):
             file.write_text(str(number))
-            await eventually(lambda number=number: len(told.calls) == number, 10, "the change is told")  # type: ignore[misc]  # mypy cannot infer it
+            await eventually(lambda number=number: len(told.calls) == number, 60, "the change is told")  # type: ignore[misc]  # mypy cannot infer it
         running.cancel()
         with pytest.raises(asyncio.CancelledError):
             await running
@@ -162,7 +162,7 @@ class TestFileWatch:
 
         running = asyncio.create_task(FileWatch(look([file]), changed, every=0.001).run())
         file.write_text("new")
-        await eventually(lambda: len(told.calls) == 2, 10, "the change is told again")
+        await eventually(lambda: len(told.calls) == 2, 60, "the change is told again")
         running.cancel()
         with pytest.raises(asyncio.CancelledError):
             await running
@@ -180,7 +180,7 @@ class TestFileWatch:
 
         told = Told()
         running = asyncio.create_task(FileWatch({Hanging("/nfs"): b""}, told.changed, every=0.001).run())
-        await eventually(asked.is_set, 10, "the file is looked at")
+        await eventually(asked.is_set, 60, "the file is looked at")
         assert not running.done()
         running.cancel()
         with suppress(asyncio.CancelledError):

@@ -44,7 +44,7 @@ def test_an_answer_that_came_while_a_drain_stood_still_is_settled(
         feed(kafka, event())
         vendor = OpenMarket(url, "123-456", "s3cret", in_flight=1)
         connector = Connector(kafka, vendor, clock)
-        await eventually(posted.is_set, 10, "the record was posted")
+        await eventually(posted.is_set, 60, "the record was posted")
         leaving = asyncio.create_task(connector.leave(BUDGET))
         await asyncio.sleep(BUDGET / 4)
         answer.set()

@@ -294,6 +294,6 @@ async def _not(condition: Coroutine[Any, Any, bool]) -> bool:
 
 
 async def _until(condition: Callable[[], Coroutine[Any, Any, bool]]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not await condition():  # noqa: ASYNC110 # another process would be asked the same way
             await asyncio.sleep(0.005)

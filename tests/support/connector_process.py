@@ -16,8 +16,8 @@ import aiohttp
 from prometheus_client.parser import text_string_to_metric_families
 
 _POLL_SECONDS = 0.05
-_START_SECONDS = 30.0
-_END_SECONDS = 30.0
+_START_SECONDS = 60.0
+_END_SECONDS = 60.0
 
 
 class ConnectorProcess:
@@ -101,7 +101,7 @@ class ConnectorProcess:
         return {} if text is None else dict(json.loads(text))
 
     async def status_when(
-        self, condition: Callable[[Mapping[str, Any]], bool], seconds: float = 30.0
+        self, condition: Callable[[Mapping[str, Any]], bool], seconds: float = 60.0
     ) -> dict[str, Any]:
         """Wait until `/status` is so, and return it."""
         status: dict[str, Any] = {}
@@ -131,11 +131,11 @@ class ConnectorProcess:
                 found[name] = found.get(name, 0.0) + sample.value
         return found
 
-    async def until(self, seconds: float = 30.0, **records: int) -> dict[str, float]:
+    async def until(self, seconds: float = 60.0, **records: int) -> dict[str, float]:
         """Wait until `/metrics` counts exactly so many records: `until(accepted=3, dead_lettered=1)`."""
         return await self.shows(seconds, **{f"records_{name}_total": count for name, count in records.items()})
 
-    async def shows(self, seconds: float = 30.0, **values: float) -> dict[str, float]:
+    async def shows(self, seconds: float = 60.0, **values: float) -> dict[str, float]:
         """Wait until `/metrics` shows exactly these values, and return all of them."""
         seen: dict[str, float] = {}
         try:
@@ -148,7 +148,7 @@ class ConnectorProcess:
             raise AssertionError(f"not within {seconds} s: {values}, but {found}\n{self.log[-4000:]}") from None
         return seen
 
-    async def counts(self, name: str, least: float, seconds: float = 30.0) -> None:
+    async def counts(self, name: str, least: float, seconds: float = 60.0) -> None:
         """Wait until this metric, summed over labels, is at least so much."""
         seen = 0.0
         try:

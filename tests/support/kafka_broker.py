@@ -65,7 +65,7 @@ class KafkaBroker(Kafka):
     """A broker of the test's own: start, stop, kill, freeze, thaw, and start again on the same port and data."""
 
     def __init__(self, folder: Path, settings: dict[str, str] | None = None) -> None:
-        self._server = ApacheKafka(folder, _ACLS_BY_TOPIC | (settings or {}))
+        self._server = ApacheKafka(folder, _ACLS_BY_TOPIC | (settings or {}), short_lived=True)
         super().__init__(self._server.bootstrap_servers)
         self._folder = folder
         self.start = self._server.start

@@ -7,7 +7,7 @@ import asyncio
 from tests.support.deadline import eventually
 from tests.whole.stage import Stage, event
 
-PATIENCE = 40.0
+PATIENCE = 60.0
 LATENCY = {"kind": "uniform", "low": 0.0, "high": 0.1}
 """What the vendor takes for an answer."""
 

@@ -32,8 +32,6 @@ SOON = {"first": "300ms", "longest": "500ms"}
 NEVER = {"first": "1h", "longest": "1h"}
 """Longer than any test: only what ends a hold at once can."""
 
-pytestmark = pytest.mark.timeout(120)
-
 
 def _connector(stage: Stage, canary: Mapping[str, str] = SOON, **sections: Any) -> ConnectorProcess:
     """It knows a second service, so that there are bulkheads, as in most deployments."""

@@ -23,8 +23,6 @@ BOUND = DELIVERY["in_flight"] + DELIVERY["uncommitted"]
 FROZEN_SECONDS = 9.0
 """Longer than the session time-out of the stage."""
 
-pytestmark = pytest.mark.timeout(120)
-
 
 async def _nothing_lost(stage: Stage, load: Load) -> None:
     await eventually(lambda: not stage.lost(load.marks), PATIENCE, "every event is accepted")
@@ -98,7 +96,6 @@ async def test_copies_that_no_acl_allows_wait_and_then_go(own_stage: Stage, priv
     assert await connector.stop() == 0
 
 
-@pytest.mark.timeout(240)  # three brokers are started
 async def test_copies_for_which_too_few_replicas_are_in_sync_wait_and_then_go(
     own_stage: Stage, private_kafka: KafkaBroker, tmp_path: Path
 ) -> None:

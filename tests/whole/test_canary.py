@@ -31,7 +31,7 @@ REGISTRY = "planted-registry-password"
 SASL = "planted-sasl-password"
 BASIC = base64.b64encode(f"{ACCOUNT_ID}:{PASSWORD}".encode()).decode()
 PLANTED = ("5550187", "555-0187", "555 0187", VALUE, str(NUMBER), PASSWORD, REGISTRY, SASL, BASIC)
-PATIENCE = 30.0
+PATIENCE = 60.0
 OURS = ("invoke.", "__connect.errors.")
 
 

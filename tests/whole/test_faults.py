@@ -12,7 +12,7 @@ from tests.support.connector_process import ConnectorProcess
 from tests.support.deadline import eventually
 from tests.whole.stage import Stage, books_balance, event, single_object
 
-PATIENCE = 30.0
+PATIENCE = 60.0
 
 
 async def _waits_to_write(connector: ConnectorProcess, partition: str) -> None:

@@ -25,8 +25,6 @@ PROTOCOLS: dict[str, dict[str, Any]] = {
     "consumer": {"group_protocol": "consumer", "client": {}},
 }
 
-pytestmark = pytest.mark.timeout(120)
-
 
 async def _nothing_lost(stage: Stage, marks: list[str]) -> None:
     await eventually(lambda: not stage.lost(marks), PATIENCE, "every event is accepted")

@@ -20,7 +20,7 @@ from tests.whole.stage import SCHEMA, ListeningVendor, Stage, confluent, event
 
 _SCHEMA_ID = 7
 
-pytestmark = [pytest.mark.kafka, pytest.mark.timeout(120), needs_ipv6]
+pytestmark = [pytest.mark.kafka, needs_ipv6]
 
 
 @asynccontextmanager

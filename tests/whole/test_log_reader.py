@@ -9,7 +9,7 @@ import signal
 from tests.support.deadline import eventually
 from tests.whole.stage import Stage, event, single_object
 
-PATIENCE = 40.0
+PATIENCE = 60.0
 EVENTS = 3000
 LONG_ID = "x" * 56
 TRACED = (("traceparent", b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),)

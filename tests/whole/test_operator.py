@@ -14,7 +14,7 @@ from tests.support.connector_process import ConnectorProcess
 from tests.support.deadline import eventually
 from tests.whole.stage import Stage, event
 
-PATIENCE = 30.0
+PATIENCE = 60.0
 LARGE = bytes(3_000_000)
 """Fits any topic that stores it compressed."""
 REFUSES = {

@@ -15,11 +15,9 @@ from tests.support.deadline import eventually
 from tests.support.mount import Mount
 from tests.whole.stage import ListeningVendor, Stage, event, single_object
 
-PATIENCE = 30.0
+PATIENCE = 60.0
 NEVER = {"first": "1h", "longest": "1h"}
 """Longer than any test."""
-
-pytestmark = pytest.mark.timeout(120)
 
 
 def _produce(stage: Stage, partition: int, *marks: str) -> None:

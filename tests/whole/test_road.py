@@ -23,7 +23,7 @@ from tests.whole.stage import (
     single_object,
 )
 
-PATIENCE = 30.0
+PATIENCE = 60.0
 TRACEPARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
 

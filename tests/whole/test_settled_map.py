@@ -10,7 +10,7 @@ from connector.core.settled_map import read
 from tests.support.connector_process import ConnectorProcess
 from tests.whole.stage import Stage, books_balance, event, number
 
-PATIENCE = 30.0
+PATIENCE = 60.0
 
 
 async def test_after_a_kill_behind_a_slow_record_nothing_that_was_committed_is_posted_again(stage: Stage) -> None:

@@ -23,7 +23,7 @@ from tests.whole.stage import ListeningVendor, Stage, event
 
 TOKEN_SECONDS, CLIENTS = 5, 4
 
-pytestmark = [pytest.mark.kafka, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.kafka
 
 
 @pytest.fixture(scope="module")

@@ -6,6 +6,9 @@ import pytest
 
 from tests.whole.world import FORTUNES, Fortune, live
 
+# Tracing its lines triples the time of a history, and the flow's own tests reach them.
+pytestmark = pytest.mark.no_cover
+
 HISTORIES = 480
 """Of each fortune but two; what a machine with two cores does within two minutes for all."""
 

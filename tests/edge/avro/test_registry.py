@@ -110,7 +110,7 @@ class TestLookup:
         registry.open.clear()
         decoder, _ = self.make(registry)
         impatient, patient = (asyncio.create_task(fetch(decoder, needed(7))) for _ in range(2))
-        await eventually(lambda: registry.asked, 5, "the registry is asked")
+        await eventually(lambda: registry.asked, 60, "the registry is asked")
         impatient.cancel()
         registry.open.set()
         assert await patient is None
@@ -189,7 +189,7 @@ class TestLookup:
         decoder, clock = self.make(registry)
         registry.open.clear()
         first = asyncio.create_task(fetch(decoder, needed(7)))
-        await eventually(lambda: registry.asked, 5, "the registry is asked")
+        await eventually(lambda: registry.asked, 60, "the registry is asked")
         clock.advance(9)
         second = asyncio.create_task(fetch(decoder, needed(7, partition=1)))
         await asyncio.sleep(0)
@@ -260,7 +260,7 @@ class TestLookup:
         registry.open.clear()
         decoder, _ = self.make(registry)
         waiting = asyncio.create_task(fetch(decoder, needed(7)))
-        await eventually(lambda: registry.asked, 5, "the registry is asked")
+        await eventually(lambda: registry.asked, 60, "the registry is asked")
         await decoder.close()
         await asyncio.gather(waiting, return_exceptions=True)
         assert registry.closed

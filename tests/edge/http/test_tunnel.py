@@ -231,7 +231,7 @@ class TestTunnel:
             proxy.silent = True
             async with self.open(certificates, Proxy("127.0.0.1", proxy.port)) as invoker:
                 post = asyncio.create_task(invoker.invoke(REQUEST))
-                await eventually(lambda: proxy.asked, 10, "the proxy is asked")
+                await eventually(lambda: proxy.asked, 60, "the proxy is asked")
                 await invoker.close()
                 assert await post == NoReply(Failure.RESET, sent=False)
 

@@ -14,7 +14,7 @@ from connector.core.signals import Commit, WriteFailed
 from tests.support.clusters import SIZE, Cluster, Member, MemoryCluster, RealCluster, joined
 from tests.support.deadline import eventually
 
-PATIENCE = 20.0
+PATIENCE = 60.0
 
 INCOMPRESSIBLE = Random(1).randbytes(2000)
 """A topic's limit counts compressed bytes."""

@@ -28,7 +28,7 @@ from tests.support.deadline import eventually
 from tests.support.kafka_broker import Kafka, KafkaBroker
 from tests.support.librdkafka import MockCluster, produce_with_header_name
 
-PATIENCE = 20.0
+PATIENCE = 60.0
 ANSWER = 20.0
 _OFFSET_COMMIT = 8
 """API key of the protocol."""

@@ -69,7 +69,7 @@ async def test_what_an_open_transaction_keeps_back_is_no_lag_and_is_shown(kafka:
     assert transactional.flush(20) == 0
     watermarks = Watermarks(servers, lambda: [partition], lambda error: None, _unheard)
     looking = asyncio.create_task(watermarks.run())
-    await eventually(lambda: watermarks.bounds, 20, "the bounds are known")
+    await eventually(lambda: watermarks.bounds, 60, "the bounds are known")
     assert watermarks.bounds == {partition: Bounds(0, 15, 10)}
     assert watermarks.bounds[partition].lag(0) == 10
     assert watermarks.transactions.behind[partition].offsets == 5
@@ -110,7 +110,7 @@ async def test_bounds_are_those_of_the_broker(kafka: Kafka) -> None:
         {"bootstrap.servers": cluster.kafka.bootstrap_servers}, lambda: [partition], errors.append, _unheard
     )
     looking = asyncio.create_task(watermarks.run())
-    await eventually(lambda: watermarks.bounds == {partition: Bounds(0, 3, 3)}, 20, "the bounds are known")
+    await eventually(lambda: watermarks.bounds == {partition: Bounds(0, 3, 3)}, 60, "the bounds are known")
     looking.cancel()
     assert errors == []
 
@@ -128,12 +128,12 @@ async def test_after_a_restart_of_the_broker_the_bounds_are_known_again_within_s
         LogIdentities(properties),
     )
     looking = asyncio.create_task(watermarks.run())
-    await eventually(lambda: watermarks.bounds == {partition: Bounds(0, 1, 1)}, 20, "the bounds are known")
+    await eventually(lambda: watermarks.bounds == {partition: Bounds(0, 1, 1)}, 60, "the bounds are known")
     identities.ask(partition.topic)
     (before,) = identities.of([partition], urgent=[partition]).values()
     await asyncio.to_thread(private_kafka.restart)
     cluster.append(partition, b"after")
-    await eventually(lambda: watermarks.bounds == {partition: Bounds(0, 2, 2)}, 30, "the bounds are known again")
+    await eventually(lambda: watermarks.bounds == {partition: Bounds(0, 2, 2)}, 60, "the bounds are known again")
     looking.cancel()
     identities.ask(partition.topic)
     assert identities.of([partition], urgent=[partition]) == {partition: Log(before.identity, 2)}
@@ -148,6 +148,6 @@ async def test_retention_is_that_of_the_topic_and_none_where_records_are_kept_fo
         {"bootstrap.servers": kafka.bootstrap_servers}, lambda: [kept, for_ever], lambda error: None, _unheard
     )
     looking = asyncio.create_task(watermarks.run())
-    await eventually(lambda: watermarks.retention, 20, "the retention is known")
+    await eventually(lambda: watermarks.retention, 60, "the retention is known")
     looking.cancel()
     assert watermarks.retention == {kept.topic: 7200.0}
