@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from connector import __version__
@@ -70,8 +70,9 @@ class Glancer:
     def _glance(self) -> Glance:
         loop, source, reach, commands, health, view = self._looked
         now, now_ms, recent = self._clock.monotonic(), self._clock.now_ms(), self._recent
+        places = tuple(self._places())
         accepted_at = recent.last_accepted()
-        quiet_since = max(self._joined_at or now, accepted_at or 0.0)
+        quiet_since = max((at for at in (self._joined_at, accepted_at) if at is not None), default=now)
         return Glance(
             host=self._host,
             version=__version__,
@@ -86,13 +87,13 @@ class Glancer:
             missing=tuple(sorted(source.missing)),
             holds=tuple(map(self._held, loop.holds.in_force)),
             paused=tuple(commands.paused()),
-            places=tuple(self._places()),
+            places=places,
             minutes=round(recent.span / _MINUTE),
             accepted_minute=recent.accepted(now, _MINUTE),
             accepted=recent.accepted(now, recent.span),
             quiet=max(0.0, now - quiet_since),
             was_accepted=accepted_at is not None,
-            oldest=view.oldest_seconds(),
+            oldest=max((place.oldest or 0.0 for place in places), default=0.0),
             in_hand=loop.in_hand,
             in_flight=loop.in_flight,
             in_flight_limit=loop.gate.limit,
@@ -115,21 +116,24 @@ class Glancer:
         return Held(hold.kind, reason.code, reason.why, reason.remedy, hold.since_ms, hold.stops_posting, made, wait)
 
     def _places(self) -> Iterator[Place]:
-        lags, ages, since = self._looked.view.lags(), dict(self._looked.view.ages()), self._see_waits()
+        view, holds = self._looked.view, self._looked.loop.holds.in_force
+        lags = view.lags()
+        ages, since = dict(view.ages(lags)), self._see_waits()
+        held_ms = min((hold.since_ms for hold in holds if hold.stops_posting), default=0)
         for partition, assignment in self._looked.loop.assignments.items():
             waits = tuple(
-                Wait(reason, since[partition, reason], _due_ms(assignment) if reason == DUE else None)
-                for reason in _reasons(assignment)
+                Wait(reason, since.get((partition, reason), held_ms), _due_ms(assignment) if reason == DUE else None)
+                for reason in view.waits_for(partition, assignment, lags)
             )
             yield Place(partition, lags.get(partition), len(assignment.open), ages.get(partition), waits)
 
     def _see_waits(self) -> Mapping[tuple[Partition, str], int]:
-        waits = ((p, reason) for p, a in self._looked.loop.assignments.items() for reason in _reasons(a))
-        return self._since.look(self._clock.now_ms(), waits)
-
-
-def _reasons(assignment: Assignment) -> Sequence[str]:
-    return sorted(assignment.stuck) or ([DUE] if assignment.asleep else [])
+        """All but for the holds, which know since when they are."""
+        assignments = self._looked.loop.assignments.items()
+        return self._since.look(
+            self._clock.now_ms(),
+            ((p, reason) for p, a in assignments for reason in (a.stuck or ((DUE,) if a.asleep else ()))),
+        )
 
 
 def _due_ms(assignment: Assignment) -> int | None:

@@ -108,7 +108,7 @@ class View:
                     **self._behind_transaction(partition),
                     "queued": len(assignment.queue),
                     "in_hand": len(assignment.open),
-                    "waits_for": self._waits_for(partition, assignment, lags),
+                    "waits_for": self.waits_for(partition, assignment, lags),
                 }
                 for partition, assignment in sorted(loop.assignments.items())
             },
@@ -153,11 +153,11 @@ class View:
         reasons = Counter(
             reason
             for partition, assignment in self._loop.assignments.items()
-            for reason in self._waits_for(partition, assignment, lags)
+            for reason in self.waits_for(partition, assignment, lags)
         )
         return {(reason.replace(" ", "_"),): count for reason, count in reasons.items()}
 
-    def _waits_for(self, partition: Partition, assignment: Assignment, lags: Mapping[Partition, int]) -> list[str]:
+    def waits_for(self, partition: Partition, assignment: Assignment, lags: Mapping[Partition, int]) -> list[str]:
         """Why it takes nothing new; empty when it does, or has nothing."""
         reasons = sorted(assignment.stuck)
         if not reasons and assignment.asleep:
@@ -173,17 +173,14 @@ class View:
 
     def oldest_seconds(self) -> float:
         """Age of the oldest unsettled record of all partitions."""
-        return _oldest(self.ages())
+        return _oldest(self.ages(self.lags()))
 
     def _oldest_ratio(self) -> float:
         kept = self._watermarks.retention
         return max((age / kept[p.topic] for p, age in self._partitions.ages if p.topic in kept), default=0.0)
 
-    def ages(self) -> Iterator[tuple[Partition, float]]:
+    def ages(self, lags: Mapping[Partition, int]) -> Iterator[tuple[Partition, float]]:
         """Each assigned partition with the age of its oldest unsettled record, in seconds."""
-        return self._ages(self.lags())
-
-    def _ages(self, lags: Mapping[Partition, int]) -> Iterator[tuple[Partition, float]]:
         now_ms = self._clock.now_ms()
         for partition, assignment in self._loop.assignments.items():
             since_ms = assignment.oldest_ms()
@@ -205,7 +202,7 @@ class View:
 
     def _look_at_partitions(self) -> _Partitions:
         lags = self.lags()
-        return _Partitions(lags, tuple(self._ages(lags)))
+        return _Partitions(lags, tuple(self.ages(lags)))
 
     def _look_again(self) -> None:
         self._partitions = self._look_at_partitions()

@@ -7,6 +7,7 @@ import hashlib
 import re
 from html.parser import HTMLParser
 from math import inf
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from connector.observe.page.html import MOST_PLACES, page
 from connector.observe.page.verdict import BY_WISH, Mood, verdict
 from connector.observe.page.words import clock, count, span
 
+ROOT = Path(__file__).parents[2]
 NOW = 1_795_734_393_000  # 2026-11-26 23:06:33 UTC
 HOSTILE = "\"><script>alert('1')</script><img src=x onerror=y>&amp;{0}"
 
@@ -217,6 +219,13 @@ def test_a_hold_is_shown_with_reason_remedy_and_since_when(kind: str) -> None:
     ) in text(look)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_runbook_that_a_hold_leads_to_exists(kind: str) -> None:
+    html = page(glance(holds=(held(kind),), runbooks="https://git.example.com")).html
+    (name,) = re.findall(r"https://git.example.com/(InvokeConnector\w+\.md)", html)
+    assert (ROOT / "docs" / "runbooks" / name).exists()
+
+
 def test_a_hold_that_somebody_wished_for_does_not_hide_one_that_is_broken() -> None:
     look = glance(holds=(held("manual", minutes=99), held("endpoint")))
     assert verdict(look).mood is Mood.BAD
@@ -235,10 +244,17 @@ def test_a_stuck_partition_comes_first_with_what_it_waits_for_and_since_when() -
     look = glance(places=(place(0, lag=9000), place(1, lag=None), stuck))
     rows = text(look).split("waits for")[1]
     assert rows.strip().startswith(
-        "invocations-11 3 2 2 min 10 s dead letter write, for 2 min 5 s; map, for 3 s invocations-0 9,000"
+        "invocations-11 3 2 2 min 10 s dead letter write, for 2 min 5 s; map, for 3 s How much, how late"
     )
-    assert "invocations-1 ? 0" in rows
+    assert "Partitions partition lag in hand oldest waits for invocations-0 9,000 0 invocations-1 ? 0" in text(look)
     assert "lag 9,003 at least" in text(look)
+
+
+def test_during_a_hold_partitions_are_not_called_stuck_for_it() -> None:
+    """The hold is shown itself, and the figures are not pushed down by a thousand partitions that wait for it."""
+    look = glance(holds=(held(),), places=(place(0, Wait("hold", NOW - 720_000), lag=4), place(1)))
+    assert "Partitions that take nothing new" not in text(look)
+    assert "invocations-0 4 0 hold, for 12 min" in text(look)
 
 
 def test_a_retry_partition_says_when_it_is_due() -> None:
@@ -340,14 +356,23 @@ def test_the_policy_knows_the_style_of_the_page_and_nothing_else() -> None:
 
 def test_runbooks_are_linked_where_the_settings_say_where_they_are() -> None:
     assert "docs/runbooks of this version" in text(glance())
-    html = page(glance(runbooks="https://git.example.com/runbooks")).html
-    assert '<a href="https://git.example.com/runbooks" rel="noreferrer">runbooks</a>' in html
+    runbooks = "https://git.example.com/runbooks/"
+    stuck = place(1, Wait("schema", NOW))
+    html = page(glance(runbooks=runbooks, holds=(held("retry_after"),), places=(place(0), stuck))).html
+    links = re.findall(r'<a href="([^"]+)" rel="noreferrer">', html)
+    assert links == [
+        "https://git.example.com/runbooks/InvokeConnectorHoldRetryAfter.md",
+        "https://git.example.com/runbooks/InvokeConnectorPartitionStuck.md",
+        "https://git.example.com/runbooks/README.md",
+    ]
 
 
 @pytest.mark.parametrize(
     ("seconds", "words"),
     [
         (-1.0, "0 s"),
+        (0.00002, "0 s"),
+        (0.005, "0.005 s"),
         (0.25, "0.25 s"),
         (9.99, "9.99 s"),
         (42.9, "42 s"),

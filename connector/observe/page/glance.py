@@ -11,8 +11,9 @@ from connector.core.record import Partition
 DUE = "due time"
 """Why a partition of a retry topic waits when nothing is wrong."""
 
+
 HOLD = "hold"
-"""Why every partition waits during a hold that stops posting."""
+"""Why a partition waits during a hold that stops posting: the hold is shown itself."""
 
 
 class Wait(NamedTuple):
@@ -34,8 +35,8 @@ class Place(NamedTuple):
 
     @property
     def is_stuck(self) -> bool:
-        """Whether it waits for anything else than the time that its retry is due."""
-        return any(wait.reason != DUE for wait in self.waits)
+        """Whether it waits for a reason of its own, and not for the time that its retry is due."""
+        return any(wait.reason not in {DUE, HOLD} for wait in self.waits)
 
 
 class Held(NamedTuple):

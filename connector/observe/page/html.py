@@ -38,7 +38,7 @@ POLICY = (
 
 _HELD = Markup(
     '<section class="held{wish}"><h2>Hold: {kind}, {code}</h2>\n<p>{why}. Since {since} UTC, for {lasts}{part}.</p>\n'
-    "<p><strong>Remedy:</strong> {remedy}.</p>\n<p>{tries}</p></section>"
+    "<p><strong>Remedy:</strong> {remedy}.</p>\n<p>{tries} {runbook}</p></section>"
 )
 _PAUSED = Markup("<tr><td>{target}</td><td>{source}</td><td>{since} UTC, for {lasts}</td><td>{reason}</td></tr>")
 _PAUSES = Markup(
@@ -56,6 +56,9 @@ _PLACES = Markup(
 )
 
 
+_LINK = Markup('<a href="{}" rel="noreferrer">{}</a>')
+
+
 class Page(NamedTuple):
     """HTML, and the policy that a browser is to hold it to."""
 
@@ -66,6 +69,9 @@ class Page(NamedTuple):
 def page(glance: Glance) -> Page:
     """The whole page. Its size is bounded, whatever a process has."""
     mood, short, sentence = verdict(glance)
+    places = sorted(glance.places, key=_urgency)
+    stuck = [place for place in places if place.is_stuck]
+    others = [*stuck[MOST_PLACES:], *places[len(stuck) :]]
     html = _PAGE.format(
         refresh=REFRESH,
         style=_STYLE,
@@ -80,12 +86,13 @@ def page(glance: Glance) -> Page:
         base_url=glance.base_url,
         cie=Markup("<p><strong>The vendor's test environment: nobody is texted.</strong></p>") if glance.is_cie else "",
         ready="Ready." if glance.is_ready else "Not ready.",
-        holds=_lines(_held(hold, glance.now_ms) for hold in glance.holds),
+        holds=_lines(_held(hold, glance) for hold in glance.holds),
         paused=_paused(glance.paused, glance.now_ms),
+        stuck=_stuck(stuck[:MOST_PLACES], glance),
         figures=_lines(_FIGURE.format(name, value) for name, value in _figures(glance)),
         minutes=glance.minutes,
         answers=_answers(glance.answers, glance.minutes),
-        places=_places(glance.places, glance.now_ms),
+        places=_places(others, len(stuck), glance),
         runbooks=_runbooks(glance.runbooks),
     )
     return Page(str(html))
@@ -95,7 +102,8 @@ def _lines(parts: Iterable[Markup]) -> Markup:
     return Markup("\n").join(parts)
 
 
-def _held(hold: Held, now_ms: int) -> Markup:
+def _held(hold: Held, glance: Glance) -> Markup:
+    now_ms = glance.now_ms
     return _HELD.format(
         wish=" wish" if hold.kind in BY_WISH else "",
         kind=hold.kind,
@@ -106,6 +114,7 @@ def _held(hold: Held, now_ms: int) -> Markup:
         part="" if hold.stops_posting else "; it keeps back only what it is about",
         remedy=scrub(hold.remedy),
         tries=_tries(hold),
+        runbook=_runbook(glance.runbooks, f"InvokeConnectorHold{hold.kind.title().replace('_', '')}"),
     )
 
 
@@ -168,13 +177,26 @@ def _answers(answers: Sequence[Answered], minutes: int) -> Markup:
     return _ANSWERS.format(minutes, _lines(map(_ANSWER.format, rows)))
 
 
-def _places(places: Sequence[Place], now_ms: int) -> Markup:
+def _stuck(places: Sequence[Place], glance: Glance) -> Markup:
     if not places:
+        return Markup()
+    page = _runbook(glance.runbooks, "InvokeConnectorPartitionStuck")
+    return Markup("<h2>Partitions that take nothing new</h2>\n{}\n{}").format(_table(places, glance.now_ms), page)
+
+
+def _places(places: Sequence[Place], stuck: int, glance: Glance) -> Markup:
+    """Those that are not listed as stuck; with them as many as may be listed."""
+    if not glance.places:
         return Markup("<p>None is assigned to this process.</p>")
-    first = sorted(places, key=_urgency)
-    listed = _PLACES.format(_lines(_place(place, now_ms) for place in first[:MOST_PLACES]))
-    rest = first[MOST_PLACES:]
-    return listed if not rest else listed + _rest(rest)
+    room = max(0, MOST_PLACES - stuck)
+    listed, rest = places[:room], places[room:]
+    parts = [_table(listed, glance.now_ms)] if listed else []
+    parts += [_rest(rest)] if rest else []
+    return _lines(parts) or Markup("<p>All are listed above.</p>")
+
+
+def _table(places: Sequence[Place], now_ms: int) -> Markup:
+    return _PLACES.format(_lines(_place(place, now_ms) for place in places))
 
 
 def _urgency(place: Place) -> tuple[bool, int, float, object]:
@@ -216,4 +238,8 @@ def _rest(rest: Sequence[Place]) -> Markup:
 def _runbooks(address: str | None) -> Markup:
     if address is None:
         return Markup('<span class="faint">runbooks: docs/runbooks of this version</span>')
-    return Markup('<a href="{}" rel="noreferrer">runbooks</a>').format(address)
+    return _LINK.format(f"{address.rstrip('/')}/README.md", "runbooks, by symptom")
+
+
+def _runbook(address: str | None, alert: str) -> Markup:
+    return Markup() if address is None else _LINK.format(f"{address.rstrip('/')}/{alert}.md", "Runbook")

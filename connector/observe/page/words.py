@@ -14,7 +14,7 @@ def span(seconds: float) -> str:
         return "longer"
     whole = int(max(0.0, seconds))
     if whole < 10:
-        return f"{max(0.0, seconds):.3g} s"
+        return f"{round(max(0.0, seconds), 3):.3g} s"
     parts = []
     for size, unit in _UNITS:
         number, whole = divmod(whole, size)
