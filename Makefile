@@ -8,7 +8,7 @@ UV_VERSION := 0.13.9
 LOCK := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-strip-extras --no-emit-index-url --no-annotate
 
 .DEFAULT_GOAL := help
-.PHONY: help setup prefetch test lint chart dashboards demo kafka bench profile chaos kills world image release sbom lock clean
+.PHONY: help setup prefetch test lint chart dashboards watchday demo kafka bench profile chaos kills world image release sbom lock clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -52,6 +52,9 @@ chart: setup  ## the Helm chart by real Helm, alone (`make test` has it too): li
 
 dashboards: setup  ## Grafana's dashboards, from their code into the chart
 	@$(BIN)/python -m dashboards
+
+watchday: setup prefetch  ## the dashboards and the page through a day with every fault, with a real Prometheus and a real browser
+	@$(BIN)/python -m tests.dashboards
 
 demo: $(VENV)/run.stamp  ## the main job for real, on an embedded broker and a simulated vendor; under a minute
 	@$(BIN)/connector demo

@@ -33,6 +33,7 @@ from grafana_foundation_sdk.models.dashboard import (
 )
 
 from dashboards.promql import SCOPE, now, of_process
+from dashboards.runbooks import INDEX, runbook
 
 SOURCE = DataSourceRef(type_val="prometheus", uid="${datasource}")
 TAG = "invoke-connector"
@@ -93,7 +94,7 @@ def dashboard(uid: str, title: str, description: str) -> build.Dashboard:
         made.annotation(
             build.AnnotationQuery().name(name).datasource(SOURCE).enable(True).icon_color(colour).expr(expr)
         )
-    return made.link(_others()).link(_page("Runbooks, by symptom", "README.md"))
+    return made.link(_others()).link(_page("Runbooks, by symptom", INDEX))
 
 
 RUNBOOKS = "https://runbooks.invalid/invoke-connector"
@@ -119,7 +120,6 @@ def lines(
     wide: int = 8,
     stacked: bool = False,
     bound: float | None = None,
-    runbook: str | None = None,
 ) -> timeseries.Panel:
     """Lines over time. `bound` is the value from which on they are drawn on red."""
     panel = (
@@ -150,8 +150,8 @@ def lines(
         )
     for target in _targets(queries):
         panel.with_target(target)
-    if runbook:
-        panel.links([_page("Runbook", runbook)])
+    if (address := runbook(title)) is not None:
+        panel.links([_page("Runbook", address)])
     return panel
 
 
@@ -164,7 +164,6 @@ def number(
     wide: int = 4,
     legend: str = "",
     none: str = "–",
-    runbook: str | None = None,
 ) -> stat.Panel:
     """The latest value, with the colour of the last step that it has reached; green before the first."""
     panel = (
@@ -183,12 +182,12 @@ def number(
     )
     for target in _targets([Query(expr, legend)]):
         panel.with_target(target)
-    if runbook:
-        panel.links([_page("Runbook", runbook)])
+    if (address := runbook(title)) is not None:
+        panel.links([_page("Runbook", address)])
     return panel
 
 
-def states(title: str, about: str, *queries: Query, wide: int = 24, runbook: str | None = None) -> statetimeline.Panel:
+def states(title: str, about: str, *queries: Query, wide: int = 24) -> statetimeline.Panel:
     """When what was so: 0 is green, everything above it red."""
     panel = (
         statetimeline.Panel()
@@ -205,8 +204,8 @@ def states(title: str, about: str, *queries: Query, wide: int = 24, runbook: str
     )
     for target in _targets(queries):
         panel.with_target(target)
-    if runbook:
-        panel.links([_page("Runbook", runbook)])
+    if (address := runbook(title)) is not None:
+        panel.links([_page("Runbook", address)])
     return panel
 
 

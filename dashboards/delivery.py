@@ -48,7 +48,6 @@ def _is_it_delivering(board: build.Dashboard) -> None:
             total("hold", how="max"),
             red(1),
             unit="none",
-            runbook="README.md",
         )
     )
     board.with_panel(
@@ -99,7 +98,6 @@ def _is_it_delivering(board: build.Dashboard) -> None:
             "its place.",
             Query(total("hold", "kind", how="max"), "{{kind}}"),
             wide=12,
-            runbook="README.md",
         )
     )
 

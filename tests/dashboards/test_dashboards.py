@@ -6,6 +6,7 @@ import json
 import re
 from collections import Counter
 from itertools import combinations
+from pathlib import Path
 from typing import Any
 
 import promql_parser
@@ -16,7 +17,9 @@ from grafana_foundation_sdk.models.dashboard import Dashboard
 from connector.observe.table import PREFIX, TABLE, Kind
 from dashboards.__main__ import ALL, FOLDER, written
 from dashboards.promql import now, share_below, total
+from dashboards.runbooks import TITLES
 
+ROOT = Path(__file__).parents[2]
 DASHBOARDS: dict[str, dict[str, Any]] = {name: json.loads((FOLDER / name).read_text()) for name in ALL}
 PANELS: dict[str, dict[str, Any]] = {
     f"{name}: {panel['title']}": panel
@@ -109,3 +112,14 @@ def test_titles_and_numbers_are_unique_and_no_panel_lies_on_another(name: str) -
     for one, other in combinations(places, 2):
         side_by_side = one["x"] + one["w"] <= other["x"] or other["x"] + other["w"] <= one["x"]
         assert side_by_side or one["y"] + one["h"] <= other["y"] or other["y"] + other["h"] <= one["y"]
+
+
+def test_panels_lead_to_runbooks_that_exist() -> None:
+    """And every panel that the code names for one is there."""
+    linked = {link["url"] for panel in PANELS.values() for link in panel.get("links", ())}
+    linked |= {
+        link["url"] for dashboard in DASHBOARDS.values() for link in dashboard["links"] if link["type"] == "link"
+    }
+    pages = {url.removeprefix("${runbooks}/") for url in linked}
+    assert pages <= {path.name for path in (ROOT / "docs" / "runbooks").iterdir()}
+    assert {panel["title"] for panel in PANELS.values()} >= TITLES

@@ -177,6 +177,10 @@ class Stage:
             self._send(single_object(fields), fields["phoneNumber"].encode(), (), -1)
         self._flush()
 
+    def send(self, value: bytes, partition: int = -1) -> None:
+        """Write one record to the main topic, and do not wait for it."""
+        self._send(value, None, (), partition)
+
     def dead_letters(self, count: int) -> list[Record]:
         """Read the first dead letters."""
         return self.cluster.read(Partition(self.dead_letter, 0), count)
