@@ -56,8 +56,8 @@ dashboards: setup  ## Grafana's dashboards, from their code into the chart
 watchday: setup prefetch  ## the dashboards and the page through a day with every fault, with a real Prometheus and a real browser
 	@$(BIN)/python -m tests.dashboards
 
-demo: $(VENV)/run.stamp  ## the main job for real, on an embedded broker and a simulated vendor; under a minute
-	@$(BIN)/connector demo
+demo: $(VENV)/run.stamp  ## the main job for real, on an embedded broker and a simulated vendor; under a minute; DEMO=--keep leaves it up
+	@$(BIN)/connector demo $(DEMO)
 
 kafka: setup  ## an Apache Kafka of one node on this machine, until Ctrl-C; prints its address
 	@$(BIN)/python -m tests.support.apache_kafka

@@ -25,15 +25,34 @@ def demo(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([*COMMAND, *arguments], capture_output=True, text=True, check=False, timeout=100, env=environ)
 
 
-def test_the_books_balance_on_the_embedded_broker(tmp_path: Path) -> None:
-    """Exit code 0, one dead letter in full, and nobody's phone number on the screen."""
-    ran = demo(tmp_path, EVENTS)
-    assert ran.returncode == 0, ran.stdout + ran.stderr
-    assert BALANCE in ran.stdout
-    assert "One dead letter in full" in ran.stdout
-    assert "invoke.reason" in ran.stdout
+def test_the_books_balance_on_the_embedded_broker_and_what_to_try_next_works(tmp_path: Path) -> None:
+    """Exit code 0, one dead letter in full, and nobody's phone number on the screen. With --keep it stays up."""
+    environ = os.environ | {"TMPDIR": str(tmp_path)}
+    command = [*COMMAND, EVENTS, "--keep"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environ) as running:
+        assert running.stdout is not None
+        printed = []
+        for line in running.stdout:
+            printed.append(line)
+            if " dlq show " in line:
+                break
+        tried = [line.partition(" dlq ")[2].split() for line in printed if " dlq " in line and "--config" in line]
+        answers = [
+            subprocess.run([*COMMAND[:-1], "dlq", *words], capture_output=True, text=True, check=False)
+            for words in tried
+        ]
+        running.send_signal(signal.SIGINT)
+        rest, errors = running.communicate(timeout=60)
+    whole = "".join([*printed, rest, *(answer.stdout for answer in answers)])
+    assert (running.returncode, errors) == (0, ""), whole
+    assert BALANCE in whole
+    assert "One dead letter in full" in whole
+    assert "invoke.reason" in whole
+    assert [(answer.returncode, answer.stderr) for answer in answers] == [(0, ""), (0, "")]
+    assert "dead letters" in answers[0].stdout
+    assert "it would" in answers[1].stdout
     assert not any(tmp_path.iterdir())
-    assert not re.search(r"55501\d\d|7700900\d\d\d", ran.stdout)
+    assert not re.search(r"55501\d\d|7700900\d\d\d", whole)
 
 
 def test_the_books_balance_on_given_brokers_and_nothing_is_left_there(kafka: Kafka, tmp_path: Path) -> None:

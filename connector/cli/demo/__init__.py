@@ -7,6 +7,8 @@ import logging
 import secrets
 import shutil
 import signal
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import Annotated
@@ -19,11 +21,17 @@ from connector.cli.demo.mix import Scripted, script
 from connector.cli.demo.play import DemoError, Performed, Play
 from connector.cli.demo.report import report
 from connector.cli.demo.view import Screen
+from connector.core.record import Record
 from connector.edge.avro.codec import Encoder
 from connector.edge.avro.framing import Framing
 from connector.edge.avro.schemas import reader_schema
 from connector.edge.clock import SystemClock
 from connector.edge.kafka.admin import AdminError
+
+_KEPT = "Broker and topics stay up until Ctrl-C. Try, in another terminal:"
+_NOT_KEPT = (
+    "With --keep (`make demo DEMO=--keep`) broker and topics stay up, and these work on them in another terminal:"
+)
 
 
 def demo(
@@ -36,6 +44,9 @@ def demo(
     ] = MOCK,
     events: Annotated[int, typer.Option(min=50, max=20_000, help="Records to produce.")] = 2_000,
     seed: Annotated[int, typer.Option(help="The same seed draws the same events.")] = 1,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Leave broker and topics up until Ctrl-C, to look at the dead letters.")
+    ] = False,
 ) -> None:
     """Show the main job: Kafka, the connector as its own process, a simulated vendor. Nobody is texted.
 
@@ -58,6 +69,9 @@ def demo(
         with broker(kafka, own) as running:
             performed = asyncio.run(_perform(running, own, records, seed, folder, console))
             balanced = report(performed, console)
+            _say_what_next(performed.dead_letters, folder, keep)
+            if keep:
+                _wait_to_be_stopped()
     except (asyncio.CancelledError, KeyboardInterrupt):
         shutil.rmtree(folder)
         typer.echo("Stopped.", err=True)
@@ -69,6 +83,21 @@ def demo(
         typer.echo(f"Settings and log of the connector are in {folder}.", err=True)
         raise typer.Exit(1)
     shutil.rmtree(folder)
+
+
+def _say_what_next(letters: Sequence[Record], folder: Path, keep: bool) -> None:
+    """Two commands for a newcomer, which work on what the demo left behind while it is there."""
+    connector, config = Path(sys.argv[0]), folder / "connector.yaml"
+    last = letters[-1]
+    typer.echo(f"\n{_KEPT if keep else _NOT_KEPT}")
+    typer.echo(f"  {connector} dlq summary --config {config if keep else '…'}")
+    typer.echo(f"  {connector} dlq show {last.partition.number}:{last.offset} --config {config if keep else '…'}")
+
+
+def _wait_to_be_stopped() -> None:
+    stops = {signal.SIGINT, signal.SIGTERM}
+    signal.pthread_sigmask(signal.SIG_BLOCK, stops)
+    signal.sigwait(stops)
 
 
 async def _perform(

@@ -20,6 +20,10 @@ class Waiting(NamedTuple):
     starts: dict[Partition, int]
     settled: dict[Partition, tuple[Run, ...]]
 
+    def still(self, record: Record) -> bool:
+        """Whether this record waits: behind the commit, and not settled ahead of it."""
+        return record.offset >= self.starts.get(record.partition, 0) and self.has(record)
+
     def has(self, record: Record) -> bool:
         """Whether this record still waits."""
         runs = self.settled.get(record.partition, ())

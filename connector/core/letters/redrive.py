@@ -8,6 +8,7 @@ from typing import NamedTuple
 from connector.core.destination import MAYBE_DELIVERED, REFUSED_ALONE
 from connector.core.letters.letter import HEADERS_DROPPED, OURS, SUMMARY, DeadLetter
 from connector.core.record import Partition
+from connector.core.refusal import Stage
 
 NOT_OURS = "not_ours"
 REDRIVEN_BEFORE = "redriven_before"
@@ -17,7 +18,8 @@ NOT_CHANGED = "not_changed"
 NOT_WRITABLE = "not_writable"
 
 UNLIKELY = frozenset({"vendor_permanent", "invalid_payload", "body_too_large", "rejected", REFUSED_ALONE})
-"""Classes for which the vendor has said that it will not take this request: the same one again fares no better."""
+"""Classes for which the vendor has said that it will not take this request: the same one again fares no better. One of
+them is a class of our own refusals too, which are judged anew."""
 
 WHY_STAYS: Mapping[str, str] = {
     NOT_OURS: "written by another program, which knows how its own are redriven",
@@ -53,7 +55,8 @@ def stays(letter: DeadLetter, rules: RedriveRules) -> str | None:
         return TOO_OFTEN
     if (letter.maybe_delivered or letter.code == MAYBE_DELIVERED) and not rules.possible_duplicates:
         return POSSIBLE_DUPLICATE
-    return letter.code if letter.code in UNLIKELY and letter.code not in rules.include else None
+    is_vendors = letter.code in UNLIKELY and letter.stage == Stage.INVOKE
+    return letter.code if is_vendors and letter.code not in rules.include else None
 
 
 class Positions:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import logging
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -103,6 +103,12 @@ class Scan:
         """How many records each batch had, and those of them that have no key. Raises AdminError."""
         for messages in self.batches():
             yield len(messages), [record_of(message) for message in messages if message.key() is None]
+
+    def holding(self, needles: Sequence[bytes] | None) -> Iterator[tuple[int, list[Record]]]:
+        """How many records each batch had, and those of them whose key or value holds one of these bytes, or that have
+        no key; all without `needles`. Raises AdminError."""
+        for messages in self.batches():
+            yield len(messages), [record_of(each) for each in messages if needles is None or _holds(each, needles)]
 
     def batches(self) -> Iterator[list[Message]]:
         """The library's own messages, without errors, for whoever reads millions of them. Raises AdminError."""
@@ -208,6 +214,11 @@ def count(scan: Scan, tally: Tally, progress: Callable[[int], None]) -> None:
                     headers or (),
                 )
             progress(len(messages))
+
+
+def _holds(message: Message, needles: Sequence[bytes]) -> bool:
+    key, value = message.key(), message.value() or b""
+    return key is None or any(needle in value or needle in key for needle in needles)
 
 
 @contextmanager

@@ -20,7 +20,7 @@ from connector.core.letters.redrive import (
 from connector.core.record import Partition, Record
 
 DLQ = Partition("dlq", 0)
-LETTER = DeadLetter(Record(DLQ, 0, 0, None, b""), OURS, (), "retries_exhausted")
+LETTER = DeadLetter(Record(DLQ, 0, 0, None, b""), OURS, (), "retries_exhausted", stage="invoke")
 LETTERS = st.builds(
     LETTER._replace,
     written_by=st.sampled_from([OURS, SPRING]),
@@ -48,6 +48,8 @@ RULES = st.builds(
         (LETTER._replace(maybe_delivered=1), POSSIBLE_DUPLICATE),
         (LETTER._replace(code="maybe_delivered"), POSSIBLE_DUPLICATE),
         (LETTER._replace(code="rejected"), "rejected"),
+        (LETTER._replace(code="body_too_large"), "body_too_large"),
+        (LETTER._replace(code="body_too_large", stage="request"), None),
     ],
 )
 def test_what_stays_says_why(letter: DeadLetter, why: str | None) -> None:

@@ -1,0 +1,84 @@
+"""The story of an event, from its records."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from connector.core.envelope import REDRIVES, Origin
+from connector.core.letters.letter import OURS, UNKNOWN, DeadLetter
+from connector.core.letters.story import Role, Seen, story
+from connector.core.record import Headers, Partition, Record
+
+MAIN, RETRY, DLQ = Partition("main", 0), Partition("retry", 0), Partition("dlq", 0)
+
+
+def produced(offset: int = 5, headers: Headers = (), waits: bool = False) -> Seen:
+    record = Record(MAIN, offset, 1_000 + offset, None, b"", headers)
+    return Seen(Role.MAIN, DeadLetter(record, UNKNOWN, headers, "none"), waits)
+
+
+def copy(role: Role, attempts: int = 1, waits: bool = False, redriven: bool = False, origin: int = 5) -> Seen:
+    partition = RETRY if role is Role.RETRY else DLQ
+    letter = DeadLetter(
+        Record(partition, 7, 2_000 + attempts, None, b""),
+        OURS,
+        (),
+        "vendor_temporary",
+        status=500,
+        vendor_code="1010",
+        request_id=f"req-{attempts}",
+        attempts=attempts,
+        maybe_delivered=attempts == 3,
+        origin=Origin(MAIN, origin, None),
+    )
+    return Seen(role, letter, waits, redriven)
+
+
+@pytest.mark.parametrize(
+    ("seen", "now"),
+    [
+        ([produced(waits=True)], "not settled yet"),
+        ([produced()], "accepted, unless"),
+        ([copy(Role.RETRY, waits=True), produced()], "waiting for its next attempt"),
+        ([copy(Role.RETRY), produced()], "accepted, unless"),
+        ([produced(), copy(Role.RETRY), copy(Role.DEAD_LETTER, 0)], "a dead letter at 0:7"),
+        ([copy(Role.DEAD_LETTER, 2, redriven=True)], "which was redriven"),
+    ],
+)
+def test_where_the_event_is(seen: list[Seen], now: str) -> None:
+    assert [now in text for text in story(seen).now] == [True]
+
+
+def test_its_steps_come_in_the_order_of_time() -> None:
+    again = produced(9_000, ((REDRIVES, b"1"),))
+    told = story([copy(Role.DEAD_LETTER, 3), again, copy(Role.RETRY, 1), produced(), copy(Role.RETRY, 2)])
+    assert [step.text.partition(":")[0] for step in told.steps] == [
+        "produced",
+        "attempt 1 failed",
+        "attempt 2 failed",
+        "dead letter after 3 attempts",
+        "redriven, for the 1. time",
+    ]
+    assert "HTTP 500, vendor code 1010, X-Request-Id req-3, it may have been delivered" in told.steps[3].text
+    assert (told.posts, set(told.request_ids), len(told.now)) == (3, {"req-1", "req-2", "req-3"}, 2)
+
+
+def test_nothing_is_no_story() -> None:
+    assert story([]) == ((), (), 0, ())
+
+
+@given(
+    st.lists(
+        st.builds(copy, st.sampled_from([Role.RETRY, Role.DEAD_LETTER]), st.integers(0, 5), st.booleans())
+        | st.builds(produced, st.integers(0, 9), st.just(()), st.booleans()),
+        max_size=6,
+    )
+)
+def test_every_record_is_a_step_and_every_chain_is_somewhere(seen: list[Seen]) -> None:
+    told = story(seen)
+    assert len(told.steps) == len(seen)
+    times = [step.time_ms or 0 for step in told.steps]
+    assert times == sorted(times)
+    assert bool(told.now) == bool(seen)
