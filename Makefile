@@ -8,7 +8,7 @@ UV_VERSION := 0.13.9
 LOCK := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-strip-extras --no-emit-index-url --no-annotate
 
 .DEFAULT_GOAL := help
-.PHONY: help setup prefetch test lint chart dashboards watchday demo kafka bench profile chaos kills world image release sbom lock clean
+.PHONY: help setup prefetch test quick format lint chart dashboards watchday demo kafka bench profile chaos kills world image release sbom lock clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -38,9 +38,21 @@ test: setup prefetch  ## all tests, on real Apache Kafka, with the coverage of l
 	@echo "The core is covered whole:"
 	@$(BIN)/coverage report --include='connector/core/*' --skip-covered --show-missing --fail-under=100
 
+quick: setup  ## in seconds, while you write: ruff, the contracts, the laws of core, config and observe with few examples
+	@$(BIN)/ruff check --quiet
+	@$(BIN)/ruff format --check --quiet || { echo "run make format"; exit 1; }
+	@said=$$($(BIN)/lint-imports) || { echo "$$said"; exit 1; }
+	@$(BIN)/python -m pytest --quiet --numprocesses 2 --hypothesis-profile quick \
+		--ignore tests/core/test_concurrency.py tests/core tests/config tests/observe
+	@echo "Not looked at: types and docs (make lint); the limit on posts under way, flow, edge, runtime, commands, whole processes, the chart (make test)."
+
+format: setup  ## ruff's fixes and its layout
+	@$(BIN)/ruff check --fix --quiet
+	@$(BIN)/ruff format --quiet
+
 lint: setup  ## ruff, mypy, the rooms' contracts, the docs' claims and the Dockerfile
 	@$(BIN)/ruff check --quiet
-	@$(BIN)/ruff format --check --quiet || { echo "make lint: run $(BIN)/ruff format"; exit 1; }
+	@$(BIN)/ruff format --check --quiet || { echo "run make format"; exit 1; }
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(BIN)/python -m pytest --quiet tests/docs

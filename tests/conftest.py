@@ -20,6 +20,7 @@ pytest_plugins = ["tests.support.registry"] if find_spec("tests.support.registry
 
 # How fast an example runs says how busy the machine is; what a law holds does not depend on it.
 settings.register_profile("shared_machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("quick", settings.get_profile("shared_machine"), max_examples=10)  # `make quick`
 settings.load_profile("shared_machine")
 
 _MARKED = {"kafka": "kafka", "private_kafka": "kafka", "registry": "registry"}
