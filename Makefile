@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+# Tests at a time: `make test WORKERS=4` where there are more cores.
+WORKERS ?= 2
 UV_VERSION := 0.13.9
 # Extras stay in the locks: without them an older pip looks for the newest coverage[toml], and refuses it for want of a hash.
 LOCK := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-strip-extras --no-emit-index-url --no-annotate
@@ -33,7 +35,7 @@ prefetch: $(VENV)/dev.stamp
 	@$(BIN)/python -m tests.support.prefetch
 
 test: setup prefetch  ## all tests, on real Apache Kafka, with the coverage of lines and branches
-	@$(BIN)/python -m pytest --quiet --numprocesses 2 --dist worksteal --cov --cov-report=
+	@$(BIN)/python -m pytest --quiet --numprocesses $(WORKERS) --dist worksteal --cov --cov-report=
 	@$(BIN)/coverage report --skip-covered --show-missing
 	@echo "The core is covered whole:"
 	@$(BIN)/coverage report --include='connector/core/*' --skip-covered --show-missing --fail-under=100

@@ -75,6 +75,7 @@ async def load(connector: Connector, feed_one: Callable[[int], object], seconds:
     return round(seconds * 100)
 
 
+@pytest.mark.no_cover  # tracing lines triples what its many posts take
 @pytest.mark.parametrize("bad", [UNAVAILABLE, UNSENT], ids=["503", "no connection"])
 def test_an_outage_of_a_minute_under_load_costs_few_posts_and_no_record_its_place(bad: Answer) -> None:
     """Posts in the outage: in flight, the minimum, and probes. Nothing is dead-lettered, all are accepted once."""
@@ -123,6 +124,7 @@ def test_answers_from_before_an_outage_do_not_keep_it_from_being_noticed(seed: i
     scene()
 
 
+@pytest.mark.no_cover  # tracing lines triples what its many posts take
 @run_virtual
 async def test_a_vendor_who_fails_half_of_all_posts_at_once_and_takes_time_for_the_others_is_not_down(
     clock: VirtualClock,
@@ -217,6 +219,7 @@ async def test_while_commits_are_refused_probes_keep_the_bound_of_what_a_crash_w
         assert kafka.committed[Partition(MAIN, 0)].offset == 500
 
 
+@pytest.mark.no_cover  # tracing lines triples what its many posts take
 @run_virtual
 async def test_an_endpoint_that_never_answers_is_held_however_few_posts_that_costs(clock: VirtualClock) -> None:
     """With few under way, each for 30 s, there are never 20 failures within 10 s; nobody is a dead letter for it."""
@@ -352,6 +355,7 @@ async def test_one_lonely_event_is_retried_by_the_topic(clock: VirtualClock) -> 
         assert vendor.posted == [number(0)] * 8
 
 
+@pytest.mark.no_cover  # tracing lines triples what its many posts take
 @pytest.mark.parametrize(("rate", "share"), [(10, 0.6), (60, 0.6), (60, 0.8)])
 def test_a_partial_outage_is_no_full_stop(rate: int, share: float) -> None:
     """What the vendor would accept is accepted in time while 1010 answers the rest, which the retry topic takes."""
@@ -374,6 +378,7 @@ def test_a_partial_outage_is_no_full_stop(rate: int, share: float) -> None:
     scene()
 
 
+@pytest.mark.no_cover  # tracing lines triples what its many posts take
 @run_virtual
 async def test_where_nearly_all_fails_the_hold_is_left_by_a_trickle(clock: VirtualClock) -> None:
     """One of twenty passes: three records are tried every 2 s, not one at growing waits, and what passes flows on."""

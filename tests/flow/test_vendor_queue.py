@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from connector.core.concurrency import Adaptive
 from connector.core.reply import Answer, Reply
 from connector.core.request import InvokeRequest
@@ -39,6 +41,7 @@ class QueueingVendor:
         """Nothing to close."""
 
 
+@pytest.mark.no_cover  # tracing lines triples what its many posts take
 @run_virtual
 async def test_a_vendor_whose_capacity_changes_is_used_and_not_overrun(clock: VirtualClock) -> None:
     """500 requests a second, then 50, then 500: from 10 s after each step 90 % of it, and failures below 1 %.

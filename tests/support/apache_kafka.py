@@ -73,8 +73,10 @@ class ApacheKafka:
         self._gone()
 
     def kill(self) -> None:
-        """End it at once, like a power cut of the process (SIGKILL)."""
-        self._running().kill()
+        """End it at once, like a power cut of the process (SIGKILL). Gone already is no matter."""
+        if self._process is None:
+            return
+        self._process.kill()
         self._gone()
 
     def freeze(self) -> None:

@@ -126,7 +126,7 @@ async def test_copies_for_which_too_few_replicas_are_in_sync_wait_and_then_go(
         copies = (Partition(topic, 0) for topic in (own_stage.retry, own_stage.dead_letter))
         assert [own_stage.cluster.end(partition) for partition in copies] == [1, 1]
     finally:
-        second.stop()
+        second.kill()
 
 
 async def test_a_group_has_its_commits_to_itself_while_it_lives(stage: Stage) -> None:
