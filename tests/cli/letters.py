@@ -98,13 +98,13 @@ class Topics(NamedTuple):
         consumer = Consumer(reading)
         consumer.assign([TopicPartition(topic, number, 0) for number in range(partitions)])
         found: list[tuple[bytes | None, bytes | None, Headers]] = []
-        ended = 0
-        while ended < partitions:
+        ended: set[int | None] = set()
+        while len(ended) < partitions:
             for message in consumer.consume(500, 1.0):
                 if message.error() is None:
                     found.append((message.key(), message.value(), record_of(message).headers))
                 else:
-                    ended += 1
+                    ended.add(message.partition())
         consumer.close()
         return found
 

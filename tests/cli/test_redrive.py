@@ -126,14 +126,15 @@ def test_a_topic_of_copies_is_no_target(connector: Command, config_file: Callabl
     assert run.exit_code == 2
 
 
+@pytest.mark.timeout(120)
 def test_a_kill_in_the_middle_loses_none_and_repeats_none(stage: Topics, connector: Command) -> None:
     """The copies, their marks and the position are there together, or none of them; the next run does the rest."""
-    values = [ENCODE(event(f"ev-{number}")) for number in range(120)]
+    values = [ENCODE(event(f"ev-{number}")) for number in range(300)]
     stage.write([Letter(value, partition=number % 2) for number, value in enumerate(values)])
-    command = [sys.executable, "-m", "connector", "dlq", "redrive", "--yes", "--rate", "40"]
+    command = [sys.executable, "-m", "connector", "dlq", "redrive", "--yes", "--rate", "10"]  # half a minute
     process = subprocess.Popen([*command, "--config", str(stage.config)], env={**os.environ})
     try:
-        wait_until(lambda: stage.read(stage.main), 30, "a batch was redriven")
+        wait_until(lambda: stage.read(stage.main), 60, "a batch was redriven")
     finally:
         process.send_signal(signal.SIGKILL)
         process.wait()
@@ -142,3 +143,17 @@ def test_a_kill_in_the_middle_loses_none_and_repeats_none(stage: Topics, connect
     found = redrive(connector, stage, "--yes")
     assert found["redriven"] == {"retries_exhausted": len(values) - before}
     assert Counter(value for _, value, _ in stage.read(stage.main)) == Counter(values)
+
+
+def test_without_the_right_to_transactions_it_says_so_and_redrives_all_the_same(
+    stage: Topics, connector: Command
+) -> None:
+    """An idempotent producer, then the marks, then the position."""
+    stage.write([Letter(ENCODE(event(f"ev-{number}"))) for number in range(3)])
+    stage.kafka.refuse_transactions(f"{stage.main}-group.redrive")
+    run = connector("dlq", "redrive", "--yes", "--config", stage.config)
+    assert run.exit_code == 0, run.output
+    assert "the brokers take no transactions (transactional_id_authorization_failed)" in run.output
+    assert len(stage.read(stage.main)) == 3
+    assert redrive(connector, stage, "--yes")["redriven"] == {}
+    assert len(stage.read(stage.main)) == 3

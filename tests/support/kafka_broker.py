@@ -60,6 +60,12 @@ class Kafka:
         rule = AclBindingFilter(*_writes_to(topic), AclPermissionType.DENY)
         self.admin().delete_acls([rule])[rule].result(_ANSWER_SECONDS)
 
+    def refuse_transactions(self, transactional_id: str) -> None:
+        """Let nobody write in transactions of this id (TRANSACTIONAL_ID_AUTHORIZATION_FAILED)."""
+        who = ("User:ANONYMOUS", "*", AclOperation.WRITE, AclPermissionType.DENY)
+        rule = AclBinding(ResourceType.TRANSACTIONAL_ID, transactional_id, ResourcePatternType.LITERAL, *who)
+        self.admin().create_acls([rule])[rule].result(_ANSWER_SECONDS)
+
 
 class KafkaBroker(Kafka):
     """A broker of the test's own: start, stop, kill, freeze, thaw, and start again on the same port and data."""
