@@ -235,7 +235,7 @@ def _what_fails(board: build.Dashboard) -> None:
         lines(
             "Flaws that were put right",
             "Harmless flaws of events, a second, by kind: tell their producers.",
-            Query(rate("kindnesses", "kind") + " > 0", "{{kind}}"),
+            Query(rate("normalizations", "kind") + " > 0", "{{kind}}"),
             unit="cps",
         )
     )

@@ -42,8 +42,8 @@ def _request_lines(request: InvokeRequest, settings: Settings, traceparent: str 
         yield f"{name}: {value}"
     yield ""
     yield request.body.decode() if reveal else masked_body(request.body)
-    if request.kindnesses:
-        yield f"(put right: {', '.join(request.kindnesses)})"
+    if request.normalizations:
+        yield f"(put right: {', '.join(request.normalizations)})"
 
 
 def headers(request: InvokeRequest, settings: Settings, traceparent: str | None = None) -> dict[str, str]:

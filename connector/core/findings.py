@@ -13,14 +13,14 @@ MAX_LISTED = 32
 class Findings:
     """What is wrong with an event, and what was put right, as it is gathered."""
 
-    __slots__ = ("_remedies", "kindnesses", "problems", "unlisted")
+    __slots__ = ("_remedies", "normalizations", "problems", "unlisted")
 
     def __init__(self, remedies: Mapping[str, str]) -> None:
         """`remedies` has what the producer should do about each class of problem."""
         self._remedies = remedies
         self.problems: list[Problem] = []
         self.unlisted = 0
-        self.kindnesses: list[str] = []
+        self.normalizations: list[str] = []
 
     def problem(self, code: str, name: str, seen: str) -> None:
         """`seen` says of the field `name` what it is like, and never what it says."""
@@ -29,10 +29,10 @@ class Findings:
         else:
             self.unlisted += 1
 
-    def kindness(self, name: str) -> None:
+    def normalized(self, name: str) -> None:
         """Something was put right."""
-        if name not in self.kindnesses:
-            self.kindnesses.append(name)
+        if name not in self.normalizations:
+            self.normalizations.append(name)
 
     def refusal(self) -> Refusal:
         """All that is wrong, the first 32 one by one."""

@@ -48,7 +48,7 @@ REMEDIES: Mapping[str, str] = {
 }
 """Every class of refusal of this stage, and what the producer should do."""
 
-KINDNESSES = ("phone_number_plus", "operator_id_not_positive", "null_value", "empty_scope")
+NORMALIZATIONS = ("phone_number_plus", "operator_id_not_positive", "null_value", "empty_scope")
 """What is put right without a refusal, because it harms nobody. Null operators and empty variables are defaults."""
 
 _EVENT_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}").fullmatch
@@ -67,11 +67,11 @@ Named = tuple[str, int]  # a producer's name and its place, from 1, for when the
 
 
 class InvokeRequest(NamedTuple):
-    """What is posted: `service_id` goes into the path, `body` is JSON. `kindnesses` names what was put right."""
+    """What is posted: `service_id` goes into the path, `body` is JSON. `normalizations` names what was put right."""
 
     service_id: str
     body: bytes
-    kindnesses: tuple[str, ...]
+    normalizations: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +178,7 @@ def judged(event: InvocationEvent, rules: RequestRules) -> InvokeRequest | Refus
         found.problem("body_too_large", "variables", f"body of {len(body)} bytes")
     if found.problems:
         return found.refusal()
-    return InvokeRequest(service_id, body, tuple(found.kindnesses))
+    return InvokeRequest(service_id, body, tuple(found.normalizations))
 
 
 def _service_id(event: InvocationEvent, rules: RequestRules, found: Findings) -> str:
@@ -202,7 +202,7 @@ def _end_user(event: InvocationEvent, found: Findings) -> dict[str, object]:
     number = event.phone_number
     if number.startswith("+"):
         number = number[1:]
-        found.kindness("phone_number_plus")
+        found.normalized("phone_number_plus")
     end_user: dict[str, object] = {}
     if _PHONE_NUMBER(number):
         end_user["phoneNumber"] = number
@@ -213,7 +213,7 @@ def _end_user(event: InvocationEvent, found: Findings) -> dict[str, object]:
     if operator is None:
         return end_user
     if operator <= 0:
-        found.kindness("operator_id_not_positive")
+        found.normalized("operator_id_not_positive")
     elif is_exact(operator):
         end_user["mobileOperatorId"] = operator
     else:
@@ -231,9 +231,9 @@ def _variables(variables: Variables, rules: RequestRules, found: Findings) -> di
     for place, (name, keys) in enumerate(variables.items(), 1):
         has_null = None in keys.values()
         if has_null:
-            found.kindness("null_value")
+            found.normalized("null_value")
         if not keys or (has_null and set(keys.values()) == {None}):
-            found.kindness("empty_scope")
+            found.normalized("empty_scope")
             continue
         scope, named = name.lower(), (name, place)
         values = _scope(named, scope, keys, rules, found)

@@ -75,8 +75,8 @@ class Road:
             delivery.refused = refused(request, history)
             delivery.refused_service = safe_service_id(event.service_id, event.phone_number)
             return delivery
-        for kindness in request.kindnesses:
-            self._events.kindness(kindness)
+        for kind in request.normalizations:
+            self._events.normalized(kind)
         delivery.request = request
         delivery.created_ms = event.created_at_ms
         delivery.expires_ms = expiry_ms(event, history, self._rules.policy)

@@ -36,7 +36,7 @@ QUESTIONS: Mapping[str, str] = {
     "never_sent": "Why can the vendor not be reached?",
     "maybe_delivered": "How many people may have got a message that we count as failed?",
     "accepted_after_maybe_delivered": "How many people may have been texted twice?",
-    "kindnesses": "Which producer's flaws are put right silently?",
+    "normalizations": "Which producer's flaws are put right silently?",
     "hold": "Is posting held now, and why?",
     "holds": "How often is posting held?",
     "hold_seconds": "Which part of the time is posting held?",

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from connector.core.pauses import UNUSABLE
 from connector.core.reply import Failure
-from connector.core.request import KINDNESSES
+from connector.core.request import NORMALIZATIONS
 from connector.core.settled_map import IGNORED
 from connector.observe import labels
 from connector.observe.labels import OTHER, Label
@@ -158,10 +158,10 @@ TABLE: tuple[Definition, ...] = (
         "texted twice.",
     ),
     Definition(
-        "kindnesses",
+        "normalizations",
         C,
         "Harmless flaws of an event that were put right, by kind.",
-        (Label("kind", (*KINDNESSES, OTHER)),),
+        (Label("kind", (*NORMALIZATIONS, OTHER)),),
     ),
     Definition(
         "hold",

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from connector.core.event import InvocationEvent, Value
 from connector.core.findings import MAX_LISTED
 from connector.core.refusal import Refusal, Stage
-from connector.core.request import KINDNESSES, REMEDIES, InvokeRequest, RequestRules, build, judged, usual
+from connector.core.request import NORMALIZATIONS, REMEDIES, InvokeRequest, RequestRules, build, judged, usual
 
 ANY_SERVICE = RequestRules(service_ids=None)
 EVENT = InvocationEvent("gate-change-1", "0A1B2C3D4E5F", "12515550123", None, {}, None, None)
@@ -117,10 +117,10 @@ def problems(event: InvocationEvent, rules: RequestRules = ANY_SERVICE) -> list[
     return [(problem.code, problem.field) for problem in answer.problems]
 
 
-def kindnesses(event: InvocationEvent) -> tuple[str, ...]:
+def normalizations(event: InvocationEvent) -> tuple[str, ...]:
     answer = build(event, ANY_SERVICE)
     assert isinstance(answer, InvokeRequest), answer
-    return answer.kindnesses
+    return answer.normalizations
 
 
 def with_variable(key: str, value: Value = "x", scope: str = "session") -> InvocationEvent:
@@ -139,7 +139,7 @@ def test_a_valid_request_or_a_refusal_and_nothing_else(event: InvocationEvent, r
         assert all(problem.remedy == REMEDIES[problem.code] for problem in answer.problems)
     else:
         assert valid(answer)
-        assert set(answer.kindnesses) <= set(KINDNESSES)
+        assert set(answer.normalizations) <= set(NORMALIZATIONS)
 
 
 @given(good_events)
@@ -224,30 +224,30 @@ def test_a_scope_is_sent_in_lower_case_and_a_key_as_written() -> None:
 def test_one_plus_is_taken_off() -> None:
     event = EVENT._replace(phone_number="+12515550123")
     assert built(event)["endUser"]["phoneNumber"] == "12515550123"
-    assert kindnesses(event) == ("phone_number_plus",)
+    assert normalizations(event) == ("phone_number_plus",)
 
 
 @pytest.mark.parametrize("operator", [0, -1, -(2**80)])
 def test_an_operator_id_of_zero_or_less_is_left_out(operator: int) -> None:
     event = EVENT._replace(mobile_operator_id=operator)
     assert built(event)["endUser"] == {"phoneNumber": "12515550123"}
-    assert kindnesses(event) == ("operator_id_not_positive",)
+    assert normalizations(event) == ("operator_id_not_positive",)
 
 
 def test_null_values_are_left_out_with_whatever_their_keys_are() -> None:
     event = EVENT._replace(variables={"session": {"a": "x", "b": None, "b 1": None}})
     assert built(event)["variables"] == {"session": {"a": "x"}}
-    assert kindnesses(event) == ("null_value",)
+    assert normalizations(event) == ("null_value",)
 
 
 def test_a_scope_that_is_or_becomes_empty_is_left_out() -> None:
     event = EVENT._replace(variables={"session": {}, "user": {"a": None}})
     assert "variables" not in built(event)
-    assert kindnesses(event) == ("empty_scope", "null_value")
+    assert normalizations(event) == ("empty_scope", "null_value")
 
 
-def test_an_ordinary_event_needs_no_kindness() -> None:
-    assert kindnesses(EVENT) == ()
+def test_an_ordinary_event_needs_no_normalization() -> None:
+    assert normalizations(EVENT) == ()
 
 
 # What is refused.

@@ -81,7 +81,7 @@ HAPPENINGS: dict[str, tuple[Callable[[Events], None], str | None, str | None]] =
     "accepted": (accept, "records_accepted_total", "info"),
     "retried": (lambda e: e.retried(RECORD, "order-7", LIMITED, 1, 900_000), "records_retried_total", "warning"),
     "dead_lettered": (dead_letter, "records_dead_lettered_total", "error"),
-    "kindness": (lambda e: e.kindness("plus"), "kindnesses_total", None),
+    "normalized": (lambda e: e.normalized("plus"), "normalizations_total", None),
     "never_sent": (lambda e: e.never_sent(Failure.DNS), "never_sent_total", "warning"),
     "maybe_delivered": (lambda e: e.maybe_delivered("rate_limited"), "maybe_delivered_total", None),
     "old_transaction": (lambda e: e.old_transaction(Partition("invocations", 3), 100, 50, 60.0), None, "warning"),

@@ -17,20 +17,20 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 
 from connector.core.record import Partition
 from connector.core.signals import Asleep, Commit, Counted, Failed, Lost, Revoking, SourceEvent, Taken
+from connector.edge.kafka.client_errors import ClientErrors
 from connector.edge.kafka.commands import Close, Command, Release, Send, Sleep, Wake
 from connector.edge.kafka.commits import Commits
+from connector.edge.kafka.credit import MemberCredit, Verdict
 from connector.edge.kafka.ends import Ends
 from connector.edge.kafka.errors import CREATED_ANEW, NO_COMMIT
-from connector.edge.kafka.holding import Holding
 from connector.edge.kafka.identity import LogIdentities
 from connector.edge.kafka.joining import Joining
 from connector.edge.kafka.leaving import leave
 from connector.edge.kafka.memberships import Membership, is_eager
+from connector.edge.kafka.owned import OwnedPartitions
 from connector.edge.kafka.records import record_of
-from connector.edge.kafka.room import Room, Verdict
 from connector.edge.kafka.starts import NoStartError, Starts, Subscription
 from connector.edge.kafka.topics import TopicWatch
-from connector.edge.kafka.troubles import Troubles
 from connector.edge.kafka.waits import Waits
 
 _log = logging.getLogger(__name__)
@@ -61,7 +61,7 @@ _NOTICES: dict[str, object] = {"topic.metadata.refresh.interval.ms": 10_000}
 CPU that could be measured. With KIP-848 the broker tells of them by itself."""
 
 
-class Ears(NamedTuple):
+class Callbacks(NamedTuple):
     """Who is told, each from the owner's thread: what happens, the names of errors that pass, and statistics."""
 
     tell: Callable[[SourceEvent], None]
@@ -77,20 +77,20 @@ class Member:
         membership: Membership,
         subscription: Subscription,
         identities: LogIdentities,
-        room: Room,
-        ears: Ears,
+        credit: MemberCredit,
+        callbacks: Callbacks,
     ) -> None:
         self._properties = {**_NOTICES, **membership.properties, **_PROMISED}
         self._incremental = not is_eager(membership.properties)
         self._reads = list(membership.topics)
         self._subscription = subscription
         self._identities = identities
-        self._room = room
-        self._ears = ears
-        self._tell = ears.tell
+        self._credit = credit
+        self._callbacks = callbacks
+        self._tell = callbacks.tell
         self._starts = Starts(self._properties, subscription, identities, self._is_being_asked)
-        self._commits = Commits(ears.tell, ears.report)
-        self._holding = Holding()
+        self._commits = Commits(callbacks.tell, callbacks.report)
+        self._owned = OwnedPartitions()
         self._ends = Ends()
         self._waits = Waits()
         self._consumer: Consumer
@@ -99,7 +99,7 @@ class Member:
         self.commands: SimpleQueue[Command] = SimpleQueue()
         self.topics = TopicWatch(identities.admin, membership.topics)
         self._joining = Joining(identities.admin, membership.properties)
-        self._troubles = Troubles(ears.tell, ears.report, self.topics, membership.properties)
+        self._errors = ClientErrors(callbacks.tell, callbacks.report, self.topics, membership.properties)
         self.turned_at = time.monotonic()
         self.joined = False
 
@@ -109,19 +109,19 @@ class Member:
             while not self._closing:
                 self._live_one_life()
         except KafkaException as raised:
-            self._troubles.fail(raised.args[0])
+            self._errors.fail(raised.args[0])
         except Exception as raised:  # whatever it is, the flow must learn that nothing more will come
             self._say_fault(raised)
 
     def _live_one_life(self) -> None:
         """One client's; it ends before we are told to close when only a new client can go on."""
-        self._troubles.begin()
+        self._errors.begin()
         self._consumer = Consumer(
             {
                 **self._properties,
                 "on_commit": self._commits.answered,
-                "error_cb": self._troubles.meet,
-                "stats_cb": self._ears.statistics,
+                "error_cb": self._errors.meet,
+                "stats_cb": self._callbacks.statistics,
             },
             logger=logging.getLogger("librdkafka"),
         )
@@ -132,7 +132,7 @@ class Member:
             on_revoke=self._on_revoke,
             on_lost=self._on_lost,
         )
-        while not (self._closing or self._troubles.wants_new_client):
+        while not (self._closing or self._errors.wants_new_client):
             self._turn()
         leave(self._consumer, self._properties)
         self._commits.give_up()
@@ -152,18 +152,18 @@ class Member:
             return
         if not self.joined and self._joining.turn(self.turned_at, self._consumer.memberid()):
             self._has_joined()
-        verdict = self._room.look(self.turned_at)
+        verdict = self._credit.look(self.turned_at)
         if verdict is Verdict.PAUSE:
-            self._consumer.pause(_native(self._holding.awake))
+            self._consumer.pause(_native(self._owned.awake))
         elif verdict is Verdict.RESUME:
-            self._consumer.resume(_native(self._holding.awake))
+            self._consumer.resume(_native(self._owned.awake))
         if verdict is Verdict.WAIT or verdict is Verdict.PAUSE:
             self._wait_while_full()
         else:
             self._poll()
 
     def _poll(self) -> None:
-        busy = self._commits.under_way or self._room.is_in_use
+        busy = self._commits.under_way or self._credit.is_in_use
         first = self._consumer.poll(self._waits.look(self.turned_at, busy=busy))
         if first is not None:
             # poll and then take the rest: consume(500, 0.2) would sit out its time-out unless 500 come (pitfalls).
@@ -174,7 +174,7 @@ class Member:
         # The flow may be waiting for a commit's answer before it makes room, and a hold can last: only poll brings the
         # answer, lets the group ask partitions back, and tells it that we live. At most one record too many a turn
         # comes with it, and none while everything is paused.
-        must_poll = self._commits.under_way or self._room.paused
+        must_poll = self._commits.under_way or self._credit.paused
         if must_poll and (message := self._consumer.poll(0)) is not None:
             self._take([message])
 
@@ -196,7 +196,7 @@ class Member:
             size += record.size
             records.append(record)
         if records:
-            self._room.use(len(records), size)
+            self._credit.use(len(records), size)
             self._ends.hand_over(records)
             self._tell(Taken(records))
         for gap in self._ends.reach(ends):
@@ -211,29 +211,29 @@ class Member:
             is_sure = is_end and ends.get(partition, 0) is not None
             ends[partition] = message.offset() if is_sure else None
         if not is_end:
-            self._troubles.meet(error, topic)
+            self._errors.meet(error, topic)
 
     def _carry_out(self, command: Command) -> None:
         match command:
             case Send(offsets):
                 # What went before the flow heard of it may have been committed by its next owner since: the broker
                 # would take ours all the same, and that commit would go back.
-                self._commits.send(self._consumer, {p: commit for p, commit in offsets.items() if self._holding.has(p)})
+                self._commits.send(self._consumer, {p: commit for p, commit in offsets.items() if self._owned.has(p)})
                 self._waits.committing(time.monotonic())
             case Sleep(partition, offset, assignment):
                 self._put_to_sleep(partition, offset, assignment)
             case Wake(partition):
-                if self._holding.wake(partition) and not self._room.paused:
+                if self._owned.wake(partition) and not self._credit.paused:
                     self._consumer.resume(_native([partition]))
             case Close(offsets):
                 self._closing = True
-                self._commits.send_last(self._consumer, offsets, self._holding.has)
+                self._commits.send_last(self._consumer, offsets, self._owned.has)
             case Release():
                 # The revoke that it answers was given up meanwhile: these partitions are not ours to commit.
                 pass
 
     def _put_to_sleep(self, partition: Partition, offset: int, assignment: int) -> None:
-        if not self._holding.fall_asleep(partition, assignment):
+        if not self._owned.fall_asleep(partition, assignment):
             # It went, and may have come back: moved to that offset now, what lies before it would be skipped.
             return
         self._consumer.pause(_native([partition]))
@@ -243,17 +243,17 @@ class Member:
 
     def _give_up_other_lives(self) -> None:
         """A topic that was created anew: what we know and would commit is of a log that is no more."""
-        gone = self._holding.of_another_life(self.topics.ids)
+        gone = self._owned.of_another_life(self.topics.ids)
         if gone:
-            self._holding.go(gone)
+            self._owned.go(gone)
             self._tell(Lost(gone))
             # The client went on at the old one's offset, and what we committed since lies behind records nobody read.
             self._commits.send_unasked(self._consumer, {partition: Commit(0, "") for partition in gone})
-            self._troubles.stop(CREATED_ANEW, min(gone).topic)
+            self._errors.stop(CREATED_ANEW, min(gone).topic)
 
     def _has_joined(self) -> None:
         self.joined = True
-        self._troubles.joined()
+        self._errors.joined()
 
     # Callbacks: none may raise.
 
@@ -264,12 +264,12 @@ class Member:
             (consumer.incremental_assign if self._incremental else consumer.assign)(places)
             # A partition that was paused when it went comes back paused, and would deliver nothing (pitfalls).
             # While the flow is full it is paused like the others, or they would be forgotten when there is room again.
-            (consumer.pause if self._room.paused else consumer.resume)(places)
+            (consumer.pause if self._credit.paused else consumer.resume)(places)
         except KafkaException as raised:
-            self._troubles.fail(raised.args[0])
+            self._errors.fail(raised.args[0])
             return
         except NoStartError as refused:
-            self._troubles.stop(NO_COMMIT, refused.topic)
+            self._errors.stop(NO_COMMIT, refused.topic)
             return
         except Exception as raised:  # raised from here it would cost a batch, and the close would hang (pitfalls)
             self._say_fault(raised)
@@ -281,7 +281,7 @@ class Member:
         self._commits.send_unasked(consumer, {each.partition: Commit(each.position, "") for each in new})
         for assigned in (start.assigned for start in starts):
             identity = assigned.identity
-            self._holding.come(assigned.partition, None if identity is None else identity.topic_id)
+            self._owned.come(assigned.partition, None if identity is None else identity.topic_id)
             self._ends.begin(assigned.partition, assigned.position)
             self.topics.see(assigned.partition.topic)
             self._tell(assigned)
@@ -289,7 +289,7 @@ class Member:
     def _on_revoke(self, consumer: Consumer, native: list[TopicPartition]) -> None:
         """The drain happens inside this callback: when it returns, the partitions are gone."""
         partitions = _partitions(native)
-        self._holding.go(partitions)
+        self._owned.go(partitions)
         if self._closing or not partitions:
             return
         budget = self._subscription.drain
@@ -323,14 +323,14 @@ class Member:
 
     def _on_lost(self, _consumer: Consumer, native: list[TopicPartition]) -> None:
         partitions = _partitions(native)
-        self._holding.go(partitions)
+        self._owned.go(partitions)
         self._tell(Lost(partitions))
 
     def _is_being_asked(self, error: KafkaError | None) -> None:
         """A start is being looked up. A coordinator that does not answer is no reason to restart this process."""
         self.turned_at = time.monotonic()
         if error is not None:
-            self._troubles.meet(error)
+            self._errors.meet(error)
 
     def _say_fault(self, raised: Exception) -> None:
         _log.exception("consumer_fault")

@@ -12,10 +12,10 @@ from connector.core.record import Partition
 from connector.core.signals import Assigned, Commit, Committed, SourceEvent
 from connector.deadline import in_time
 from connector.edge.kafka.commands import Close, Command, Release, Send, Sleep, Wake
+from connector.edge.kafka.credit import Credit
 from connector.edge.kafka.identity import LogIdentities
-from connector.edge.kafka.member import Ears, Member
+from connector.edge.kafka.member import Callbacks, Member
 from connector.edge.kafka.memberships import memberships
-from connector.edge.kafka.room import Credit
 from connector.edge.kafka.starts import Subscription
 
 _GOODBYE = 15.0
@@ -47,12 +47,12 @@ class KafkaSource:
         self.credit = Credit()
         self._members: list[Member] = []
         for membership in memberships(properties, subscription.main, subscription.retry):
-            ears = Ears(
+            callbacks = Callbacks(
                 tell=partial(self._call_soon, self._receive, len(self._members)),
                 report=partial(self._call_soon, on_error),
                 statistics=partial(self._call_soon, on_statistics) if not self._members else _ignore,
             )
-            self._members.append(Member(membership, subscription, identities, self.credit.room(), ears))
+            self._members.append(Member(membership, subscription, identities, self.credit.of_member(), callbacks))
         self._ended = [asyncio.Event() for _ in self._members]
         self._holder: dict[Partition, int] = {}
         # What each member still has to answer, oldest first.

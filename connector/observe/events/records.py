@@ -194,9 +194,9 @@ class RecordEvents(Reporter):
         """Records were given up unsettled with their partition; whoever gets it takes them again."""
         self._count("records_released", by=count)
 
-    def kindness(self, kind: str) -> None:
+    def normalized(self, kind: str) -> None:
         """A harmless flaw of an event was put right."""
-        self._count("kindnesses", kind)
+        self._count("normalizations", kind)
 
     def never_sent(self, failure: Failure) -> None:
         """A post failed before a byte was written; it is tried again in place."""

@@ -52,7 +52,7 @@ async def _until(predicate: Callable[[], object], why: str) -> None:
 
 def _is_paused(member: Member) -> bool:
     assert isinstance(member.source, KafkaSource)
-    return all(each._room.paused for each in member.source._members)
+    return all(each._credit.paused for each in member.source._members)
 
 
 def _damage(folder: Path, partition: Partition, value: bytes) -> None:

@@ -30,7 +30,7 @@ _REFUSED = "authentication_failed"
 _NO_SUCH_GROUP = KafkaError(KafkaError.GROUP_ID_NOT_FOUND).str()
 
 
-class Troubles:
+class ClientErrors:
     """Carries out the table's rows for reading. On the owner's thread only; nothing here raises.
 
     `properties` are the client's. `wants_new_client` stays until `begin`.

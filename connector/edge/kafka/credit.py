@@ -22,20 +22,20 @@ class Verdict(Enum):
 class Credit:
     """Records and bytes that the flow can still take, of all members together: what was given less what each used.
 
-    `give` belongs to the flow's thread, and what a `Room` used to its member's: each number has one writer, so no lock
-    is needed.
+    `give` belongs to the flow's thread, and what a `MemberCredit` used to its member's thread: each number has one
+    writer, so no lock is needed.
     """
 
     def __init__(self) -> None:
         self._records = self._size = 0
-        self._rooms: list[Room] = []
+        self._members: list[MemberCredit] = []
         self.capacity = 0
 
-    def room(self) -> Room:
+    def of_member(self) -> MemberCredit:
         """One member's side. Before any thread has begun."""
-        room = Room(self)
-        self._rooms.append(room)
-        return room
+        member = MemberCredit(self)
+        self._members.append(member)
+        return member
 
     def give(self, records: int, size: int) -> None:
         """Credit for so many more; the first call sets the capacity."""
@@ -46,15 +46,15 @@ class Credit:
     @property
     def records(self) -> int:
         """How many more; below 0 when the last batches overdrew."""
-        return self._records - sum(room.used_records for room in self._rooms)
+        return self._records - sum(member.used_records for member in self._members)
 
     @property
     def size(self) -> int:
         """Bytes more."""
-        return self._size - sum(room.used_size for room in self._rooms)
+        return self._size - sum(member.used_size for member in self._members)
 
 
-class Room:
+class MemberCredit:
     """The credit as one member sees it. Each member's last batch may overdraw it."""
 
     def __init__(self, credit: Credit) -> None:

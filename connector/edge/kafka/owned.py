@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping
 from connector.core.record import Partition
 
 
-class Holding:
+class OwnedPartitions:
     """Books only: what is done with the partitions is done by others."""
 
     def __init__(self) -> None:
