@@ -42,39 +42,42 @@ class Endpoint(Section):
     """When the endpoint counts as down: nearly everything fails for reasons that may pass."""
 
     minimum: int = Field(default=20, ge=1, le=100_000)
-    """Failures in a row from which on it counts as down, unless so many failed before that this may be chance; and the
-    fewest posts for `share` to count. A larger number posts more into an endpoint that is down."""
+    """Failures in a row after which the endpoint counts as down, unless posts fail so often anyway that this may be
+    chance; also the minimum number of posts for `share` to count. A larger number posts more into an endpoint that is
+    down."""
 
     share: float = Field(default=0.9, ge=0.1, le=1)
-    """Share of all posts of the window from which on nothing new is posted, when chance does not explain it: of 100
-    posts all have to fail, of 600 at least 94 %."""
+    """Share of failed posts in the window at which posting stops, if chance does not explain it: of 100 posts all have
+    to fail, of 600 at least 94 %."""
 
     window: Duration = Field(default=10 * SECOND, ge=SECOND, le=HOUR)
-    """How far back posts count, and how far apart failures in a row may lie, without the time that a post in vain was
-    under way: fewer are no outage, and each record goes its own way to the retry topic."""
+    """Period over which posts are counted, and the longest time between two failures in a row, not counting the time
+    that the failed post itself took. Failures that lie further apart are no outage: each record goes to the retry
+    topic by itself."""
 
     probes: Probes = Probes()
     """When one record is tried."""
 
 
 class Brake(Section):
-    """When so much goes to the dead letters that something else than the records must be wrong."""
+    """Stops when so many records become dead letters that something other than the records must be wrong."""
 
     then: Literal["hold", "warn"] = "hold"
-    """`hold` keeps records of the classes that became too many in their place, until their share is over or `connector
-    resume --hold brake`; `warn` only says so."""
+    """`hold` keeps records of the classes that became too frequent in place until their share has dropped, or until
+    `connector resume --hold brake`; `warn` only says so."""
 
     window: Duration = Field(default=MINUTE, ge=SECOND, le=DAY)
-    """Records of the last so long are looked at. What expired does not count."""
+    """Period over which records are counted. Expired ones do not count."""
 
     share: float = Field(default=0.5, ge=0.01, le=1)
-    """Share of them that became dead letters, from which on it brakes."""
+    """Share of those records that became dead letters at which the brake engages."""
 
     minimum: int = Field(default=100, ge=1, le=1_000_000)
-    """Fewest dead letters in the window for the share to count."""
+    """Minimum number of dead letters in the window for the share to count."""
 
     rate: int | None = Field(default=None, ge=1, le=100_000_000)
-    """Dead letters in the window from which on it brakes whatever their share is. Default: no such bound."""
+    """Number of dead letters in the window at which the brake engages, whatever their share. Default: no such
+    limit."""
 
 
 class Hold(Section):
@@ -101,22 +104,22 @@ class Pace(Section):
     """How fast, and who gets how much of it."""
 
     rate: float | None = Field(default=None, ge=0.01, le=1_000_000)
-    """Most requests a second of the whole deployment, retries, probes and canaries among them. Each process takes the
-    part that its partitions are of each topic's, 96 % of it by the main topic. Default: no bound."""
+    """Maximum requests per second across the whole deployment, including retries, probes and canaries. Each process
+    takes a share according to its partitions, 96 % of it by those of the main topic. Default: no limit."""
 
     burst: int = Field(default=1, ge=1, le=1_000_000)
-    """Requests that may go at once after a pause, of the whole deployment: 1 spaces them evenly."""
+    """Requests that may go out at once after a pause, across the whole deployment; 1 spaces them evenly."""
 
     floor: int = Field(default=1, ge=1, le=1000)
-    """Fewest posts under way. Between it and `delivery.in_flight` the number is looked for from which on more only wait
-    at the vendor; where both are the same, the number is fixed."""
+    """Minimum number of posts in flight. Between it and `delivery.in_flight` the connector looks for the number beyond
+    which further posts only queue at the vendor; the same value for both fixes the number."""
 
     longest_pause: Duration = Field(default=15 * MINUTE, ge=SECOND, le=DAY)
-    """Longest pause that a `Retry-After` can ask for; a longer one is cut to it."""
+    """Longest pause that a `Retry-After` may impose; a longer one is cut to it."""
 
     retry_share: float = Field(default=0.5, ge=0.01, le=0.99)
-    """Share of the posts that the retry topic gets while the main topic has something to post too."""
+    """Share of the posts that the retry topic gets while the main topic also has something to post."""
 
     service_share: float = Field(default=0.8, ge=0.01, le=1)
-    """Share of the posts under way that one service id may have, so that a slow one leaves room for the others. 1, or a
-    single id in `openmarket.service_ids`: no such bound."""
+    """Share of the posts in flight that one service id may have, so that a slow one leaves room for the others. With
+    1, or a single id in `openmarket.service_ids`, there is no such limit."""

@@ -107,14 +107,15 @@ class Delivery(Section):
     """How records are posted."""
 
     in_flight: int = Field(default=64, ge=1, le=1000)
-    """Posts under way at the same time, in records; as many connections are kept."""
+    """Maximum number of posts in flight; as many connections are kept open."""
 
     uncommitted: int = Field(default=500, ge=1, le=100_000)
-    """Most records that are answered and not yet in an acknowledged commit. At the bound posting waits: it is how
-    many people a crash can text twice."""
+    """Maximum number of records that are answered but not yet in an acknowledged commit. At the limit posting waits:
+    it is how many people a crash can text twice."""
 
     ordering: Literal["end_user", "partition", "none"] = "end_user"
-    """Which events wait for each other: those of one end user in one partition, a whole partition, or none."""
+    """Which events wait for each other: those of one end user in one partition, those of a whole partition, or
+    none."""
 
     maybe_delivered_repeats: int = Field(default=1, ge=0, le=100)
     """How often a record may be posted again, in its whole life, after it may have been delivered (a time-out after the
@@ -122,23 +123,24 @@ class Delivery(Section):
     leave somebody without."""
 
     unstorable: Literal["stop", "summary"] = "stop"
-    """What becomes of a dead letter that its topic can never take, as it is too large there: `stop` keeps it in its
-    place and its partition waits, `summary` writes its place, size and hash instead of the value. What the main topic
-    then has of it is kept for that topic's retention only."""
+    """What becomes of a dead letter that is too large for its topic for good: `stop` keeps it in place, and its
+    partition waits; `summary` writes its position, size and hash instead of its value. The value itself is then kept
+    only as long as the main topic keeps it."""
 
     max_event_age: Duration = Field(default=48 * HOUR, ge=SECOND, le=365 * DAY)
-    """Age from which an event is stale and not posted, from `createdAt`, else from the original record's timestamp.
-    Longer than `retry.window`, so that a retry does not expire on its way."""
+    """Age beyond which an event is stale and is not posted, counted from `createdAt`, or else from the original
+    record's timestamp. Longer than `retry.window`, so that a retry does not expire on its way."""
 
     drain: Duration = Field(default=40 * SECOND, ge=0.1, le=HOUR)
     """How long a revoke or a stop waits for answers under way. Longer than `openmarket.timeouts.total`, so that a
     clean stop repeats nothing; the pod's grace period must be longer still."""
 
     buffer_records: int = Field(default=10_000, ge=1, le=10_000_000)
-    """Most records taken and not yet settled. Memory does not grow with lag."""
+    """Maximum number of records taken and not yet settled. Memory does not grow with lag."""
 
     buffer_bytes: Size = Field(default=64 * MIB, ge=64 * KIB, le=16 * GIB)
-    """Most bytes of keys, values and headers taken and not yet settled, whichever bound comes first."""
+    """Maximum total size of the keys, values and headers of records taken and not yet settled. Whichever limit is
+    reached first applies."""
 
 
 class Retry(Section):
@@ -148,8 +150,8 @@ class Retry(Section):
     """Wait between two attempts. 15 minutes is the vendor's advice for its code 1010."""
 
     window: Duration = Field(default=24 * HOUR, ge=SECOND, le=30 * DAY)
-    """How long after its first failure a record is tried, then it is a dead letter. 24 hours is the vendor's advice.
-    The retry topic's retention must be longer."""
+    """How long a record is retried, counted from its first failure; after that it becomes a dead letter. 24 hours is
+    the vendor's advice. The retry topic's retention must be longer."""
 
 
 class Admin(Section):
@@ -200,7 +202,7 @@ class Log(Section):
     """What is written to standard error."""
 
     level: Literal["debug", "info", "warning", "error"] = "info"
-    """Least level that is written. Warning: nothing lost; error: a person is needed."""
+    """Lowest level that is written. Warning: nothing was lost; error: a person is needed."""
 
     format: Literal["auto", "json", "console"] = "auto"
     """`json` writes one object a line, `console` is for people; `auto` is console on a terminal and JSON elsewhere."""
