@@ -49,22 +49,24 @@ def bench(
     full_speed = [SCENARIOS[name] for name in names if name in SCENARIOS]
     runs: list[Measured] = []
     seen: list[quiet.Quiet] = []
-    with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="connector-bench-")))
-        connectors: dict[str, Start] = {}
-        for build in (builds.HERE, *(stack.enter_context(builds.of_commit(each)) for each in against or ())):
-            connectors[build.name] = partial(contenders.connector, build)
-        peer = _peer(folder) if any(scenario.parallel_consumer for scenario in full_speed) else None
-        rig = Rig(folder, events)
-        stack.enter_context(rig.running())
-        for turn in range(rounds):
-            typer.echo(f"round {turn + 1}")
-            for scenario in full_speed:
-                runs += _at_full_speed(rig, scenario, {**connectors, **_peers(scenario, peer)})
-            for name in names:
-                if name in QUIET_SCENARIOS:
-                    seen += _quiet(rig, name, connectors)
-    report.show(runs, seen)
+    try:
+        with ExitStack() as stack:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="connector-bench-")))
+            connectors: dict[str, Start] = {}
+            for build in (builds.HERE, *(stack.enter_context(builds.of_commit(each)) for each in against or ())):
+                connectors[build.name] = partial(contenders.connector, build)
+            peer = _peer(folder) if any(scenario.parallel_consumer for scenario in full_speed) else None
+            rig = Rig(folder, events)
+            stack.enter_context(rig.running())
+            for turn in range(rounds):
+                typer.echo(f"round {turn + 1}")
+                for scenario in full_speed:
+                    runs += _at_full_speed(rig, scenario, {**connectors, **_peers(scenario, peer)})
+                for name in names:
+                    if name in QUIET_SCENARIOS:
+                        seen += _quiet(rig, name, connectors)
+    finally:  # what was seen before anything failed
+        report.show(runs, seen)
     if svg is not None:
         svg.write_text(picture.of(runs))
 

@@ -19,6 +19,7 @@ SCHEMA_FILE = Path(__file__).parent.parent / "schemas" / "invocation-event.avsc"
 SERVICE_IDS = ("0A1B2C3D4E5F", "0A1B2C3D4E60")
 
 _ADMIN_SECONDS = 30.0
+_FLUSH_SECONDS = 300.0
 _HUNDRED = 100
 
 
@@ -92,6 +93,6 @@ def fill(bootstrap_servers: str, topic: str, count: int, shape: Shape) -> int:
                 break
             except BufferError:
                 producer.poll(0.1)
-    if producer.flush(60):
-        raise RuntimeError("Kafka did not take all events within a minute")
+    if producer.flush(_FLUSH_SECONDS):
+        raise RuntimeError(f"Kafka did not take all events within {_FLUSH_SECONDS:.0f} s")
     return size // count

@@ -51,7 +51,7 @@ def quiet_line(run: Quiet) -> str:
 def machine() -> str:
     """What the figures hold for."""
     libraries = ", ".join(f"{name} {version(name)}" for name in _LIBRARIES)
-    return f"{_processor()}, {platform.system()} {platform.release()}, Python {platform.python_version()}, {libraries}"
+    return f"{_processor()}, {platform.system()} {platform.release().partition("-")[0]}, Python {platform.python_version()}, {libraries}"
 
 
 def cpu_us(runs: Iterable[Measured], scenario: str, contender: str) -> float | None:
