@@ -7,7 +7,7 @@ from html import escape
 from typing import NamedTuple
 
 from tests.dashboards.day import PEACE, Phase
-from tests.dashboards.judge import Seen
+from tests.dashboards.judge import AFTER, Seen
 
 _WIDTH, _HEIGHT, _LEFT, _TOP, _BOTTOM = 560, 150, 46, 26, 16
 _COLOURS = ("#2f6fde", "#c62828", "#1b7f3b", "#c27c00", "#7b3fb5", "#008b8b")
@@ -44,7 +44,7 @@ def svg(panels: Sequence[Panel], phases: Sequence[Phase]) -> str:
 
 
 def _panel(panel: Panel, phases: Sequence[Phase]) -> str:
-    start, end = phases[0].start, phases[-1].end
+    start, end = phases[0].start, phases[-1].end + AFTER
     lines = [
         (labels or seen.asked.legend, points)
         for seen in panel.seen

@@ -302,6 +302,7 @@ def test_a_thousand_partitions_make_no_long_page() -> None:
     assert html.count('class="stuck"') == MOST_PLACES
     assert "And 900 partitions of invocations, lag 404,550; none of them is stuck: /status has all." in text(look)
     all_stuck = glance(places=tuple(place(n, Wait("schema", NOW), lag=1) for n in range(1000)))
+    assert len(page(all_stuck).html.encode()) < 40_000
     assert "And 900 partitions of invocations, lag 900; 900 of them stuck: /status has all." in text(all_stuck)
 
 
