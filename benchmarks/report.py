@@ -51,7 +51,8 @@ def quiet_line(run: Quiet) -> str:
 def machine() -> str:
     """What the figures hold for."""
     libraries = ", ".join(f"{name} {version(name)}" for name in _LIBRARIES)
-    return f"{_processor()}, {platform.system()} {platform.release().partition("-")[0]}, Python {platform.python_version()}, {libraries}"
+    system = f"{platform.system()} {platform.release().partition('-')[0]}"
+    return f"{_processor()}, {system}, Python {platform.python_version()}, {libraries}"
 
 
 def cpu_us(runs: Iterable[Measured], scenario: str, contender: str) -> float | None:
