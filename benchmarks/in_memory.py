@@ -25,15 +25,18 @@ from connector.core.reply import Answer, Reply
 from connector.core.request import InvokeRequest
 from connector.core.signals import WriteFailed
 from connector.edge.clock import SystemClock
-from connector.flow.deliver import Road, Rules
-from connector.flow.lifecycle import run_until
-from connector.flow.loop import Limits, Loop, Topics, World
-from connector.flow.ports import Clock
-from connector.flow.settle import Targets
+from connector.engine.copies import Targets
+from connector.engine.engine import Engine, Topics
+from connector.engine.limits import Bounds
+from connector.engine.ports import Clock
+from connector.engine.road import Road, Rules
+from connector.engine.timers import Now
 from connector.observe.events import Events
 from connector.observe.logs import Logs
 from connector.observe.metrics import Metrics
 from connector.runtime import parts, policies
+from connector.runtime.driver import Driver, Ports
+from connector.runtime.lifecycle import run_until
 
 MAIN, RETRY, DEAD = "bench", "bench.retry", "bench.dlq"
 ACCEPTED = Reply(202, "8a9f3c5e", b"")
@@ -99,15 +102,12 @@ class Vendor:
 
         self._steps[self._count] = both
 
-    async def invoke(self, request: InvokeRequest, traceparent: str | None = None) -> Answer:
-        """Post, and wait for the answer."""
-        answer = self._answer()
-        await asyncio.sleep(0)
-        return answer
-
     def post(self, request: InvokeRequest, on_answer: Callable[[Answer], None], traceparent: str | None = None) -> None:
         """Post, and have the answer told."""
         asyncio.get_running_loop().call_soon(on_answer, self._answer())
+
+    def abandon_all(self) -> None:
+        """Whoever was told to stop takes no more answers."""
 
     async def close(self) -> None:
         """Nothing is open."""
@@ -183,7 +183,7 @@ class Run:
         logs.close()
 
     async def _connector(self, vendor: Vendor, logs: Logs, stop: asyncio.Event) -> None:
-        """What `runtime/wiring.py` makes of the same settings: the one place here that knows how the flow is made."""
+        """What `runtime/wiring.py` makes of the same settings: the one place here that knows how the engine is made."""
         settings, clock, table = self._settings, self._clock, policies.outcome_table(self._settings.openmarket)
         answers = [row.code for row in table.rows()]
         metrics = Metrics(answer_codes=answers, services=settings.openmarket.allowed_services or ())
@@ -192,16 +192,18 @@ class Run:
         source, sink = self._source, _Copies()
         rules = Rules(policies.request_rules(settings.openmarket), table, policies.policy(settings))
         delivery = settings.delivery
-        loop = Loop(
-            World(source, sink, decoder, clock, events),
-            Road(rules, decoder, vendor, clock, events, lambda: 0.5),
+        now = Now(clock.monotonic(), clock.now_ms())
+        engine = Engine(
+            Road(rules, decoder, now, events, lambda: 0.5),
             Topics(frozenset({RETRY}), Targets(RETRY, DEAD, Names("bench"))),
-            Limits(delivery.in_flight, delivery.uncommitted, delivery.buffer_records, delivery.buffer_bytes),
-            policies.flow_rules(settings),
+            Bounds(delivery.in_flight, delivery.uncommitted, delivery.buffer_records, delivery.buffer_bytes),
+            policies.engine_rules(settings),
             policies.limit(settings),
-            lambda: 0.5,
+            now,
+            events,
         )
-        await run_until(stop, loop, sink, vendor, events, delivery.drain)
+        driver = Driver(Ports(source, sink, decoder, vendor, clock, events), engine)
+        await run_until(stop, driver, sink, vendor, events, delivery.drain)
         await decoder.close()
 
 

@@ -13,10 +13,10 @@ from connector.core.record import Partition
 from connector.edge.kafka.bounds import Bounds
 from connector.edge.kafka.source import KafkaSource
 from connector.edge.kafka.watermarks import Watermarks
-from connector.runtime.commands import FlowCommands
+from connector.runtime.commands import EngineCommands
 from connector.runtime.health import Health
 from connector.runtime.view import View
-from tests.flow.stage import ACCEPTED, DEAD, MAIN, RETRY, TEMPORARY, Connector, ScriptedVendor, event, feed
+from tests.engine.stage import ACCEPTED, DEAD, MAIN, RETRY, TEMPORARY, Connector, ScriptedVendor, event, feed
 from tests.support.clock import VirtualClock, VirtualLoop
 from tests.support.memory import MemoryBroker
 
@@ -33,13 +33,13 @@ async def measure(clock: VirtualClock) -> None:
     logs = SimpleNamespace(bounds={}, retention={MAIN: 1e6}, transactions=SimpleNamespace(behind={}))
     logs.bounds = {Partition(topic, n): Bounds(0, 9, 9) for topic in (MAIN, RETRY) for n in range(half)}
     source = cast(KafkaSource, SimpleNamespace(missing=frozenset()))
-    commands, settings = FlowCommands(connector.loop, clock), cast(Settings, _settings())
+    commands, settings = EngineCommands(connector.driver, clock), cast(Settings, _settings())
     View(
         settings,
         clock,
         Health(clock.monotonic()),
         connector.metrics,
-        connector.loop,
+        connector.engine,
         source,
         cast(Watermarks, logs),
         commands,
@@ -59,8 +59,8 @@ async def measure(clock: VirtualClock) -> None:
         spent.append((time.thread_time() - began) * 1000)
     spent.sort()
     sys.stdout.write(
-        f"{len(connector.loop.assignments)} partitions, {size:,} bytes: {spent[PAGES // 2]:.1f} ms of the loop a page "
-        f"(half of {PAGES}), {spent[PAGES * 99 // 100]:.1f} ms (99 %)\n"
+        f"{len(connector.engine.assignments)} partitions, {size:,} bytes: {spent[PAGES // 2]:.1f} ms of the loop "
+        f"a page (half of {PAGES}), {spent[PAGES * 99 // 100]:.1f} ms (99 %)\n"
     )
     connector.crash()
 

@@ -7,7 +7,7 @@ A process that was stopped, throttled or moved finds its deadlines over and, unr
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -35,6 +35,9 @@ class Deadlines(Generic[T]):
         self._loop = asyncio.get_running_loop()
         self._due: dict[T, float] = {}
         self._timer: asyncio.Handle | None = None
+
+    def __iter__(self) -> Iterator[T]:
+        return iter(list(self._due))
 
     def add(self, item: T) -> None:
         """The time of this one begins to run."""

@@ -6,7 +6,7 @@ import time
 
 
 class SystemClock:
-    """The machine's time, as `flow.ports.Clock`."""
+    """The machine's time, as `engine.ports.Clock`."""
 
     def now_ms(self) -> int:
         """Wall clock, ms since the epoch."""

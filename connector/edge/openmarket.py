@@ -32,7 +32,7 @@ _LINE_END = re.compile(r"[\0\r\n]")
 
 
 class OpenMarket:
-    """Satisfies `flow.ports.Invoker`. Make it on a running event loop."""
+    """Satisfies `engine.ports.Invoker`. Make it on a running event loop."""
 
     def __init__(  # noqa: PLR0913 - the section `openmarket` of the settings, by name
         self,
@@ -120,6 +120,10 @@ class OpenMarket:
         except asyncio.CancelledError:
             self._pool.abandon(post)
             raise
+
+    def abandon_all(self) -> None:
+        """Nobody wants the answers of what is under way any more: what was not sent yet never will be."""
+        self._pool.abandon_all()
 
     async def close(self) -> None:
         """Close the connections; posts under way are answered as cut."""

@@ -11,15 +11,15 @@ from connector.config.settings import Settings
 from connector.core.outcome import Table
 from connector.core.record import Partition
 from connector.edge.kafka.source import KafkaSource
-from connector.flow.assignment import Assignment
-from connector.flow.hold import Hold
-from connector.flow.loop import Loop
-from connector.flow.ports import Clock
+from connector.engine.engine import Engine
+from connector.engine.holds import Hold
+from connector.engine.partition import Assignment
+from connector.engine.ports import Clock
 from connector.observe.metrics import Metrics
 from connector.observe.page.glance import DUE, Answered, Glance, Held, Place, Times, Wait
 from connector.observe.page.html import Page, page
 from connector.observe.recent import Recent, Since
-from connector.runtime.commands import FlowCommands
+from connector.runtime.commands import EngineCommands
 from connector.runtime.health import Health
 from connector.runtime.reach import Reach
 from connector.runtime.view import View
@@ -30,10 +30,10 @@ _MINUTE = 60.0
 class Looked(NamedTuple):
     """What is looked at."""
 
-    loop: Loop
+    engine: Engine
     source: KafkaSource
     reach: Reach
-    commands: FlowCommands
+    commands: EngineCommands
     health: Health
     view: View
 
@@ -68,7 +68,7 @@ class Glancer:
         return page(self._glance())
 
     def _glance(self) -> Glance:
-        loop, source, reach, commands, health, view = self._looked
+        engine, source, reach, commands, health, view = self._looked
         now, now_ms, recent = self._clock.monotonic(), self._clock.now_ms(), self._recent
         places = tuple(self._places())
         accepted_at = recent.last_accepted()
@@ -85,7 +85,7 @@ class Glancer:
             is_ready=view.is_ready(),
             kafka_since_ms=None if reach.down_since is None else now_ms - round((now - reach.down_since) * 1000),
             missing=tuple(sorted(source.missing)),
-            holds=tuple(map(self._held, loop.holds.in_force)),
+            holds=tuple(map(self._held, engine.holds.in_force)),
             paused=tuple(commands.paused()),
             places=places,
             minutes=round(recent.span / _MINUTE),
@@ -94,10 +94,10 @@ class Glancer:
             quiet=max(0.0, now - quiet_since),
             was_accepted=accepted_at is not None,
             oldest=max((place.oldest or 0.0 for place in places), default=0.0),
-            in_hand=loop.in_hand,
-            in_flight=loop.in_flight,
-            in_flight_limit=loop.gate.limit,
-            uncommitted=loop.committer.uncommitted,
+            in_hand=engine.in_hand,
+            in_flight=engine.in_flight,
+            in_flight_limit=engine.limits.limit,
+            uncommitted=engine.commits.uncommitted,
             waiting=view.records_waiting(),
             answers=tuple(
                 Answered(code, latest, total, self._meanings.get(code, ""))
@@ -116,11 +116,11 @@ class Glancer:
         return Held(hold.kind, reason.code, reason.why, reason.remedy, hold.since_ms, hold.stops_posting, made, wait)
 
     def _places(self) -> Iterator[Place]:
-        view, holds = self._looked.view, self._looked.loop.holds.in_force
+        view, holds = self._looked.view, self._looked.engine.holds.in_force
         lags = view.lags()
         ages, since = dict(view.ages(lags)), self._see_waits()
         held_ms = min((hold.since_ms for hold in holds if hold.stops_posting), default=0)
-        for partition, assignment in self._looked.loop.assignments.items():
+        for partition, assignment in self._looked.engine.assignments.items():
             waits = tuple(
                 Wait(reason, since.get((partition, reason), held_ms), _due_ms(assignment) if reason == DUE else None)
                 for reason in view.waits_for(partition, assignment, lags)
@@ -129,10 +129,10 @@ class Glancer:
 
     def _see_waits(self) -> Mapping[tuple[Partition, str], int]:
         """All but for the holds, which know since when they are."""
-        assignments = self._looked.loop.assignments.items()
+        assignments = self._looked.engine.assignments.items()
         return self._since.look(
             self._clock.now_ms(),
-            ((p, reason) for p, a in assignments for reason in (a.stuck or ((DUE,) if a.asleep else ()))),
+            ((p, reason) for p, a in assignments for reason in (a.blocks or ((DUE,) if a.asleep else ()))),
         )
 
 

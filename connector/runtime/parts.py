@@ -21,7 +21,7 @@ from connector.edge.avro.schemas import (
 from connector.edge.http.tunnel import Proxy
 from connector.edge.openmarket import OpenMarket
 from connector.edge.tls import Tls
-from connector.flow.ports import Clock
+from connector.engine.ports import Clock
 
 
 def retry_topics(settings: Settings) -> frozenset[str]:
@@ -74,7 +74,7 @@ def registry_access(registry: Registry) -> Access:
 
 
 def invoker(settings: Settings) -> OpenMarket:
-    """The vendor's API with the credentials in force. Make it on a running event loop.
+    """The vendor's API with the credentials in force. Make it on a running event engine.
 
     Raises OSError when a TLS file cannot be used.
     """

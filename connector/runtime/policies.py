@@ -14,10 +14,10 @@ from connector.core.reply import Reply
 from connector.core.request import RequestRules
 from connector.core.schedule import RetryPlan
 from connector.core.tries import Intervals
-from connector.flow.brake import BrakeRules
-from connector.flow.gate import Limit, PaceRules
-from connector.flow.judge import EndpointRules, HoldRules
-from connector.flow.loop import Rules
+from connector.engine.brake import BrakeRules
+from connector.engine.engine import Rules
+from connector.engine.judge import EndpointRules, HoldRules
+from connector.engine.limits import Limit, PaceRules
 
 
 def request_rules(openmarket: OpenMarket) -> RequestRules:
@@ -49,7 +49,7 @@ def policy(settings: Settings) -> Policy:
     )
 
 
-def flow_rules(settings: Settings) -> Rules:
+def engine_rules(settings: Settings) -> Rules:
     """How records wait."""
     return Rules(policy(settings).retry, settings.delivery.ordering, _pace(settings), _hold(settings))
 

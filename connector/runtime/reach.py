@@ -5,7 +5,7 @@ from __future__ import annotations
 import orjson
 
 from connector.edge.kafka.errors import ALL_DOWN, NO_TOKEN, NOT_REACHED, remedy_of
-from connector.flow.ports import Clock
+from connector.engine.ports import Clock
 from connector.observe.events import KafkaEvents
 
 _SILENT = 20.0

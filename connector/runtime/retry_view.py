@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from connector.core.envelope import History, opened
-from connector.core.record import Partition
-from connector.flow.assignment import Assignment
-from connector.flow.loop import Loop
-from connector.flow.ports import Clock
+from connector.core.envelope import History
+from connector.engine.engine import Engine
+from connector.engine.partition import Assignment
+from connector.engine.ports import Clock
 from connector.observe.metrics import Metrics
 from connector.observe.retries import Copies, Waiting
 
@@ -19,11 +18,10 @@ class RetryView:
     What others wrote behind the first record of a partition is not seen: each of it is the first one within a delay.
     """
 
-    def __init__(self, loop: Loop, copies: Copies, clock: Clock, metrics: Metrics) -> None:
-        self._loop = loop
+    def __init__(self, engine: Engine, copies: Copies, clock: Clock, metrics: Metrics) -> None:
+        self._engine = engine
         self._copies = copies
         self._clock = clock
-        self._known: dict[Partition, tuple[int, History]] = {}
         metrics.provide("retry_oldest_seconds", self._oldest_seconds)
         metrics.provide("retry_most_attempts", self._most_attempts)
         metrics.provide("retry_next_due_timestamp_seconds", self._next_due)
@@ -38,19 +36,14 @@ class RetryView:
 
     def _heads(self) -> Iterator[History]:
         for assignment in self._delayed():
-            first = assignment.tracker.committable
-            record = assignment.open.get(first)
-            if record is not None:
-                offset, history = self._known.get(assignment.partition, (-1, None))
-                if history is None or offset != first:
-                    history = opened(record)[0]
-                    self._known[assignment.partition] = (first, history)
-                yield history
+            first = assignment.open.get(assignment.tracker.committable)
+            if first is not None:
+                yield first.history
             elif _waits(assignment) and assignment.head_history is not None:
                 yield assignment.head_history
 
     def _delayed(self) -> Iterator[Assignment]:
-        return (assignment for assignment in self._loop.assignments.values() if assignment.delayed)
+        return (assignment for assignment in self._engine.assignments.values() if assignment.delayed)
 
     def _oldest_seconds(self) -> float:
         waiting = self._waiting()

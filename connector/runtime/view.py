@@ -11,12 +11,12 @@ from connector.config.settings import Settings
 from connector.core.record import Partition
 from connector.edge.kafka.source import KafkaSource
 from connector.edge.kafka.watermarks import Watermarks
-from connector.flow.assignment import Assignment
-from connector.flow.loop import Loop
-from connector.flow.ports import Clock
+from connector.engine.engine import Engine
+from connector.engine.partition import Assignment
+from connector.engine.ports import Clock
 from connector.observe.metrics import Metrics
 from connector.observe.retries import Copies
-from connector.runtime.commands import FlowCommands
+from connector.runtime.commands import EngineCommands
 from connector.runtime.health import Health
 from connector.runtime.retry_view import RetryView
 
@@ -37,34 +37,34 @@ class View:
         clock: Clock,
         health: Health,
         metrics: Metrics,
-        loop: Loop,
+        engine: Engine,
         source: KafkaSource,
         watermarks: Watermarks,
-        commands: FlowCommands,
+        commands: EngineCommands,
         copies: Copies,
     ) -> None:
         self._settings = settings
         self._clock = clock
         self._health = health
         self._metrics = metrics
-        self._loop = loop
+        self._engine = engine
         self._source = source
         self._watermarks = watermarks
         self._commands = commands
         self._covered_at = clock.monotonic()
         self._partitions = self._look_at_partitions()
         metrics.look_first(self._look_again)
-        self._retries = RetryView(loop, copies, clock, metrics)
+        self._retries = RetryView(engine, copies, clock, metrics)
         self._provide()
 
     def is_ready(self) -> bool:
         """Whether `/readyz` succeeds."""
-        held = self._loop.holds.active and not self._settings.admin.ready_during_hold
+        held = self._engine.holds.active and not self._settings.admin.ready_during_hold
         return self._health.is_joined and not held and not self._source.missing
 
     def main_partitions(self) -> int:
         """How many partitions of the main topic are ours."""
-        return sum(partition.topic == self._settings.kafka.topics.main for partition in self._loop.assignments)
+        return sum(partition.topic == self._settings.kafka.topics.main for partition in self._engine.assignments)
 
     def turn_age(self) -> float:
         """Seconds since the slowest of our own loops turned."""
@@ -72,12 +72,12 @@ class View:
 
     def look(self) -> None:
         """To be called about each second: from when on something has been uncommitted is known as exactly as that."""
-        if not self._loop.committer.uncommitted:
+        if not self._engine.commits.uncommitted:
             self._covered_at = self._clock.monotonic()
 
     def status(self) -> Mapping[str, object]:
         """`/status`."""
-        loop, lags = self._loop, self.lags()
+        engine, lags = self._engine, self.lags()
         return {
             "version": __version__,
             "base_url": self._settings.openmarket.base_url,
@@ -85,16 +85,20 @@ class View:
             "ready": self.is_ready(),
             "holds": self._commands.holds(),
             "paused": [paused.shown() for paused in self._commands.paused()],
-            "pace": {"in_flight_limit": loop.gate.limit, "share": round(loop.gate.share, 4), "rate": loop.gate.rate},
+            "pace": {
+                "in_flight_limit": engine.limits.limit,
+                "share": round(engine.limits.share, 4),
+                "rate": engine.limits.rate,
+            },
             "records": {
                 name: int(sum(series.value for series in self._metrics.counter(f"records_{name}").series.values()))
                 for name in ("taken", "accepted", "retried", "dead_lettered", "skipped", "released")
             },
             "main_partitions": self.main_partitions(),
-            "in_hand": loop.in_hand,
-            "in_flight": loop.in_flight,
+            "in_hand": engine.in_hand,
+            "in_flight": engine.in_flight,
             "waiting": self.records_waiting(),
-            "uncommitted": loop.committer.uncommitted,
+            "uncommitted": engine.commits.uncommitted,
             "oldest_unsettled_seconds": round(self.oldest_seconds(), 1),
             "answers": {
                 labels[0]: int(series.value)
@@ -110,66 +114,66 @@ class View:
                     "in_hand": len(assignment.open),
                     "waits_for": self.waits_for(partition, assignment, lags),
                 }
-                for partition, assignment in sorted(loop.assignments.items())
+                for partition, assignment in sorted(engine.assignments.items())
             },
         }
 
     def _provide(self) -> None:
-        provide, loop = self._metrics.provide, self._loop
+        provide, engine = self._metrics.provide, self._engine
         health, monotonic = self._health, self._clock.monotonic
         provide("loop_turn_age_seconds", lambda: health.loop_turn_age(monotonic()))
         provide("owner_thread_turn_age_seconds", lambda: health.owner_turn_age(monotonic()))
         provide("ready", lambda: float(self.is_ready()))
         provide("topics_missing", lambda: len(self._source.missing))
-        provide("records_in_hand", lambda: loop.in_hand)
-        provide("in_flight", lambda: loop.in_flight)
-        provide("in_flight_limit", lambda: loop.gate.limit)
-        provide("rate", lambda: loop.gate.rate or 0.0)
-        provide("rate_share", lambda: loop.gate.share)
+        provide("records_in_hand", lambda: engine.in_hand)
+        provide("in_flight", lambda: engine.in_flight)
+        provide("in_flight_limit", lambda: engine.limits.limit)
+        provide("rate", lambda: engine.limits.rate or 0.0)
+        provide("rate_share", lambda: engine.limits.share)
         provide("records_waiting", lambda: {(reason,): count for reason, count in self.records_waiting().items()})
         provide("partitions_waiting", self._partitions_waiting)
-        provide("assigned_partitions", lambda: len(loop.assignments))
+        provide("assigned_partitions", lambda: len(engine.assignments))
         provide("assigned_main_partitions", self.main_partitions)
         provide("oldest_unsettled_seconds", lambda: _oldest(self._partitions.ages))
         provide("oldest_unsettled_retention_ratio", self._oldest_ratio)
         provide("lag", lambda: {(p.topic, str(p.number)): float(lag) for p, lag in self._partitions.lags.items()})
         provide("open_transaction_seconds", self._open_transaction_seconds)
-        provide("uncommitted", lambda: loop.committer.uncommitted)
+        provide("uncommitted", lambda: engine.commits.uncommitted)
         provide("last_commit_age_seconds", self._commit_age)
 
     def records_waiting(self) -> Mapping[str, int]:
         """How many records in hand wait for what. While a hold stops posting, all that waits for nothing else does."""
-        loop = self._loop
-        paused = sum(len(assignment.paused_deliveries) for assignment in loop.assignments.values())
-        waiting = {**loop.waiting(), "paused": paused}
-        if loop.holds.active:
+        engine = self._engine
+        paused = sum(len(assignment.parked) for assignment in engine.assignments.values())
+        waiting = {**engine.waiting(), "paused": paused}
+        if engine.holds.active:
             elsewhere = sum(waiting.values()) - waiting["hold"]
-            at_work = loop.in_flight + loop.committer.waiting_copies
-            waiting["hold"] = max(waiting["hold"], loop.in_hand - elsewhere - at_work)
+            at_work = engine.in_flight + engine.commits.waiting_copies
+            waiting["hold"] = max(waiting["hold"], engine.in_hand - elsewhere - at_work)
         return waiting
 
     def _partitions_waiting(self) -> Mapping[tuple[str, ...], float]:
         lags = self._partitions.lags
         reasons = Counter(
             reason
-            for partition, assignment in self._loop.assignments.items()
+            for partition, assignment in self._engine.assignments.items()
             for reason in self.waits_for(partition, assignment, lags)
         )
         return {(reason.replace(" ", "_"),): count for reason, count in reasons.items()}
 
     def waits_for(self, partition: Partition, assignment: Assignment, lags: Mapping[Partition, int]) -> list[str]:
         """Why it takes nothing new; empty when it does, or has nothing."""
-        reasons = sorted(assignment.stuck)
+        reasons: list[str] = sorted(assignment.blocks)
         if not reasons and assignment.asleep:
             return ["due time"]
         has_some = assignment.open or assignment.queue or lags.get(partition)
-        return [*reasons, "hold"] if has_some and self._loop.holds.active else reasons
+        return [*reasons, "hold"] if has_some and self._engine.holds.active else reasons
 
     def _commit_age(self) -> float:
-        committer = self._loop.committer
-        if not committer.uncommitted:
+        commits = self._engine.commits
+        if not commits.uncommitted:
             return 0.0
-        return self._clock.monotonic() - max(committer.last_acknowledged, self._covered_at)
+        return self._clock.monotonic() - max(commits.last_acknowledged, self._covered_at)
 
     def oldest_seconds(self) -> float:
         """Age of the oldest unsettled record of all partitions."""
@@ -182,7 +186,7 @@ class View:
     def ages(self, lags: Mapping[Partition, int]) -> Iterator[tuple[Partition, float]]:
         """Each assigned partition with the age of its oldest unsettled record, in seconds."""
         now_ms = self._clock.now_ms()
-        for partition, assignment in self._loop.assignments.items():
+        for partition, assignment in self._engine.assignments.items():
             since_ms = assignment.oldest_ms()
             # While the lag is unknown something may wait behind what rests.
             if since_ms is not None and (assignment.open or assignment.queue or lags.get(partition, 1)):
@@ -212,7 +216,7 @@ class View:
         bounds = self._watermarks.bounds
         return {
             partition: bounds[partition].lag(assignment.tracker.committable)
-            for partition, assignment in self._loop.assignments.items()
+            for partition, assignment in self._engine.assignments.items()
             if partition in bounds
         }
 

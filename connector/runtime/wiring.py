@@ -33,17 +33,20 @@ from connector.edge.kafka.transactions import Behind
 from connector.edge.kafka.watermarks import Watermarks
 from connector.edge.paused_file import PausedFile
 from connector.edge.watch import Content, FileWatch, look
-from connector.flow.deliver import Road, Rules
-from connector.flow.lifecycle import Ending, run_until
-from connector.flow.loop import Limits, Loop, Topics, World
-from connector.flow.settle import Targets
+from connector.engine.copies import Targets
+from connector.engine.engine import Engine, Topics
+from connector.engine.limits import Bounds
+from connector.engine.road import Road, Rules
+from connector.engine.timers import Now
 from connector.observe.events import AcceptedLine, Events, Logger
 from connector.observe.metrics import Metrics, Series
 from connector.runtime import control, parts, policies
-from connector.runtime.commands import FlowCommands
+from connector.runtime.commands import EngineCommands
+from connector.runtime.driver import Driver, Ports
 from connector.runtime.glancing import Glancer, Looked
 from connector.runtime.health import Health
 from connector.runtime.idle import Idleness
+from connector.runtime.lifecycle import Ending, run_until
 from connector.runtime.reach import Reach, Told
 from connector.runtime.renewal import Hide, Renewal, read_again
 from connector.runtime.stopping import Stopping
@@ -128,27 +131,28 @@ class _Process:
             registry = parts.registry(settings)
         self._decoder = parts.decoder(settings, self._clock, registry)
         self._renewal = Renewal(
-            settings, self._invoker, registry, self._events, output.hide, lambda: self._loop.judge.renewed()
+            settings, self._invoker, registry, self._events, output.hide, lambda: self._driver.renewed()
         )
         rules = Rules(policies.request_rules(settings.openmarket), table, policies.policy(settings))
-        world = World(self._source, self._sink, self._decoder, self._clock, self._events)
-        road = Road(rules, self._decoder, self._invoker, self._clock, self._events, random.random)
-        self._loop = Loop(
-            world,
-            road,
+        now = Now(self._clock.monotonic(), self._clock.now_ms())
+        self._engine = Engine(
+            Road(rules, self._decoder, now, self._events, random.random),
             _topics(settings),
-            _limits(settings),
-            policies.flow_rules(settings),
+            _bounds(settings),
+            policies.engine_rules(settings),
             policies.limit(settings),
-            random.random,
+            now,
+            self._events,
         )
+        ports = Ports(self._source, self._sink, self._decoder, self._invoker, self._clock, self._events)
+        self._driver = Driver(ports, self._engine)
         watermarks = Watermarks(
-            kafka_properties(kafka), lambda: self._loop.assignments, told.consumer_error, self._old_transaction
+            kafka_properties(kafka), lambda: self._engine.assignments, told.consumer_error, self._old_transaction
         )
-        commands = FlowCommands(self._loop, self._clock)
-        metrics, events, loop, source = self._metrics, self._events, self._loop, self._source
+        commands = EngineCommands(self._driver, self._clock)
+        metrics, events, engine, source = self._metrics, self._events, self._engine, self._source
         self._view = view = View(
-            settings, self._clock, self._health, metrics, loop, source, watermarks, commands, events.copies
+            settings, self._clock, self._health, metrics, engine, source, watermarks, commands, events.copies
         )
         self._idleness = Idleness(events, kafka.topics.main, view.main_partitions)
         metrics.provide("certificate_expiry_timestamp_seconds", lambda: self._renewal.certificate_expiries)
@@ -158,7 +162,7 @@ class _Process:
         metrics.provide("kafka_reached", lambda: float(self._reach.is_reached))
         self._topics = TopicWatch(settings, events, lambda: self._reach.is_reached)
         metrics.provide("topic_findings", self._topics.counts)
-        looked = Looked(loop, source, self._reach, commands, self._health, view)
+        looked = Looked(engine, source, self._reach, commands, self._health, view)
         self._glancer = Glancer(settings, self._clock, table, metrics, looked)
         self._watermarks = watermarks
         self._control = control.server(settings, commands)
@@ -172,7 +176,7 @@ class _Process:
         )
 
     async def run(self, stopping: Stopping) -> Ending:
-        """Start the neighbours, run the loop, and let go of all of them."""
+        """Start the neighbours, run the engine, and let go of all of them."""
         settings, admin = self._settings, self._settings.admin
         with _needs("admin.host and admin.port: an address of this machine, and a port that nobody else has"):
             await self._admin.start(admin.host, admin.port)
@@ -195,7 +199,7 @@ class _Process:
         try:
             return await run_until(
                 stop,
-                self._loop,
+                self._driver,
                 self._sink,
                 self._invoker,
                 self._events,
@@ -219,7 +223,7 @@ class _Process:
                 targets = file.read(content)
             else:
                 targets = file.read(None) if content.missing else file.unreadable()
-            self._loop.pauser.follow_file(targets)
+            self._driver.follow_file(targets)
 
         async def changed(contents: Mapping[Path, Content]) -> None:
             obey(contents[path])
@@ -282,9 +286,9 @@ def _topics(settings: Settings) -> Topics:
     return Topics(parts.retry_topics(settings), targets)
 
 
-def _limits(settings: Settings) -> Limits:
+def _bounds(settings: Settings) -> Bounds:
     delivery = settings.delivery
-    return Limits(delivery.in_flight, delivery.uncommitted, delivery.buffer_records, delivery.buffer_bytes)
+    return Bounds(delivery.in_flight, delivery.uncommitted, delivery.buffer_records, delivery.buffer_bytes)
 
 
 def _summary(settings: Settings) -> dict[str, object]:

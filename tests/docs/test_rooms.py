@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 ROOMS = "Rooms look down, never up or sideways"
 ROAD = "The road runs one way"
 PURE = "The core does no input or output, and knows no clock, chance or log"
-PORTS = "The flow talks to the world only through ports"
+PORTS = "The engine talks to the world only through ports"
 SIMULATOR = "The simulator reads the vendor's page for itself"
 CYCLES = "Nothing goes round in circles"
 
@@ -31,16 +31,16 @@ class Intruder(NamedTuple):
 
 
 INTRUDERS = {
-    "an edge knows the flow": Intruder("edge/clock.py", "import connector.flow.ports", ROOMS),
+    "an edge knows the engine": Intruder("edge/clock.py", "import connector.engine.ports", ROOMS),
     "a low room knows a high one": Intruder("observe/logs.py", "import connector.cli.main", ROOMS),
-    "the flow knows a neighbour": Intruder("flow/deliver.py", "import connector.edge.clock", PORTS),
+    "the engine knows a neighbour": Intruder("engine/road.py", "import connector.edge.clock", PORTS),
     "a room that nobody declared": Intruder("helpers/__init__.py", "", ROOMS),
     "a station that looks ahead": Intruder("core/record.py", "import connector.core.event", ROAD),
     "a station that nobody declared": Intruder("core/helpers.py", "", ROAD),
     "waiting in the core": Intruder("core/outcome.py", "import asyncio", PURE),
     "a clock in the core": Intruder("core/schedule.py", "import time", PURE),
     "a library in a new file of the core": Intruder("core/helpers.py", "import aiohttp", PURE),
-    "a library in the flow": Intruder("flow/deliver.py", "import aiohttp", PORTS),
+    "a library in the engine": Intruder("engine/road.py", "import aiohttp", PORTS),
     "a simulator that knows our rules": Intruder("simulator/rules.py", "import connector.core.request", SIMULATOR),
     "two stations that know each other": Intruder("core/event.py", "import connector.core.request", CYCLES),
 }

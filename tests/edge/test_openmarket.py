@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from threading import Event as ThreadEvent
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import pytest
 import trustme
@@ -22,11 +22,11 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from connector.core.reply import Failure, NoReply, Reply
+from connector.core.reply import Answer, Failure, NoReply, Reply
 from connector.core.request import InvokeRequest
 from connector.edge.openmarket import OpenMarket
 from connector.edge.tls import Tls
-from connector.flow.ports import Invoker
+from connector.engine.ports import Invoker
 from tests.support.blocking_http import ANSWER, blocking_server, read_request, reset
 from tests.support.raw_http import Peer, raw_server
 
@@ -107,17 +107,24 @@ class Options(NamedTuple):
     name: tuple[str, str] | None = None
 
 
+class Invoking(Invoker, Protocol):
+    """One that can also be waited for."""
+
+    async def invoke(self, request: InvokeRequest, traceparent: str | None = None) -> Answer:
+        """Post once, and return what came back."""
+
+
 class InvokerSuite:
     """What holds for every transport: a subclass says how one is made."""
 
     both_loops = True
 
-    def make(self, url: str, options: Options) -> Invoker:
+    def make(self, url: str, options: Options) -> Invoking:
         """Make the transport under test for account `123-456` and password `s3cret`."""
         raise NotImplementedError
 
     @asynccontextmanager
-    async def open(self, url: str, options: Options = Options()) -> AsyncIterator[Invoker]:  # noqa: B008 - immutable
+    async def open(self, url: str, options: Options = Options()) -> AsyncIterator[Invoking]:  # noqa: B008 - immutable
         invoker = self.make(url, options)
         try:
             yield invoker
@@ -640,7 +647,7 @@ class InvokerSuite:
 class TestOpenMarket(InvokerSuite):
     """The connector's own transport."""
 
-    def make(self, url: str, options: Options) -> Invoker:
+    def make(self, url: str, options: Options) -> Invoking:
         return OpenMarket(url, "123-456", "s3cret", **options._asdict())
 
 
@@ -853,5 +860,5 @@ async def test_a_certificate_file_that_is_none_is_an_oserror_at_once(tmp_path: P
         OpenMarket("https://localhost", "a", "b", in_flight=1, tls=Tls(tmp_path / "broken.pem"))
 
 
-async def _invoke(invoker: Invoker, traceparent: str | None = None) -> object:
+async def _invoke(invoker: Invoking, traceparent: str | None = None) -> object:
     return await invoker.invoke(REQUEST, traceparent)

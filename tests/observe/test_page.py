@@ -14,7 +14,7 @@ import pytest
 
 from connector.core.pauses import Paused, Source, Target
 from connector.core.record import Partition
-from connector.flow.hold import KINDS
+from connector.engine.holds import KINDS
 from connector.observe.page.glance import DUE, Answered, Glance, Held, Place, Times, Wait
 from connector.observe.page.html import MOST_PLACES, page
 from connector.observe.page.verdict import BY_WISH, Mood, verdict

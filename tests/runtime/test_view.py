@@ -19,11 +19,11 @@ from connector.edge.kafka.bounds import Bounds
 from connector.edge.kafka.source import KafkaSource
 from connector.edge.kafka.transactions import Behind
 from connector.edge.kafka.watermarks import Watermarks
-from connector.flow.gate import PaceRules
-from connector.runtime.commands import FlowCommands
+from connector.engine.limits import PaceRules
+from connector.runtime.commands import EngineCommands
 from connector.runtime.health import Health
 from connector.runtime.view import View
-from tests.flow.stage import (
+from tests.engine.stage import (
     ACCEPTED,
     FORBIDDEN,
     MAIN,
@@ -56,12 +56,12 @@ class Shown:
         self.connector = connector
         self.missing = frozenset[str]()
         self.logs = SimpleNamespace(bounds={}, retention={}, transactions=SimpleNamespace(behind={}))
-        commands = FlowCommands(connector.loop, clock)
+        commands = EngineCommands(connector.driver, clock)
         source, watermarks = cast(KafkaSource, self), cast(Watermarks, self.logs)
         self.health = Health(clock.monotonic())
         copies = connector.events.copies
         self.view = View(
-            settings, clock, self.health, connector.metrics, connector.loop, source, watermarks, commands, copies
+            settings, clock, self.health, connector.metrics, connector.engine, source, watermarks, commands, copies
         )
 
     def __call__(self, name: str, *labels: str) -> float:
@@ -88,10 +88,10 @@ async def test_a_deployment_hold_shows_while_it_lasts(clock: VirtualClock, setti
     async with running(Connector(kafka, vendor, clock)) as connector:
         shows = Shown(connector, clock, settings)
         await asyncio.sleep(11)
-        assert [hold.kind for hold in connector.loop.holds.in_force] == ["deployment"]
+        assert [hold.kind for hold in connector.engine.holds.in_force] == ["deployment"]
         held, waiting = shows("hold_seconds_total", "deployment"), shows("records_waiting", "hold")
         assert held > 5
-        assert 0 < waiting == connector.loop.in_hand - connector.loop.in_flight
+        assert 0 < waiting == connector.engine.in_hand - connector.engine.in_flight
         assert (shows("partitions_waiting", "hold"), shows.waits_for()) == (1, ["hold"])
         await asyncio.sleep(10)
         later = shows("hold_seconds_total", "deployment")
@@ -114,7 +114,7 @@ async def test_an_endpoint_hold_shows_while_it_lasts(clock: VirtualClock, settin
     async with running(Connector(kafka, vendor, clock)) as connector:
         shows = Shown(connector, clock, settings)
         await asyncio.sleep(300)
-        assert [hold.kind for hold in connector.loop.holds.in_force] == ["endpoint"]
+        assert [hold.kind for hold in connector.engine.holds.in_force] == ["endpoint"]
         assert shows("hold_seconds_total", "endpoint") > 60
         assert shows("records_waiting", "hold") > 0
         assert shows.waits_for() == ["hold"]
@@ -130,7 +130,7 @@ async def test_what_a_person_paused_is_told_from_what_a_hold_keeps(clock: Virtua
         shows = Shown(connector, clock, settings)
         await asyncio.sleep(2.5)
         assert shows("records_waiting", "lane") > 30
-        connector.loop.pauser.pause([Target(MAIN, 0)], "")
+        connector.driver.pause([Target(MAIN, 0)], "")
         await asyncio.sleep(5)
         assert (shows("records_waiting", "paused"), shows("records_waiting", "hold")) == (1, 0)
         assert (shows("partitions_waiting", "paused"), shows.waits_for()) == (1, ["paused"])
@@ -198,7 +198,7 @@ async def test_another_process_that_reads_the_retry_topic_knows_the_age_too(
         await asyncio.sleep(60)
         assert shows("retry_oldest_seconds") > 7200
         await asyncio.sleep(3600)
-        assert connector.loop.holds.active
+        assert connector.engine.holds.active
         assert shows("retry_oldest_seconds") > 10800
         assert shows("retry_most_attempts") >= 8
 

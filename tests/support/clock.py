@@ -18,7 +18,7 @@ START_MS = 1_800_000_000_000
 
 
 class HandClock:
-    """`flow.ports.Clock` that stands still until `advance`."""
+    """`engine.ports.Clock` that stands still until `advance`."""
 
     def __init__(self, now_ms: int = START_MS) -> None:
         self._start_ms = now_ms
@@ -36,7 +36,7 @@ class HandClock:
 
 
 class VirtualClock:
-    """`flow.ports.Clock` on the time of a virtual loop."""
+    """`engine.ports.Clock` on the time of a virtual loop."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop

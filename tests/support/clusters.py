@@ -28,7 +28,7 @@ from connector.edge.kafka.identity import LogIdentities
 from connector.edge.kafka.sink import KafkaSink
 from connector.edge.kafka.source import KafkaSource
 from connector.edge.kafka.starts import Subscription
-from connector.flow.ports import Sink, Source
+from connector.engine.ports import Sink, Source
 from tests.support.kafka_broker import Kafka
 from tests.support.memory import MemoryBroker, MemorySink, MemorySource
 

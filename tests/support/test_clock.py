@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from connector.flow.ports import Clock
+from connector.engine.ports import Clock
 from tests.support.clock import START_MS, HandClock, NothingWillHappenError, VirtualClock, run_virtual
 from tests.support.deadline import eventually, wait_until
 

@@ -23,14 +23,13 @@ from connector.core.reply import Answer, Failure, NoReply, Reply
 from connector.core.request import InvokeRequest
 from connector.core.schedule import RetryPlan
 from connector.core.signals import Taken
-from connector.flow.gate import PaceRules
-from connector.flow.judge import HoldRules
-from connector.flow.loop import Limits
-from tests.flow.stage import ACCEPTED, DEAD, FORBIDDEN, HOLD, MAIN, PERMANENT, RETRY, TEMPORARY, Connector, event
+from connector.engine.judge import HoldRules
+from connector.engine.limits import Bounds, PaceRules
+from tests.engine.stage import ACCEPTED, DEAD, FORBIDDEN, HOLD, MAIN, PERMANENT, RETRY, TEMPORARY, Connector, event
 from tests.support.clock import VirtualClock, run_virtual
 from tests.support.memory import MemoryBroker
 
-LIMITS = Limits(in_flight=4, uncommitted=12, records=40, size=1 << 16)
+BOUNDS = Bounds(in_flight=4, uncommitted=12, records=40, size=1 << 16)
 SERVICES, PACE = 2, PaceRules(service_share=0.75)
 ODD_SERVICES = ("00", "01", "02")
 POLICY = Policy(
@@ -73,7 +72,7 @@ MOST_PROBES, LONGEST_PROBE = 10, 24.0
 class Settings(NamedTuple):
     """Of a group. `knows_logs` False: the brokers do not say which log is which, so that there are no maps."""
 
-    limits: Limits = LIMITS
+    bounds: Bounds = BOUNDS
     pace: PaceRules = PACE
     hold: HoldRules = HELD_SOON
     knows_logs: bool = True
@@ -82,7 +81,7 @@ class Settings(NamedTuple):
 def odd_settings(chance: Random) -> Settings:
     """Any that somebody may have."""
     return Settings(
-        LIMITS._replace(in_flight=chance.choice((1, 4, 8)), records=chance.choice((40, 400))),
+        BOUNDS._replace(in_flight=chance.choice((1, 4, 8)), records=chance.choice((40, 400))),
         PaceRules(
             rate=chance.choice((None, None, 20.0, 200.0)),
             burst=chance.choice((1, 10)),
@@ -207,7 +206,7 @@ class World:
                 self.kafka,
                 self.vendor,
                 self.clock,
-                limits=given.limits,
+                bounds=given.bounds,
                 policy=POLICY,
                 hold=given.hold,
                 pace=given.pace,
@@ -257,7 +256,7 @@ class World:
         if self.running:
             connector = self.running.pop(self.chance.randrange(len(self.running)))
             self.deaths += 1
-            kill(connector)
+            connector.crash()
 
     async def die_alone(self) -> None:
         await self.crash()
@@ -297,7 +296,7 @@ class World:
             self.kafka.write_delay = 0.0  # or the one worker that there may be fails too seldom for an outage
         before, seconds = self.vendor.posts, self.chance.choice((1.0, 20.0, 300.0, 20_000.0))
         await asyncio.sleep(seconds)
-        in_flight = self.settings.limits.in_flight
+        in_flight = self.settings.bounds.in_flight
         each = in_flight + HELD_SOON.endpoint.minimum + MOST_PROBES + seconds / LONGEST_PROBE
         if self.vendor.answers == [BUSY]:
             each = in_flight * (2 + seconds / BUSY_SECONDS)
@@ -308,11 +307,11 @@ class World:
     async def pause(self) -> None:
         target = self.chance.choice((EVERYTHING, Target(MAIN), Target(RETRY), Target(MAIN, 0), Target(RETRY, 1)))
         for connector in self.running:
-            connector.loop.pauser.pause([target], "")
+            connector.driver.pause([target], "")
 
     async def resume(self) -> None:
         for connector in self.running:
-            connector.loop.pauser.resume([EVERYTHING])
+            connector.driver.resume([EVERYTHING])
 
     async def pass_time(self) -> None:
         await asyncio.sleep(self.chance.choice((20.0, 70.0, 200.0, 20_000.0)))
@@ -327,7 +326,7 @@ class World:
         self.vendor.answers = [ACCEPTED]
         self.join_now()
         for connector in self.running:
-            connector.loop.judge.brake.release()  # a vendor who rejected whatever came may have set it
+            connector.driver.release_brake()  # a vendor who rejected whatever came may have set it
         if self.fortune in ("held", "odd"):
             await self.resume()
             await self.witnesses()
@@ -336,7 +335,7 @@ class World:
                 if self.fortune == "odd" and turn > 100:
                     self.produce_one(good=True)  # a hold may have nobody left to try
                 for connector in self.running:
-                    connector.loop.judge.brake.release()
+                    connector.driver.release_brake()
         await asyncio.sleep(QUIET)
 
     async def witnesses(self) -> None:
@@ -366,10 +365,10 @@ class World:
             self.check_passed(partition, commit.offset)
         for connector in self.running:
             assert connector.books_balance()
-            limits = self.settings.limits
-            assert credit_of(connector) == (limits.records, limits.size)
-            exposed = connector.loop.committer.exposed + connector.loop.in_flight
-            assert exposed <= limits.uncommitted + limits.in_flight
+            bounds = self.settings.bounds
+            assert credit_of(connector) == (bounds.records, bounds.size)
+            exposed = connector.engine.commits.exposed + connector.engine.in_flight
+            assert exposed <= bounds.uncommitted + bounds.in_flight
         assert all(connector.books_balance() for connector in self.ended)
 
     def check_passed(self, partition: Partition, offset: int) -> None:
@@ -390,11 +389,11 @@ class World:
             assert alone <= self.vendor.poisoned
             assert not self.vendor.poisoned & self.vendor.acknowledged
         if self.fortune != "any" and self.settings.knows_logs:  # without maps also a clean stop during a hold repeats
-            assert repeats <= self.deaths * (self.settings.limits.uncommitted + self.settings.limits.in_flight)
+            assert repeats <= self.deaths * (self.settings.bounds.uncommitted + self.settings.bounds.in_flight)
         if self.fortune == "kind":
             assert max(Counter(self.copies).values(), default=1) == 1
         for connector in self.running:
-            assert connector.loop.in_hand == connector.loop.in_flight == connector.loop.committer.uncommitted == 0
+            assert connector.engine.in_hand == connector.engine.in_flight == connector.engine.commits.uncommitted == 0
         for partition in self.kafka.committed:
             assert self.kafka.committed[partition].offset == self.kafka.end(partition), f"{partition} has lag at rest"
         self.check_order({mark for _, mark, _ in self.copies})
@@ -407,19 +406,11 @@ class World:
         assert all(lane == sorted(lane) for lane in lanes.values())
 
 
-def kill(connector: Connector) -> None:
-    """kill -9: no task of it runs any more."""
-    for task in (connector.task, *connector.loop.workers, *connector.loop._background):
-        task.cancel()
-    connector.loop.committer.stop()
-    connector.source.crash()
-
-
 def credit_of(connector: Connector) -> tuple[int, int]:
     """Records and bytes that the source may still send, and those that are in memory: together always the same."""
     source = connector.source
-    assignments = connector.loop.assignments.values()
-    held = [record for a in assignments for record in (*a.queue, *a.open.values())]
+    assignments = connector.engine.assignments.values()
+    held = [record for a in assignments for record in (*a.queue, *(d.record for d in a.open.values()))]
     held += [record for happening in source._events if isinstance(happening, Taken) for record in happening.records]
     return source._records + len(held), source._size + sum(record.size for record in held)
 

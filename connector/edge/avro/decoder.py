@@ -44,7 +44,7 @@ DECODE_CODES = frozenset(
 
 
 class AvroDecoder:
-    """`flow.ports.Decoder` of invocation events."""
+    """`engine.ports.Decoder` of invocation events."""
 
     def __init__(
         self,

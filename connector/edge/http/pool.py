@@ -102,6 +102,11 @@ class Pool:
             self._waiting.pop(post, None)
             self._connecting.discard(post)
 
+    def abandon_all(self) -> None:
+        """Nobody wants any answer any more."""
+        for post in self._answering:
+            self.abandon(post)
+
     def renew(self, peer: Peer) -> None:
         """Post under these certificates from now on. What is under way ends where it began."""
         self._peer = peer

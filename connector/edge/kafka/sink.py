@@ -42,7 +42,7 @@ _FATAL = "fatal"
 
 
 class KafkaSink:
-    """Satisfies `flow.ports.Sink`. A fatal producer error makes a new producer: a copy may then exist twice."""
+    """Satisfies `engine.ports.Sink`. A fatal producer error makes a new producer: a copy may then exist twice."""
 
     def __init__(self, properties: Mapping[str, object], on_error: Callable[[str], None]) -> None:
         self._properties = {**_PROMISED, **properties, **{k: _PROMISED[k] for k in ("enable.idempotence", "acks")}}

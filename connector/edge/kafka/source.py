@@ -23,7 +23,7 @@ _GOODBYE = 15.0
 
 
 class KafkaSource:
-    """Satisfies `flow.ports.Source`. `properties` are librdkafka's, for the connection and the group.
+    """Satisfies `engine.ports.Source`. `properties` are librdkafka's, for the connection and the group.
 
     A process may be several members of the group, one for each topic (`kafka_memberships`): what is theirs together is
     the credit, the commit under way and the goodbye. `on_error` is called on the event loop's thread with the bounded

@@ -17,7 +17,7 @@ from connector.core.record import Partition
 from connector.core.signals import Assigned, Commit, Committed, Failed, Lost, Revoking, Taken
 from connector.edge.kafka.memberships import memberships, static_names
 from connector.edge.kafka.source import KafkaSource
-from connector.flow.ports import Source
+from connector.engine.ports import Source
 from tests.support.clusters import Cluster, Member, MemoryCluster, RealCluster
 from tests.support.deadline import eventually
 from tests.support.kafka_broker import Kafka

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from connector.edge.kafka.waits import Waits
-from connector.flow.commits import CADENCE
+from connector.engine.commits import CADENCE
 
 
 def test_a_commit_that_follows_another_waits_a_millisecond_at_most() -> None:

@@ -1,0 +1,1 @@
+"""Everything that decides about many records: one synchronous state machine, told what happened, saying what to do."""

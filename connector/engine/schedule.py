@@ -1,0 +1,444 @@
+"""Which record is next: partitions take turns, a lane's records go one after the other, services share the posts."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain
+from typing import Literal, NamedTuple
+
+from connector.core.destination import EXPIRED
+from connector.core.record import Record
+from connector.core.signals import SchemaNeeded
+from connector.engine.blocks import Blocks
+from connector.engine.budget import Budget
+from connector.engine.commits import Commits
+from connector.engine.context import Context
+from connector.engine.limits import Admission, Limits
+from connector.engine.partition import Assignment, Block, Delivery
+from connector.engine.road import Road
+from connector.engine.timers import Timer
+
+Ordering = Literal["end_user", "partition", "none"]
+
+
+class TurnRules(NamedTuple):
+    """What waits for what. `retry_share`: part of the posts for the retry topics, of 1. `enough` records of a service
+    that wait for their turn are enough: no more are looked for."""
+
+    ordering: Ordering
+    retry_share: float
+    enough: int
+
+
+Rank = Callable[[Delivery], tuple[int, ...] | None]
+"""The lower, the sooner a record is tried in a hold; None: not now."""
+
+_WHOLE_PARTITION = ""
+"""The one lane of a partition under `ordering: partition`."""
+
+
+class Blocked(NamedTuple):
+    """Nothing more may be taken of this partition for now."""
+
+    assignment: Assignment
+    reason: Block
+
+
+class NeedsSchema(NamedTuple):
+    """The schema of a partition's head is missing."""
+
+    assignment: Assignment
+    needed: SchemaNeeded
+
+
+class NotDue(NamedTuple):
+    """The head of a retry partition, at `offset`, has to wait for so long."""
+
+    assignment: Assignment
+    offset: int
+    wait_ms: int
+
+
+class Faulty(NamedTuple):
+    """The head of a partition cannot be handled, by a bug of ours."""
+
+    assignment: Assignment
+    error: Exception
+
+
+Stopped = Blocked | NeedsSchema | NotDue | Faulty
+"""Why a partition lost its turn, where somebody has to do something about it."""
+
+
+class _Side:
+    """The records of the main topic, or those of the retry topics. `runnable` ones are first in their lanes, those
+    `kept_back` too: their service has its part of the posts under way."""
+
+    __slots__ = ("kept_back", "runnable", "turns")
+
+    def __init__(self, turns: deque[Assignment]) -> None:
+        self.turns = turns
+        self.runnable: deque[Delivery] = deque()
+        self.kept_back: dict[str, deque[Delivery]] = {}
+
+    def __iter__(self) -> Iterator[Delivery]:
+        return chain(self.runnable, *self.kept_back.values())
+
+    def remove(self, delivery: Delivery) -> None:
+        """Take it out, wherever it waits."""
+        next(waiting for waiting in (self.runnable, *self.kept_back.values()) if delivery in waiting).remove(delivery)
+        delivery.waits = False
+
+    def forget_gone(self) -> None:
+        """Drop what is of partitions that left."""
+        self.runnable = _still_ours(self.runnable)
+        self.kept_back = {service_id: _still_ours(waiting) for service_id, waiting in self.kept_back.items()}
+
+
+class Schedule:
+    """Says which delivery may start now, for as many `turns` as it was given: records that it may look at, so that one
+    look at many that wait for each other cannot take all the time.
+    """
+
+    def __init__(
+        self,
+        rules: TurnRules,
+        blocks: Blocks,
+        budget: Budget,
+        commits: Commits,
+        limits: Limits,
+        road: Road,
+        context: Context,
+    ) -> None:
+        self._ordering, self._retry_share, self._enough = rules
+        self._blocks = blocks
+        self._turns = blocks.turns
+        self._budget = budget
+        self._commits = commits
+        self._limits = limits
+        self._road = road
+        _, self._timers, _, self._events = context
+        self._fresh, self._delayed = self._sides = _Side(self._turns.fresh), _Side(self._turns.delayed)
+        # What the retry topics are owed: below 0, they had more than their share.
+        self._owed = 0.0
+        self._later: dict[Delivery, Timer] = {}
+        self.turns_left = 0
+
+    # What comes in.
+
+    def offer(self, assignment: Assignment, records: Sequence[Record]) -> None:
+        """Queue records of one partition; what it has already, or does not want while asleep, is dropped."""
+        wanted = not (assignment.asleep or assignment.leaving)
+        queue, expected = assignment.queue, assignment.expected
+        for record in records:
+            if wanted and record.offset >= expected:
+                queue.append(record)
+                expected = record.offset + 1
+            else:
+                self._budget.free(1, record.size)
+        assignment.expected = expected
+        self._turns.add(assignment)
+
+    def pass_over(self, assignment: Assignment, first: int, end: int) -> bool:
+        """The log has no record between these; whether nothing is left to be taken before them.
+
+        Records that were dropped before them, as of a partition that falls asleep or leaves, are still to come.
+        """
+        if not first <= assignment.expected < end:
+            return False
+        assignment.expected = end
+        return assignment.see_end()
+
+    def requeue(self, delivery: Delivery) -> None:
+        """It has its place again, at the head of its lane."""
+        delivery.waits = True
+        self._side(delivery.assignment).runnable.appendleft(delivery)
+
+    def requeue_after(self, delivery: Delivery, seconds: float) -> None:
+        """The same, and it may not go before so many seconds are over."""
+        self._later[delivery] = self._timers.after(seconds, self._time_has_come, delivery)
+
+    def resume(self, assignment: Assignment) -> None:
+        """The partition is paused no more."""
+        while assignment.parked:
+            self.requeue(assignment.parked.pop())
+        self._turns.add(assignment)
+
+    def leave_lane(self, delivery: Delivery) -> None:
+        """It is settled: the next one in its lane may go."""
+        lane = delivery.lane
+        if lane is None:
+            return
+        lanes = delivery.assignment.lanes
+        waiting = lanes[lane]
+        if waiting:
+            following = waiting.popleft()
+            following.waits = True
+            self._side(following.assignment).runnable.append(following)
+        else:
+            del lanes[lane]
+
+    def forget_gone(self) -> None:
+        """Partitions left: nothing of them is kept here, however long a hold lasts."""
+        for delivery in [delivery for delivery in self._later if delivery.assignment.gone]:
+            self._later.pop(delivery).cancel()
+        for side in self._sides:
+            side.forget_gone()
+
+    # What is asked.
+
+    @property
+    def kept_back(self) -> int:
+        """Records that wait for others of their service to be answered."""
+        return sum(len(waiting) for side in self._sides for waiting in side.kept_back.values())
+
+    @property
+    def put_off(self) -> int:
+        """Records that wait for the time of their next try."""
+        return len(self._later)
+
+    def owes(self, assignment: Assignment) -> bool:
+        """Whether a partition that leaves has records left that must go before it does."""
+        return any(d.assignment is assignment and d.is_wanted for d in chain(self._fresh, self._delayed, self._later))
+
+    # What goes out.
+
+    def next(self, rank: Rank) -> Delivery | Stopped | None:
+        """The next one to start; None: nothing now, or no turns are left. `rank` says what is tried first in a hold."""
+        admission = self._limits.admission()
+        if admission is Admission.GO:
+            first, second = (self._delayed, self._fresh) if self._owed > 0 else (self._fresh, self._delayed)
+            found = self._first_of(first) or self._first_of(second)
+            if isinstance(found, Delivery):
+                self._count_share(found)
+            return found
+        if admission is Admission.PROBE or admission is Admission.PROBE_ANOTHER:
+            return self._to_try(rank, another=admission is Admission.PROBE_ANOTHER)
+        return self._unblocking() if admission is Admission.UNBLOCK else None
+
+    def _count_share(self, delivery: Delivery) -> None:
+        """Bounded both ways, so that a time without work on one side is no credit for later."""
+        if delivery.assignment.delayed:
+            if self._owed > -1:
+                self._owed -= 1 - self._retry_share
+        elif self._owed < 1:
+            self._owed += self._retry_share
+
+    def _first_of(self, side: _Side) -> Delivery | Stopped | None:
+        if side.kept_back and (delivery := self._within_its_part(side)) is not None:
+            return delivery
+        while side.runnable:
+            delivery = side.runnable.popleft()
+            delivery.waits = False
+            if self._may_go(delivery) and self._has_part(delivery):
+                return delivery
+        if side.kept_back and (delivery := self._borrowing(side, self._enough)) is not None:
+            return delivery
+        while side.turns and self.turns_left > 0:
+            taken = self._take_first(side)
+            if isinstance(taken, Delivery):
+                if not self._enters_lane(taken):
+                    continue
+                self._road.look_at_time(taken)
+                if self._has_part(taken):
+                    return taken
+                if (delivery := self._borrowing(side, 1)) is not None:
+                    return delivery
+            elif taken is not None:
+                return taken
+        return self._borrowing(side, 1) if side.kept_back else None
+
+    def _may_go(self, delivery: Delivery) -> bool:
+        """Whether it may go now; else it waits where it is found again, or was given up with its partition."""
+        if not delivery.is_wanted:
+            return False
+        if Block.PAUSED in delivery.assignment.blocks:
+            delivery.assignment.parked.append(delivery)
+            return False
+        self._road.look_at_time(delivery)
+        return True
+
+    def _has_part(self, delivery: Delivery) -> bool:
+        """Whether its service has room for it; else it waits until it has."""
+        if delivery.request is None or not self._limits.has_service_shares:
+            return True
+        service_id = delivery.request.service_id
+        if self._limits.has_room_for(service_id):
+            return True
+        delivery.waits = True
+        waiting = self._side(delivery.assignment).kept_back.setdefault(service_id, deque())
+        if delivery.outcome is None:
+            waiting.append(delivery)
+        else:
+            waiting.appendleft(delivery)  # it was posted before, and keeps its place
+        return False
+
+    def _within_its_part(self, side: _Side) -> Delivery | None:
+        for service_id in list(side.kept_back):
+            if self._limits.has_room_for(service_id) and (found := self._first_kept_back(side, service_id)) is not None:
+                return found
+        return None
+
+    def _borrowing(self, side: _Side, enough: int) -> Delivery | None:
+        """One beyond the part of its service, of which so many wait: nobody else does, who had room."""
+        for service_id, waiting in list(side.kept_back.items()):
+            if len(waiting) >= enough and self._limits.lends_to(service_id):
+                found = self._first_kept_back(side, service_id)
+                if found is not None:
+                    return found
+        return None
+
+    def _first_kept_back(self, side: _Side, service_id: str) -> Delivery | None:
+        waiting, found = side.kept_back[service_id], None
+        while waiting and found is None:
+            delivery = waiting.popleft()
+            delivery.waits = False
+            found = delivery if self._may_go(delivery) else None
+        if not waiting:
+            del side.kept_back[service_id]
+        return found
+
+    # In a hold, and at the bound of what is uncommitted.
+
+    def _to_try(self, rank: Rank, *, another: bool) -> Delivery | Stopped | None:
+        """The record to try during a hold: one that was not refused before, of another service and partition.
+
+        As far as there is one; with `another`, none else.
+        """
+        found = self._best_to_try(chain(self._fresh, self._delayed), rank, another)
+        for side in self._sides:
+            while side.turns and self.turns_left > 0:
+                if found is not None and (found.refused or not any(rank(found) or ())):
+                    break
+                taken = self._take_first(side)
+                if isinstance(taken, Delivery):
+                    if self._enters_lane(taken):
+                        taken.waits = True
+                        side.runnable.append(taken)
+                        found = self._best_to_try((taken,) if found is None else (found, taken), rank, another)
+                elif taken is not None:
+                    return taken
+        if found is not None:
+            self._side(found.assignment).remove(found)
+        return found
+
+    def _best_to_try(self, among: Iterable[Delivery], rank: Rank, another: bool) -> Delivery | None:
+        """Past what is refused, which no hold lets go: unless it has taken half the room, or no hold would ever end.
+
+        When only one that holds its partition back makes room again, it is one of these.
+        """
+        must_unblock = self._limits.must_unblock
+        best: Delivery | None = None
+        lowest: tuple[int, ...] = ()
+        for delivery in among:
+            if not delivery.is_wanted or Block.PAUSED in delivery.assignment.blocks:
+                continue
+            if must_unblock and not delivery.holds_commit_back:
+                continue
+            self._road.look_at_time(delivery)
+            if delivery.refused is None:
+                if another and delivery.trials:
+                    continue
+                place = rank(delivery)
+                if place is not None and (best is None or place < lowest):
+                    best, lowest = delivery, place
+            elif delivery.refused.cause.code == EXPIRED or (
+                best is None and (must_unblock or self._budget.is_half_taken)
+            ):
+                return delivery
+        return best
+
+    def _unblocking(self) -> Delivery | None:
+        """One that nothing but itself keeps from being committed: what is settled behind it would never make room."""
+        for assignment in self._limits.ours.values():
+            delivery = assignment.open.get(assignment.tracker.committable)
+            if delivery is None or not delivery.waits or not delivery.is_wanted or Block.PAUSED in assignment.blocks:
+                continue
+            self._side(assignment).remove(delivery)
+            self._road.look_at_time(delivery)
+            return delivery
+        return None
+
+    # The heads of partitions.
+
+    def _take_first(self, side: _Side) -> Delivery | Stopped | None:
+        """A record of the partition whose turn it is; a partition that has none loses its turn."""
+        assignment = side.turns[0]
+        taken = self._take(assignment)
+        if isinstance(taken, Delivery):
+            self.turns_left -= 1
+            if len(side.turns) > 1:
+                side.turns.rotate(-1)
+        else:
+            side.turns.popleft()
+            assignment.ready = False
+        return taken
+
+    def _take(self, assignment: Assignment) -> Delivery | Stopped | None:
+        queue = assignment.queue
+        if assignment.blocks or assignment.leaving or not self._skip_settled(assignment):
+            return None
+        record = queue[0]
+        if assignment.crowded and assignment.tracker.is_beyond_known(record.offset):
+            return Blocked(assignment, Block.MAP)
+        if self._budget.has_much(assignment):
+            return Blocked(assignment, Block.MEMORY)
+        if assignment.delayed and (wait_ms := self._blocks.due_in_ms(assignment, record)) > 0:
+            return NotDue(assignment, record.offset, wait_ms)
+        try:
+            prepared = self._road.prepare(record, assignment)
+        except Exception as error:  # a bug of ours: the partition stops with the record in its place
+            return Faulty(assignment, error)
+        if isinstance(prepared, SchemaNeeded):
+            return NeedsSchema(assignment, prepared)
+        queue.popleft()
+        assignment.tracker.start(record.offset, record.leader_epoch)
+        if not queue:
+            assignment.see_end()
+        assignment.open[record.offset] = prepared
+        self._budget.take(assignment, prepared.size)
+        self._events.taken(1)
+        return prepared
+
+    def _skip_settled(self, assignment: Assignment) -> bool:
+        """Skip what was settled before the partition came here; whether any record is left to take."""
+        queue, tracker = assignment.queue, assignment.tracker
+        while queue and tracker.is_settled(queue[0].offset, queue[0].leader_epoch):
+            record = queue.popleft()
+            tracker.start(record.offset, record.leader_epoch)
+            tracker.finish(record.offset)
+            self._events.taken(1)
+            self._events.skipped(1)
+            self._budget.free(1, record.size)
+            self._commits.skipped(assignment, record)
+        return not assignment.see_end()
+
+    def _enters_lane(self, delivery: Delivery) -> bool:
+        """Whether it is the first of its lane; else it waits behind the one that is on its way."""
+        if self._ordering == "none":
+            delivery.lane = None
+        elif self._ordering == "partition":
+            delivery.lane = _WHOLE_PARTITION
+        lane = delivery.lane
+        if lane is None:
+            return True
+        lanes = delivery.assignment.lanes
+        if lane in lanes:
+            if (waiting := lanes[lane]) is None:
+                waiting = lanes[lane] = deque()
+            waiting.append(delivery)
+            return False
+        lanes[lane] = None
+        return True
+
+    def _time_has_come(self, delivery: Delivery) -> None:
+        del self._later[delivery]
+        self.requeue(delivery)
+
+    def _side(self, assignment: Assignment) -> _Side:
+        return self._delayed if assignment.delayed else self._fresh
+
+
+def _still_ours(deliveries: Iterable[Delivery]) -> deque[Delivery]:
+    return deque(delivery for delivery in deliveries if not delivery.assignment.gone)

@@ -1,1 +1,0 @@
-"""Async rooms without libraries: the road of one record and of many, speaking to the world through ports."""
