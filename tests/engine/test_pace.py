@@ -268,8 +268,8 @@ async def test_a_record_that_waits_for_its_service_is_tried_during_a_hold(clock:
 
 
 @run_virtual
-async def test_a_service_that_is_alone_gets_all_but_what_is_kept_for_others(clock: VirtualClock) -> None:
-    """The limit grows though its part of the limit, and not the limit, is what keeps it back."""
+async def test_a_service_that_is_alone_and_quick_gets_all(clock: VirtualClock) -> None:
+    """The limit grows though its part of the limit would be less."""
     kafka, vendor = broker(clock), Vendor(clock, latency=0.2)
     for n in range(5000):
         feed(kafka, event(n), n % 2)
@@ -277,7 +277,41 @@ async def test_a_service_that_is_alone_gets_all_but_what_is_kept_for_others(cloc
     pace = PaceRules(service_share=0.8)
     async with running(Connector(kafka, vendor, clock, bounds=bounds, limit=Adaptive(1, 50), pace=pace, warm=False)):
         await asyncio.sleep(15)
-        assert vendor.most_of_service == {"0A1B": 40}
+        assert vendor.most_of_service == {"0A1B": 50}
+
+
+@run_virtual
+async def test_what_one_service_leaves_another_borrows(clock: VirtualClock) -> None:
+    """Nine in ten are of one service: no slot stays empty, nothing is taken long before its turn, nobody is late."""
+    kafka, vendor = broker(clock), Vendor(clock, latency=0.1)
+    for n in range(6000):
+        feed(kafka, event(n, serviceId="0A" if n % 20 in (0, 11) else "0510"), n % 2)
+    bounds, pace = BOUNDS._replace(in_flight=50), PaceRules(service_share=0.8)
+    async with running(Connector(kafka, vendor, clock, bounds=bounds, pace=pace)) as connector:
+        for second in range(1, 11):
+            await asyncio.sleep(1)
+            assert connector.count("records_accepted") >= 500 * second - 100
+            assert connector.engine.in_hand <= 2 * bounds.in_flight
+        assert sum(int(who[-4:]) % 20 in (0, 11) for who in vendor.posted) >= 490
+
+
+@run_virtual
+async def test_a_service_that_begins_to_hang_borrows_no_more(clock: VirtualClock) -> None:
+    """What it had borrowed it gives back with its first answers; from then on the others have their part at once."""
+    kafka, vendor = broker(clock), Vendor(clock, latency=0.1)
+    for n in range(2000):
+        feed(kafka, event(n, serviceId="0510"), n % 2)
+    bounds, pace = BOUNDS._replace(in_flight=50, records=5000), PaceRules(service_share=0.8)
+    async with running(Connector(kafka, vendor, clock, bounds=bounds, pace=pace)) as connector:
+        await asyncio.sleep(1)
+        vendor.slow["0510"] = 20.0
+        await asyncio.sleep(30)
+        before = connector.count("records_accepted")
+        for n in range(2000, 2100):
+            feed(kafka, event(n, serviceId="0A"), 0)
+        await asyncio.sleep(2)
+        assert vendor.of_service["0510"] == 40
+        assert connector.count("records_accepted") - before >= 90
 
 
 @run_virtual
