@@ -15,7 +15,7 @@ from benchmarks.in_memory import MIXES
 
 DELIVERED = 91.3
 """From a record in hand to its line and its place in a commit; without Kafka's client and without HTTP. Of these are
-13 decoding and 2 building, and most of the others the flow's."""
+13 decoding and 2 building, and most of the others the engine's."""
 
 POSTED = 16.0
 """From a request to its answer, on a connection that is open."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 from math import inf, sqrt
 
 _FIRST = 10
-"""Posts to begin with: the flow opens from one on anyway, and growing is quick."""
+"""Posts to begin with: the engine opens from one on anyway, and growing is quick."""
 
 _FEWEST, _ENOUGH = 10, 100
 """Answers that make a window when its time is over, and those that end it before."""

@@ -1,6 +1,6 @@
 """Where a record goes next: settled, a copy for the retry or the dead-letter topic, its own place, or once more.
 
-Decided here, done by the flow.
+Decided here, done by the engine.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the neighbours of the flow tell it, and what it tells them: values only, so that neither imports the other."""
+"""What the neighbours of the engine tell it, and what it tells them: values only, so that neither imports the other."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A stage for the flow: Kafka in memory, a scripted vendor, a decoder that needs no Avro, virtual time."""
+"""A stage for the engine: Kafka in memory, a scripted vendor, a decoder that needs no Avro, virtual time."""
 
 from __future__ import annotations
 

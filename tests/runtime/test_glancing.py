@@ -10,6 +10,7 @@ from types import SimpleNamespace
 from typing import cast
 
 import pytest
+from connector.flow.judge import HoldRules
 
 from connector.config import load
 from connector.config.settings import Settings
@@ -17,7 +18,6 @@ from connector.core.codes import DEFAULT_TABLE
 from connector.core.pauses import Target
 from connector.core.reply import Answer, Failure, NoReply, Reply
 from connector.edge.kafka.source import KafkaSource
-from connector.flow.judge import HoldRules
 from connector.runtime.commands import FlowCommands
 from connector.runtime.glancing import Glancer, Looked
 from connector.runtime.reach import Reach

@@ -1,4 +1,4 @@
-"""What the flow asks the owner of the Consumer to do, carried out one after the other."""
+"""What the engine asks the owner of the Consumer to do, carried out one after the other."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Close(NamedTuple):
 
 
 class Sleep(NamedTuple):
-    """Pause a partition and go back to `offset`. `assignment`: which of its assignments the flow means, from 1."""
+    """Pause a partition and go back to `offset`. `assignment`: which of its assignments the engine means, from 1."""
 
     partition: Partition
     offset: int

@@ -44,7 +44,7 @@ class Commits:
         return bool(self._under_way)
 
     def send(self, consumer: Consumer, offsets: Mapping[Partition, Commit]) -> None:
-        """Commit what is left of what the flow asked for, in one request."""
+        """Commit what is left of what the engine asked for, in one request."""
         if offsets:
             self._send(consumer, offsets, asked=True)
         else:

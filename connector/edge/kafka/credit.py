@@ -20,9 +20,9 @@ class Verdict(Enum):
 
 
 class Credit:
-    """Records and bytes that the flow can still take, of all members together: what was given less what each used.
+    """Records and bytes that the engine can still take, of all members together: what was given less what each used.
 
-    `give` belongs to the flow's thread, and what a `MemberCredit` used to its member's thread: each number has one
+    `give` belongs to the engine's thread, and what a `MemberCredit` used to its member's thread: each number has one
     writer, so no lock is needed.
     """
 
@@ -71,7 +71,7 @@ class MemberCredit:
 
     @property
     def is_in_use(self) -> bool:
-        """Whether the flow has any record in hand, and some of this member's since it last had none."""
+        """Whether the engine has any record in hand, and some of this member's since it last had none."""
         if self._credit.records >= self._credit.capacity:
             self._used_when_idle = self.used_records
         return self.used_records > self._used_when_idle

@@ -19,7 +19,7 @@ class Ends:
         self._next[partition] = offset
 
     def hand_over(self, records: Iterable[Record]) -> None:
-        """These go to the flow, in offset order within each partition."""
+        """These go to the engine, in offset order within each partition."""
         for record in records:
             self._next[record.partition] = record.offset + 1
 

@@ -38,7 +38,7 @@ _log = logging.getLogger(__name__)
 _BATCH = 500
 
 _RELEASE_GRACE = 5.0
-"""Seconds beyond the drain's budget that a revoke waits for the flow."""
+"""Seconds beyond the drain's budget that a revoke waits for the engine."""
 
 _NEW_CLIENT_PAUSE = 1.0
 """Seconds between two clients."""
@@ -110,7 +110,7 @@ class Member:
                 self._live_one_life()
         except KafkaException as raised:
             self._errors.fail(raised.args[0])
-        except Exception as raised:  # whatever it is, the flow must learn that nothing more will come
+        except Exception as raised:  # whatever it is, the engine must learn that nothing more will come
             self._say_fault(raised)
 
     def _live_one_life(self) -> None:
@@ -216,7 +216,7 @@ class Member:
     def _carry_out(self, command: Command) -> None:
         match command:
             case Send(offsets):
-                # What went before the flow heard of it may have been committed by its next owner since: the broker
+                # What went before the engine heard of it may have been committed by its next owner since: the broker
                 # would take ours all the same, and that commit would go back.
                 self._commits.send(self._consumer, {p: commit for p, commit in offsets.items() if self._owned.has(p)})
                 self._waits.committing(time.monotonic())
@@ -263,7 +263,7 @@ class Member:
             places = [start.native for start in starts]
             (consumer.incremental_assign if self._incremental else consumer.assign)(places)
             # A partition that was paused when it went comes back paused, and would deliver nothing (pitfalls).
-            # While the flow is full it is paused like the others, or they would be forgotten when there is room again.
+            # While the engine is full it is paused like the others, or they would be forgotten when there is room again.
             (consumer.pause if self._credit.paused else consumer.resume)(places)
         except KafkaException as raised:
             self._errors.fail(raised.args[0])

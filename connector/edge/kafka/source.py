@@ -42,7 +42,7 @@ class KafkaSource:
         self._loop = asyncio.get_running_loop()
         self._events: deque[SourceEvent] = deque()
         self._woken = asyncio.Event()
-        # How many of a partition's assignments the flow was told of: it can only mean the last of these.
+        # How many of a partition's assignments the engine was told of: it can only mean the last of these.
         self._told: Counter[Partition] = Counter()
         self.credit = Credit()
         self._members: list[Member] = []

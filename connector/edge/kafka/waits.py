@@ -10,7 +10,7 @@ _QUICK_FOR = 0.01
 """Seconds after a commit in which its answer comes and, at full speed, the next one."""
 
 _LINGER = 0.03
-"""Seconds after the flow's last record in which its commit comes: the flow's cadence, and some."""
+"""Seconds after the engine's last record in which its commit comes: the engine's cadence, and some."""
 
 
 class Waits:
@@ -24,7 +24,7 @@ class Waits:
         self._committed_at = now
 
     def look(self, now: float, *, busy: bool) -> float:
-        """Seconds for this turn; `busy` while the flow has records in hand or a commit has no answer."""
+        """Seconds for this turn; `busy` while the engine has records in hand or a commit has no answer."""
         if busy:
             self._busy_at = now
         if now < self._committed_at + _QUICK_FOR:

@@ -1,4 +1,4 @@
-"""Partitions that come and go, and their commits, reported by the flow."""
+"""Partitions that come and go, and their commits, reported by the engine."""
 
 from __future__ import annotations
 

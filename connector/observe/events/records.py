@@ -1,4 +1,4 @@
-"""One record's road, reported by the flow: answers, what became of the record, its copies and its schema."""
+"""One record's road, reported by the engine: answers, what became of the record, its copies and its schema."""
 
 from __future__ import annotations
 
