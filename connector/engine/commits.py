@@ -79,6 +79,8 @@ class Commits:
         self._sent_at = self._began_at = self._spent = 0.0
         self._timer: Timer | None = None
         self._new = 0
+        # Whether the commit that is scheduled comes as soon as it may.
+        self._is_pressed = False
         self._refused = False
         self._backoff = FIRST_BACKOFF
         self.uncommitted = 0
@@ -89,7 +91,8 @@ class Commits:
     @property
     def full(self) -> bool:
         """Whether posting has to wait for a commit: at the bound of what a crash would post twice."""
-        return self.exposed >= (self._bound_in_doubt if self._in_doubt else self._bound)
+        bound = self._bound_in_doubt if self._in_doubt else self._bound
+        return self.uncommitted + self.waiting_copies >= bound
 
     @property
     def exposed(self) -> int:
@@ -183,7 +186,8 @@ class Commits:
 
     def _changed(self, assignment: Assignment) -> None:
         self._dirty[assignment] = None
-        if not self._under_way and (self._timer is None or self._presses):
+        if not self._under_way and (self._timer is None or (not self._is_pressed and self._presses)):
+            self._is_pressed = self._presses
             self._schedule(self._pause)
 
     @property
@@ -208,6 +212,7 @@ class Commits:
 
     def _send(self) -> None:
         self._timer = None
+        self._is_pressed = False
         if self._under_way:
             return
         self._new = 0

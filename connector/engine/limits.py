@@ -121,6 +121,8 @@ class Limits:
         self.under_way = 0
         self.limit = 1
         """Posts that may be under way now."""
+        # Of one service.
+        self._part = 1
         self.share = 0.0
 
     @property
@@ -181,7 +183,7 @@ class Limits:
     def has_room_for(self, service_id: str) -> bool:
         """Whether one more post of this service is within its part."""
         service = self._services.get(service_id)
-        return service is None or service.under_way < self._part()
+        return service is None or service.under_way < self._part
 
     def lends_to(self, service_id: str) -> bool:
         """Whether one more may go beyond its part, if no other service waits."""
@@ -199,7 +201,7 @@ class Limits:
             service = self._services.get(delivery.service_id)
             if service is None:
                 service = self._services[delivery.service_id] = _Service()
-            if service.under_way >= self._part():
+            if service.under_way >= self._part:
                 service.borrowed += 1
             service.under_way += 1
         if self._holds.active and self.probe is None:
@@ -229,7 +231,7 @@ class Limits:
         seconds, kept_back = delivery.post_seconds, False
         if self.has_service_shares and (service := self._services.get(delivery.service_id)) is not None:
             service.quick = seconds <= _QUICK
-            kept_back = self._ramp is None and not service.quick and service.under_way + 1 >= self._part()
+            kept_back = self._ramp is None and not service.quick and service.under_way + 1 >= self._part
         self._limit.answered(self._now.seconds, seconds, self.under_way + 1, kept_back)
         if self._ramp:
             self._widen()
@@ -278,17 +280,17 @@ class Limits:
         if self._ramp is not None and self._ramp >= found:
             self._ramp = None
         self.limit = found if self._ramp is None else self._ramp
-
-    def _part(self) -> int:
-        return max(1, int(self.limit * self._rules.service_share))
+        self._part = max(1, int(self.limit * self._rules.service_share))
 
     def _counted(self) -> int:
         """The posts under way, without those that a service has beyond its part and did not borrow: it got them before
         the limit fell, and as long as it does not answer them they would take the others' part too."""
         if not self.has_service_shares:
             return self.under_way
-        part = self._part()
-        return sum(min(each.under_way, part + each.borrowed) for each in self._services.values())
+        counted = 0
+        for service in self._services.values():
+            counted += min(service.under_way, self._part + service.borrowed)
+        return counted
 
     def _room(self) -> int:
         """Posts more after which a crash would still repeat no more than the bounds of uncommitted and in flight.

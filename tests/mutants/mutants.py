@@ -263,7 +263,7 @@ MUTANTS = (
     Mutant(
         "a slow service may have all slots",
         "engine/limits.py",
-        "return service is None or service.under_way < self._part()",
+        "return service is None or service.under_way < self._part",
         "return True",
         f"{_ENGINE}_pace.py::test_a_slow_service_leaves_slots_for_the_others",
     ),
