@@ -69,6 +69,11 @@ class OffsetTracker:
         return self.settled > 0 or self.committable > self._position
 
     @property
+    def knows_more(self) -> bool:
+        """Whether some of what was settled before the partition was assigned may still come."""
+        return bool(self._known)
+
+    @property
     def unfinished(self) -> int:
         """Records started and not finished."""
         return len(self._open)

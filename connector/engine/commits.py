@@ -68,9 +68,8 @@ class Commits:
         """`bound`: records that may be answered and in no acknowledged commit."""
         self._blocks = blocks
         self._now, self._timers, self._outbox, self._events = context
-        self._bound = bound
+        self._usual_bound = self.bound = bound
         self._bound_in_doubt = max(1, round(bound * IN_DOUBT))
-        self._in_doubt = False
         self._doubts: Timer | None = None
         self._map_bound = BOUND
         self._request_bound = METADATA_OF_A_REQUEST
@@ -91,8 +90,7 @@ class Commits:
     @property
     def full(self) -> bool:
         """Whether posting has to wait for a commit: at the bound of what a crash would post twice."""
-        bound = self._bound_in_doubt if self._in_doubt else self._bound
-        return self.uncommitted + self.waiting_copies >= bound
+        return self.uncommitted + self.waiting_copies >= self.bound
 
     @property
     def exposed(self) -> int:
@@ -145,7 +143,9 @@ class Commits:
         sent = [one for one in self._under_way.values() if not one.assignment.gone]
         self._under_way = {}
         self._refused = event.error is not None
-        self._settle_doubts(event.error not in (None, _TOO_LARGE, _ANY_ERROR))
+        self._forget_doubts()
+        in_doubt = event.error not in (None, _TOO_LARGE, _ANY_ERROR)
+        self.bound = self._bound_in_doubt if in_doubt else self._usual_bound
         if event.error is None:
             self._backoff = FIRST_BACKOFF
             self.last_acknowledged = self._now.seconds
@@ -168,7 +168,7 @@ class Commits:
     def stop(self) -> None:
         """No more commits from here."""
         self._cancel_timer()
-        self._settle_doubts(self._in_doubt)
+        self._forget_doubts()
 
     def _cancel_timer(self) -> None:
         if self._timer is not None:
@@ -176,10 +176,9 @@ class Commits:
             self._timer = None
 
     def _doubt(self) -> None:
-        self._in_doubt = True
+        self.bound = self._bound_in_doubt
 
-    def _settle_doubts(self, in_doubt: bool) -> None:
-        self._in_doubt = in_doubt
+    def _forget_doubts(self) -> None:
         if self._doubts is not None:
             self._doubts.cancel()
             self._doubts = None

@@ -58,7 +58,7 @@ from connector.engine.messages import (
     Tick,
     Write,
 )
-from connector.engine.partition import Assignment, Delivery
+from connector.engine.partition import Assignment, Block, Delivery
 from connector.engine.pauses import Pauser
 from connector.engine.road import Road
 from connector.engine.schedule import Blocked, Faulty, NeedsSchema, NotDue, Ordering, Schedule, Stopped, TurnRules
@@ -114,6 +114,8 @@ class Engine:
         self._in_hand: set[Delivery] = set()
         self._opens_at = inf
         self.wants_turn = False
+        self.rings_at = inf
+        """When time alone may change something (seconds); infinity: never."""
         self.assignments: dict[Partition, Assignment] = {}
         context = Context(now, self._timers, self._outbox, events)
         turn_rules = TurnRules(rules.ordering, rules.pace.retry_share, bounds.in_flight)
@@ -140,11 +142,6 @@ class Engine:
     def in_hand(self) -> int:
         """Records taken and not settled."""
         return sum(len(assignment.open) for assignment in self.assignments.values())
-
-    @property
-    def rings_at(self) -> float:
-        """When time alone may change something (seconds); infinity: never."""
-        return min(self._timers.first, self._opens_at)
 
     def waiting(self) -> dict[str, int]:
         """How many records in hand wait for what."""
@@ -173,13 +170,17 @@ class Engine:
     def handle(self, happened: Input) -> list[Effect]:
         """Return what is to be done, in this order, now that this has happened. `pass_time` comes first."""
         self._timers.ring()
-        self._take_in(happened)
+        if type(happened) is Answered:  # nearly all of them are: the others are told apart at leisure
+            self._answered(*happened)
+        else:
+            self._take_in(happened)
         if self._drains.under_way:
             self._end_drains()
         self._pump()
         if self._budget.freed:
             self._outbox.append(GiveRoom(self._budget.freed, self._budget.freed_bytes))
             self._budget.freed = self._budget.freed_bytes = 0
+        self.rings_at = min(self._timers.first, self._opens_at)
         effects = self._outbox[:]
         self._outbox.clear()
         return effects
@@ -253,21 +254,24 @@ class Engine:
             self._outbox.append(Post(delivery))
         else:
             assert delivery.refused is not None
-            self._send_on(delivery, delivery.refused, probed=False)
+            self._refused(delivery, delivery.refused)
 
     def _answered(self, delivery: Delivery, answer: Answer) -> None:
         probed = self.limits.end(delivery)
         try:
             destination = self._road.answered(delivery, answer)
+            found = self.judge.answered(delivery, destination, probed=probed)
+            is_over = found is None or self._carry_out(delivery, found)
         except Exception as error:  # a bug of ours must stop one partition, not lose a record or all the others
             self._break_off(delivery, error)
         else:
-            self._send_on(delivery, destination, probed=probed)
+            if is_over:
+                self._put_down(delivery)
 
-    def _send_on(self, delivery: Delivery, destination: Destination, *, probed: bool) -> None:
-        """It goes where its own answer says, unless all answers together say that it stays."""
+    def _refused(self, delivery: Delivery, destination: ToDeadLetter) -> None:
+        """It goes to the dead letters without a post, unless the brake keeps it."""
         try:
-            found = self.judge.answered(delivery, destination, probed=probed)
+            found = self.judge.answered(delivery, destination, probed=False)
             is_over = found is None or self._carry_out(delivery, found)
         except Exception as error:  # as above
             self._break_off(delivery, error)
@@ -317,9 +321,11 @@ class Engine:
 
     def _put_down(self, delivery: Delivery) -> None:
         """It is settled, or waits for its turn again, or its partition has left."""
+        assignment = delivery.assignment
         self._in_hand.discard(delivery)
-        delivery.assignment.end()
-        self._blocks.see_memory(delivery.assignment)
+        assignment.in_hand -= 1
+        if Block.MEMORY in assignment.blocks:
+            self._blocks.see_memory(assignment)
 
     def _break_off(self, delivery: Delivery, error: Exception) -> None:
         self._blocks.stop(delivery.assignment, error)

@@ -161,9 +161,10 @@ class Limits:
             return self._admission_while_held()
         if self._ramp == 0:
             return Admission.WAIT  # also what keeps others from being committed: it would fail, and go again at once
-        if self._commits.full:
+        commits = self._commits
+        if commits.uncommitted + commits.waiting_copies >= commits.bound:
             # While a commit is under way or refused, its answer makes room; only then is it sure that none will.
-            may_unblock = self._commits.at_rest and self._room() > 0 and self._has_turn()
+            may_unblock = commits.at_rest and self._room() > 0 and self._has_turn()
             return Admission.UNBLOCK if may_unblock else Admission.WAIT
         if self.under_way >= self.limit and self._counted() >= self.limit:
             return Admission.WAIT

@@ -235,10 +235,6 @@ class Assignment:
         if offset > self.reached:
             self.reached = offset
 
-    def end(self) -> None:
-        """Whatever came of it."""
-        self.in_hand -= 1
-
     def see_end(self) -> bool:
         """Whether all that was offered was taken; then what lies up to the next offset expected is no record."""
         if self.queue:

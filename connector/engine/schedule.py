@@ -377,7 +377,11 @@ class Schedule:
 
     def _take(self, assignment: Assignment) -> Delivery | Stopped | None:
         queue = assignment.queue
-        if assignment.blocks or assignment.leaving or not self._skip_settled(assignment):
+        if assignment.blocks or assignment.leaving:
+            return None
+        if assignment.tracker.knows_more and not self._skip_settled(assignment):
+            return None
+        if not queue:
             return None
         record = queue[0]
         if assignment.crowded and assignment.tracker.is_beyond_known(record.offset):

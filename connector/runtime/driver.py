@@ -158,13 +158,17 @@ class Driver:
             while self._inbox and not self._is_over:
                 self._pass_time()
                 for effect in self.engine.handle(self._inbox.popleft()):
-                    self._carry_out(effect)
+                    if type(effect) is Post:  # most of them are
+                        self._post(effect)
+                    else:
+                        self._carry_out(effect)
         except Exception as error:  # the engine's state is not to be trusted any more
             self._give_up("engine_fault", f"a bug of ours ({type(error).__name__} at {where(error)}): report it")
             self._close(Close({}, drained=False))
         finally:
             self._is_handling = False
-        self._set_alarm()
+        if self.engine.rings_at < self._rings_at or self.engine.wants_turn:
+            self._set_alarm()
 
     def _pass_time(self) -> None:
         self.engine.pass_time(self._clock.monotonic(), self._clock.now_ms())

@@ -123,8 +123,8 @@ MUTANTS = (
     Mutant(
         "posting goes on however much is in no acknowledged commit",
         "engine/commits.py",
-        "return self.exposed >= (self._bound_in_doubt if self._in_doubt else self._bound)",
-        "return False",
+        "self._usual_bound = self.bound = bound",
+        "self._usual_bound = self.bound = 1_000_000",
         _ANY,
     ),
     Mutant(

@@ -10,7 +10,6 @@ from types import SimpleNamespace
 from typing import cast
 
 import pytest
-from connector.flow.judge import HoldRules
 
 from connector.config import load
 from connector.config.settings import Settings
@@ -18,10 +17,11 @@ from connector.core.codes import DEFAULT_TABLE
 from connector.core.pauses import Target
 from connector.core.reply import Answer, Failure, NoReply, Reply
 from connector.edge.kafka.source import KafkaSource
-from connector.runtime.commands import FlowCommands
+from connector.engine.judge import HoldRules
+from connector.runtime.commands import EngineCommands
 from connector.runtime.glancing import Glancer, Looked
 from connector.runtime.reach import Reach
-from tests.flow.stage import (
+from tests.engine.stage import (
     ACCEPTED,
     FORBIDDEN,
     Connector,
@@ -33,7 +33,7 @@ from tests.flow.stage import (
     feed,
     running,
 )
-from tests.flow.test_brake import braking
+from tests.engine.test_brake import braking
 from tests.observe.test_page import Reader
 from tests.runtime.test_view import HEAD, Shown
 from tests.support.clock import VirtualClock, run_virtual
@@ -50,8 +50,8 @@ async def glanced(connector: Connector, clock: VirtualClock, settings: Settings)
     shown = Shown(connector, clock, settings)
     shown.health.joined()
     reach = cast(Reach, SimpleNamespace(down_since=None))
-    commands, source = FlowCommands(connector.loop, clock), cast(KafkaSource, shown)
-    looked = Looked(connector.loop, source, reach, commands, shown.health, shown.view)
+    commands, source = EngineCommands(connector.driver, clock), cast(KafkaSource, shown)
+    looked = Looked(connector.engine, source, reach, commands, shown.health, shown.view)
     glancer = Glancer(settings, clock, DEFAULT_TABLE, connector.metrics, looked)
 
     async def look() -> None:
@@ -114,7 +114,7 @@ async def test_a_pause_of_everything_names_who_and_why(clock: VirtualClock, sett
     kafka, vendor = broker(clock), ScriptedVendor(always(ACCEPTED))
     async with running(Connector(kafka, vendor, clock)) as connector, glanced(connector, clock, settings) as words:
         await asyncio.sleep(10)
-        connector.loop.pauser.pause([Target("*")], "gate B twice")
+        connector.driver.pause([Target("*")], "gate B twice")
         await asyncio.sleep(90)
         page = words()
     assert "Not delivering: held For 1 min 30 s: everything is paused, by command: gate B twice." in page
