@@ -263,7 +263,7 @@ class Member:
             places = [start.native for start in starts]
             (consumer.incremental_assign if self._incremental else consumer.assign)(places)
             # A partition that was paused when it went comes back paused, and would deliver nothing (pitfalls).
-            # While the engine is full it is paused like the others, or they would be forgotten when there is room again.
+            # While the engine is full it is paused like the others, or nobody would let it go on when there is room.
             (consumer.pause if self._credit.paused else consumer.resume)(places)
         except KafkaException as raised:
             self._errors.fail(raised.args[0])
