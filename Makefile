@@ -10,7 +10,7 @@ UV_VERSION := 0.13.9
 LOCK := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-strip-extras --no-emit-index-url --no-annotate
 
 .DEFAULT_GOAL := help
-.PHONY: help setup prefetch test quick format lint chart dashboards watchday demo kafka bench profile chaos kills world image release sbom lock clean
+.PHONY: help setup prefetch test quick format lint chart dashboards watchday demo kafka bench profile chaos kills rehearse world image release sbom lock clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -46,7 +46,7 @@ quick: setup  ## in seconds, while you write: ruff, the contracts, the laws of c
 	@said=$$($(BIN)/lint-imports) || { echo "$$said"; exit 1; }
 	@$(BIN)/python -m pytest --quiet --numprocesses 2 --hypothesis-profile quick \
 		--ignore tests/core/test_concurrency.py tests/core tests/config tests/observe
-	@echo "Not looked at: types and docs (make lint); the limit on posts under way, engine, edge, runtime, commands, whole processes, the chart (make test)."
+	@echo "Not looked at: types and docs (make lint); the limit on posts under way, flow, edge, runtime, commands, whole processes, the chart (make test)."
 
 format: setup  ## ruff's fixes and its layout
 	@$(BIN)/ruff check --fix --quiet
@@ -87,6 +87,9 @@ chaos: setup prefetch  ## an hour of kills, restarts and rebalances, and the fig
 
 kills: setup prefetch  ## a minute of kill -9 at full speed and at low load, and what each repeats beside the posts in flight
 	@$(BIN)/python -m tests.chaos.kills $(KILLS)
+
+rehearse: setup prefetch  ## each incident for real, its alert on a real Prometheus, its runbook, its end; a quarter of an hour
+	@$(BIN)/python -m tests.rehearsal $(REHEARSE)
 
 world: setup  ## random histories of whole connectors on virtual time, until stopped
 	@$(BIN)/python -m tests.whole.world

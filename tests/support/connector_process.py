@@ -27,7 +27,7 @@ class ConnectorProcess:
         folder.mkdir(parents=True, exist_ok=True)
         self.config = folder / "connector.yaml"
         self._log = folder / "connector.log"
-        self._port = _free_port()
+        self._port = free_port()
         admin = {"host": "127.0.0.1", "port": self._port, "control_port": 0, **settings.get("admin", {})}
         whole = {**settings, "admin": admin}
         self.config.write_text(json.dumps(whole, indent=2))  # JSON is YAML
@@ -210,6 +210,7 @@ class ConnectorProcess:
             return None
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port that nobody has now."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return int(listener.getsockname()[1])
