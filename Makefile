@@ -46,7 +46,7 @@ quick: setup  ## in seconds, while you write: ruff, the contracts, the laws of c
 	@said=$$($(BIN)/lint-imports) || { echo "$$said"; exit 1; }
 	@$(BIN)/python -m pytest --quiet --numprocesses 2 --hypothesis-profile quick \
 		--ignore tests/core/test_concurrency.py tests/core tests/config tests/observe
-	@echo "Not looked at: types and docs (make lint); the limit on posts under way, flow, edge, runtime, commands, whole processes, the chart (make test)."
+	@echo "Not looked at: types and docs (make lint); the limit on posts under way, engine, edge, runtime, commands, whole processes, the chart (make test)."
 
 format: setup  ## ruff's fixes and its layout
 	@$(BIN)/ruff check --fix --quiet

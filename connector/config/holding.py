@@ -121,5 +121,6 @@ class Pace(Section):
     """Share of the posts that the retry topic gets while the main topic also has something to post."""
 
     service_share: float = Field(default=0.8, ge=0.01, le=1)
-    """Share of the posts in flight that one service id may have, so that a slow one leaves room for the others. With
-    1, or a single id in `openmarket.service_ids`, there is no such limit."""
+    """Share of the posts in flight that one service id may have, so that a slow one leaves room for the others. What
+    they leave it borrows while nobody else waits and it is answered within a second. With 1, or a single id in
+    `openmarket.service_ids`, there is no such limit."""

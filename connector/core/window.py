@@ -95,11 +95,11 @@ class Window:
 
 
 class Streak:
-    """Failures after which nobody passed who began when the first of them did, or later.
+    """Failures in a row, counted from the first one whose post no success has overtaken.
 
-    Who began before it and passes afterwards says nothing about what became of the other side meanwhile. Failures that
-    lie far apart are no streak: it begins anew after `span` seconds in which none of them was under way. Those that are
-    answered late, or never in time, count as long as they go on.
+    Only a success whose post began at or after the first failure's ends a streak: one that began earlier says nothing
+    about the other side since. A streak starts anew after `span` seconds in which none of its posts was in flight, so
+    failures far apart are none. Posts that are answered late, or never in time, keep it alive while they last.
     """
 
     __slots__ = ("_began", "_ended", "_idle", "_length", "_span")

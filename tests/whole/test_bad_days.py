@@ -41,7 +41,7 @@ def _connector(stage: Stage, canary: Mapping[str, str] = SOON, **sections: Any) 
 
 
 async def _holds(connector: ConnectorProcess, count: int, kind: str = "deployment") -> None:
-    """Wait until it holds for the so manieth time."""
+    """Wait until it has entered this many holds of the kind."""
     await eventually(lambda: len(_lines(connector, "hold_entered", kind)) >= count, PATIENCE, f"hold {count}: {kind}")
 
 
