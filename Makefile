@@ -10,7 +10,7 @@ UV_VERSION := 0.13.9
 LOCK := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-strip-extras --no-emit-index-url --no-annotate
 
 .DEFAULT_GOAL := help
-.PHONY: help setup prefetch test quick format lint chart dashboards watchday demo kafka bench profile chaos kills rehearse world image release sbom lock clean
+.PHONY: help setup prefetch test quick format lint chart dashboards watchday demo kafka bench profile chaos kills rehearse world image release sbom cluster lock clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -102,6 +102,9 @@ release: setup  ## image, packaged chart, bill of materials and checksums, in di
 
 sbom: setup  ## the bill of materials alone (CycloneDX), in dist/
 	@scripts/release sbom
+
+cluster: setup prefetch  ## the chart installed, upgraded and tested on a real API server; needs root, Go, and minutes to build
+	@$(BIN)/python -m tests.cluster
 
 lock:  ## new locks from pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
