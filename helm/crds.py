@@ -60,6 +60,8 @@ def _closed(node: Any, names: bool = False) -> Any:
         return node
     if names:
         return {name: _closed(value) for name, value in node.items()}
+    if "(?i)" in str(node.get("pattern", "")):  # Go takes the flag anywhere, Python in front only
+        node = {**node, "pattern": "(?i)" + node["pattern"].replace("(?i)", "")}
     shorter = {name: _closed(value, name == "properties") for name, value in node.items() if name != "description"}
     open_ended = "additionalProperties" in node or node.get("x-kubernetes-preserve-unknown-fields")
     if node.get("properties") and not open_ended:
