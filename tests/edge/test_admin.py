@@ -77,7 +77,7 @@ async def test_livez_says_how_long_ago_the_last_turn_was() -> None:
 
 
 @pytest.mark.parametrize(("ready", "status"), [(True, 200), (False, 503)])
-async def test_readyz_follows_the_flow(ready: bool, status: int) -> None:
+async def test_readyz_follows_whether_it_is_ready(ready: bool, status: int) -> None:
     state = State()
     state.ready = ready
     async with listening(state) as url:

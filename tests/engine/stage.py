@@ -187,7 +187,7 @@ def always(answer: Answer) -> Script:
 
 
 class Connector:
-    """One process: the real flow between a member of the memory broker's group and a vendor."""
+    """One process: the real engine between a member of the memory broker's group and a vendor."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""The whole flow before a vendor that can do only so much, and now less: it finds that out by itself."""
+"""The whole engine before a vendor that can do only so much, and now less: it finds that out by itself."""
 
 from __future__ import annotations
 

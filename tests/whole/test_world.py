@@ -6,7 +6,7 @@ import pytest
 
 from tests.whole.world import FORTUNES, Fortune, live
 
-# Tracing its lines triples the time of a history, and the flow's own tests reach them.
+# Tracing its lines triples the time of a history, and the engine's own tests reach them.
 pytestmark = pytest.mark.no_cover
 
 HISTORIES = 480
