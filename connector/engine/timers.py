@@ -64,6 +64,10 @@ class Timers:
         self._made = 0
         self._sweep_at = _FEW
 
+    def __len__(self) -> int:
+        """How many are kept, cancelled ones included."""
+        return len(self._heap)
+
     @property
     def first(self) -> float:
         """When the next one rings; infinity for none."""
