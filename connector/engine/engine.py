@@ -37,6 +37,7 @@ from connector.engine.context import Context
 from connector.engine.copies import Copies, Targets
 from connector.engine.copy import Copy
 from connector.engine.drains import Drains
+from connector.engine.heads import Blocked, Faulty, Heads, NeedsSchema, NotDue, Stopped
 from connector.engine.holds import Holds
 from connector.engine.judge import HoldRules, Judge
 from connector.engine.limits import Bounds, Limit, Limits, PaceRules
@@ -61,7 +62,7 @@ from connector.engine.messages import (
 from connector.engine.partition import Assignment, Block, Delivery
 from connector.engine.pauses import Pauser
 from connector.engine.road import Road
-from connector.engine.schedule import Blocked, Faulty, NeedsSchema, NotDue, Ordering, Schedule, Stopped, TurnRules
+from connector.engine.schedule import Ordering, Schedule, TurnRules
 from connector.engine.shares import Shares
 from connector.engine.timers import Now, Timers
 from connector.engine.turns import Turns
@@ -124,7 +125,8 @@ class Engine:
         self._blocks = blocks = Blocks(Turns(), budget, rules.plan, context)
         self.commits = commits = Commits(bounds.uncommitted, blocks, context)
         self.limits = limits = Limits(rules.pace, limit, bounds, self.holds, commits, self.assignments, now)
-        self._schedule = Schedule(turn_rules, blocks, budget, commits, limits, road, context)
+        self._heads = heads = Heads(blocks, budget, commits, road, context)
+        self._schedule = Schedule(turn_rules, heads, budget, limits, road, context)
         self.judge = Judge(rules.hold, self.holds, limits, self._schedule, context, road.chance)
         self.pauser = Pauser(self.holds, blocks, self._schedule, self.assignments, now, events)
         self._copies = Copies(topics.targets, blocks, commits, context)
@@ -198,7 +200,7 @@ class Engine:
             case Copied(copy, failed):
                 self._copied(copy, failed)
             case Gap(partition, first, end):
-                if (assignment := self.assignments.get(partition)) and self._schedule.pass_over(assignment, first, end):
+                if (assignment := self.assignments.get(partition)) and self._heads.pass_over(assignment, first, end):
                     self.commits.passed_over(assignment)
             case Assigned():
                 self._assign(happened)
@@ -231,7 +233,7 @@ class Engine:
             self.limits.set_share(self._shares.of(self.assignments))
         self.limits.pass_time()
         schedule = self._schedule
-        schedule.turns_left = _TURNS
+        self._heads.turns_left = _TURNS
         while len(self._in_hand) - self.commits.waiting_copies < self._slots:
             found = schedule.next(self.judge.rank)
             if found is None:
@@ -240,7 +242,7 @@ class Engine:
                 self._begin(found)
             else:
                 self._stop(found)
-        self.wants_turn = schedule.turns_left <= 0
+        self.wants_turn = self._heads.turns_left <= 0
         self._opens_at = self.limits.opens_at()
 
     # One record.
@@ -363,7 +365,7 @@ class Engine:
             batch = list(run)
             assignment = self.assignments.get(partition)
             if assignment is not None:
-                self._schedule.offer(assignment, batch)
+                self._heads.offer(assignment, batch)
             else:
                 self._budget.free(len(batch), sum(record.size for record in batch))
 

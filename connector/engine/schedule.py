@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 from typing import Literal, NamedTuple
 
 from connector.core.destination import EXPIRED
-from connector.core.record import Record
-from connector.core.signals import SchemaNeeded
-from connector.engine.blocks import Blocks
 from connector.engine.budget import Budget
-from connector.engine.commits import Commits
 from connector.engine.context import Context
+from connector.engine.heads import Heads, Stopped
 from connector.engine.limits import Admission, Limits
 from connector.engine.partition import Assignment, Block, Delivery
 from connector.engine.road import Road
@@ -36,39 +33,6 @@ Rank = Callable[[Delivery], tuple[int, ...] | None]
 
 _WHOLE_PARTITION = ""
 """The one lane of a partition under `ordering: partition`."""
-
-
-class Blocked(NamedTuple):
-    """Nothing more may be taken of this partition for now."""
-
-    assignment: Assignment
-    reason: Block
-
-
-class NeedsSchema(NamedTuple):
-    """The schema of a partition's head is missing."""
-
-    assignment: Assignment
-    needed: SchemaNeeded
-
-
-class NotDue(NamedTuple):
-    """The head of a retry partition, at `offset`, has to wait for so long."""
-
-    assignment: Assignment
-    offset: int
-    wait_ms: int
-
-
-class Faulty(NamedTuple):
-    """The head of a partition cannot be handled, by a bug of ours."""
-
-    assignment: Assignment
-    error: Exception
-
-
-Stopped = Blocked | NeedsSchema | NotDue | Faulty
-"""Why a partition lost its turn, where somebody has to do something about it."""
 
 
 class _Side:
@@ -97,58 +61,29 @@ class _Side:
 
 
 class Schedule:
-    """Says which delivery may start now, for as many `turns` as it was given: records that it may look at, so that one
-    look at many that wait for each other cannot take all the time.
-    """
+    """Knows what was taken and waits for its turn, and says which delivery may start now."""
 
     def __init__(
         self,
         rules: TurnRules,
-        blocks: Blocks,
+        heads: Heads,
         budget: Budget,
-        commits: Commits,
         limits: Limits,
         road: Road,
         context: Context,
     ) -> None:
         self._ordering, self._retry_share, self._enough = rules
-        self._blocks = blocks
-        self._turns = blocks.turns
+        self._heads = heads
         self._budget = budget
-        self._commits = commits
         self._limits = limits
         self._road = road
-        _, self._timers, _, self._events = context
-        self._fresh, self._delayed = self._sides = _Side(self._turns.fresh), _Side(self._turns.delayed)
+        self._timers = context.timers
+        self._fresh, self._delayed = self._sides = _Side(heads.fresh), _Side(heads.delayed)
         # What the retry topics are owed: below 0, they had more than their share.
         self._owed = 0.0
         self._later: dict[Delivery, Timer] = {}
-        self.turns_left = 0
 
     # What comes in.
-
-    def offer(self, assignment: Assignment, records: Sequence[Record]) -> None:
-        """Queue records of one partition; what it has already, or does not want while asleep, is dropped."""
-        wanted = not (assignment.asleep or assignment.leaving)
-        queue, expected = assignment.queue, assignment.expected
-        for record in records:
-            if wanted and record.offset >= expected:
-                queue.append(record)
-                expected = record.offset + 1
-            else:
-                self._budget.free(1, record.size)
-        assignment.expected = expected
-        self._turns.add(assignment)
-
-    def pass_over(self, assignment: Assignment, first: int, end: int) -> bool:
-        """The log has no record between these; whether nothing is left to be taken before them.
-
-        Records that were dropped before them, as of a partition that falls asleep or leaves, are still to come.
-        """
-        if not first <= assignment.expected < end:
-            return False
-        assignment.expected = end
-        return assignment.see_end()
 
     def requeue(self, delivery: Delivery) -> None:
         """It has its place again, at the head of its lane."""
@@ -163,7 +98,6 @@ class Schedule:
         """The partition is paused no more."""
         while assignment.parked:
             self.requeue(assignment.parked.pop())
-        self._turns.add(assignment)
 
     def leave_lane(self, delivery: Delivery) -> None:
         """It is settled: the next one in its lane may go."""
@@ -235,8 +169,8 @@ class Schedule:
                 return delivery
         if side.kept_back and (delivery := self._borrowing(side, self._enough)) is not None:
             return delivery
-        while side.turns and self.turns_left > 0:
-            taken = self._take_first(side)
+        while side.turns and self._heads.turns_left > 0:
+            taken = self._heads.first_of(side.turns)
             if isinstance(taken, Delivery):
                 if not self._enters_lane(taken):
                     continue
@@ -308,10 +242,10 @@ class Schedule:
         """
         found = self._best_to_try(chain(self._fresh, self._delayed), rank, another)
         for side in self._sides:
-            while side.turns and self.turns_left > 0:
+            while side.turns and self._heads.turns_left > 0:
                 if found is not None and (found.refused or not any(rank(found) or ())):
                     break
-                taken = self._take_first(side)
+                taken = self._heads.first_of(side.turns)
                 if isinstance(taken, Delivery):
                     if self._enters_lane(taken):
                         taken.waits = True
@@ -359,64 +293,6 @@ class Schedule:
             self._road.look_at_time(delivery)
             return delivery
         return None
-
-    # The heads of partitions.
-
-    def _take_first(self, side: _Side) -> Delivery | Stopped | None:
-        """A record of the partition whose turn it is; a partition that has none loses its turn."""
-        assignment = side.turns[0]
-        taken = self._take(assignment)
-        if isinstance(taken, Delivery):
-            self.turns_left -= 1
-            if len(side.turns) > 1:
-                side.turns.rotate(-1)
-        else:
-            side.turns.popleft()
-            assignment.ready = False
-        return taken
-
-    def _take(self, assignment: Assignment) -> Delivery | Stopped | None:
-        queue = assignment.queue
-        if assignment.blocks or assignment.leaving:
-            return None
-        if assignment.tracker.knows_more and not self._skip_settled(assignment):
-            return None
-        if not queue:
-            return None
-        record = queue[0]
-        if assignment.crowded and assignment.tracker.is_beyond_known(record.offset):
-            return Blocked(assignment, Block.MAP)
-        if self._budget.has_much(assignment):
-            return Blocked(assignment, Block.MEMORY)
-        if assignment.delayed and (wait_ms := self._blocks.due_in_ms(assignment, record)) > 0:
-            return NotDue(assignment, record.offset, wait_ms)
-        try:
-            prepared = self._road.prepare(record, assignment)
-        except Exception as error:  # a bug of ours: the partition stops with the record in its place
-            return Faulty(assignment, error)
-        if isinstance(prepared, SchemaNeeded):
-            return NeedsSchema(assignment, prepared)
-        queue.popleft()
-        assignment.tracker.start(record.offset, record.leader_epoch)
-        if not queue:
-            assignment.see_end()
-        assignment.open[record.offset] = prepared
-        self._budget.take(assignment, prepared.size)
-        self._events.taken(1)
-        return prepared
-
-    def _skip_settled(self, assignment: Assignment) -> bool:
-        """Skip what was settled before the partition came here; whether any record is left to take."""
-        queue, tracker = assignment.queue, assignment.tracker
-        while queue and tracker.is_settled(queue[0].offset, queue[0].leader_epoch):
-            record = queue.popleft()
-            tracker.start(record.offset, record.leader_epoch)
-            tracker.finish(record.offset)
-            self._events.taken(1)
-            self._events.skipped(1)
-            self._budget.free(1, record.size)
-            self._commits.skipped(assignment, record)
-        return not assignment.see_end()
 
     def _enters_lane(self, delivery: Delivery) -> bool:
         """Whether it is the first of its lane; else it waits behind the one that is on its way."""

@@ -38,7 +38,7 @@ MUTANTS = (
     ),
     Mutant(
         "a commit follows the log past records that were dropped",
-        "engine/schedule.py",
+        "engine/heads.py",
         "if not first <= assignment.expected < end:",
         "if not assignment.expected < end:",
         "tests.whole.world deadly --from 38 --count 1",
@@ -143,7 +143,7 @@ MUTANTS = (
     ),
     Mutant(
         "what was settled before is posted again",
-        "engine/schedule.py",
+        "engine/heads.py",
         "while queue and tracker.is_settled(queue[0].offset, queue[0].leader_epoch):",
         "while False:",
         _KIND,
@@ -242,7 +242,7 @@ MUTANTS = (
     Mutant(
         "a record to try is looked for among the next hundred only",
         "engine/engine.py",
-        "self.wants_turn = schedule.turns_left <= 0",
+        "self.wants_turn = self._heads.turns_left <= 0",
         "self.wants_turn = False",
         f"{_ENGINE}_deployment_hold.py::test_a_record_to_try_is_found_however_many_refused_ones_lie_in_front",
     ),

@@ -1,0 +1,142 @@
+"""The next record of a partition: what was settled before is skipped, and whatever keeps the head back is said."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from connector.core.record import Record
+from connector.core.signals import SchemaNeeded
+from connector.engine.blocks import Blocks
+from connector.engine.budget import Budget
+from connector.engine.commits import Commits
+from connector.engine.context import Context
+from connector.engine.partition import Assignment, Block, Delivery
+from connector.engine.road import Road
+
+
+class Blocked(NamedTuple):
+    """Nothing more may be taken of this partition for now."""
+
+    assignment: Assignment
+    reason: Block
+
+
+class NeedsSchema(NamedTuple):
+    """The schema of a partition's head is missing."""
+
+    assignment: Assignment
+    needed: SchemaNeeded
+
+
+class NotDue(NamedTuple):
+    """The head of a retry partition, at `offset`, has to wait for so long."""
+
+    assignment: Assignment
+    offset: int
+    wait_ms: int
+
+
+class Faulty(NamedTuple):
+    """The head of a partition cannot be handled, by a bug of ours."""
+
+    assignment: Assignment
+    error: Exception
+
+
+Stopped = Blocked | NeedsSchema | NotDue | Faulty
+"""Why a partition lost its turn, where somebody has to do something about it."""
+
+
+class Heads:
+    """Takes the heads of partitions, of as many as there are `turns_left`: so that one look at many that wait for each
+    other cannot take all the time."""
+
+    def __init__(self, blocks: Blocks, budget: Budget, commits: Commits, road: Road, context: Context) -> None:
+        self._blocks = blocks
+        self._budget = budget
+        self._commits = commits
+        self._road = road
+        self._events = context.events
+        self.fresh, self.delayed = blocks.turns.fresh, blocks.turns.delayed
+        self.turns_left = 0
+
+    def offer(self, assignment: Assignment, records: Sequence[Record]) -> None:
+        """Queue records of one partition; what it has already, or does not want while asleep, is dropped."""
+        wanted = not (assignment.asleep or assignment.leaving)
+        queue, expected = assignment.queue, assignment.expected
+        for record in records:
+            if wanted and record.offset >= expected:
+                queue.append(record)
+                expected = record.offset + 1
+            else:
+                self._budget.free(1, record.size)
+        assignment.expected = expected
+        self._blocks.turns.add(assignment)
+
+    def pass_over(self, assignment: Assignment, first: int, end: int) -> bool:
+        """The log has no record between these; whether nothing is left to be taken before them.
+
+        Records that were dropped before them, as of a partition that falls asleep or leaves, are still to come.
+        """
+        if not first <= assignment.expected < end:
+            return False
+        assignment.expected = end
+        return assignment.see_end()
+
+    def first_of(self, turns: deque[Assignment]) -> Delivery | Stopped | None:
+        """Take a record of the partition whose turn it is; a partition that has none loses its turn."""
+        assignment = turns[0]
+        taken = self._take(assignment)
+        if isinstance(taken, Delivery):
+            self.turns_left -= 1
+            if len(turns) > 1:
+                turns.rotate(-1)
+        else:
+            turns.popleft()
+            assignment.ready = False
+        return taken
+
+    def _take(self, assignment: Assignment) -> Delivery | Stopped | None:
+        queue = assignment.queue
+        if assignment.blocks or assignment.leaving:
+            return None
+        if assignment.tracker.knows_more and not self._skip_settled(assignment):
+            return None
+        if not queue:
+            return None
+        record = queue[0]
+        if assignment.crowded and assignment.tracker.is_beyond_known(record.offset):
+            return Blocked(assignment, Block.MAP)
+        if self._budget.has_much(assignment):
+            return Blocked(assignment, Block.MEMORY)
+        if assignment.delayed and (wait_ms := self._blocks.due_in_ms(assignment, record)) > 0:
+            return NotDue(assignment, record.offset, wait_ms)
+        try:
+            prepared = self._road.prepare(record, assignment)
+        except Exception as error:  # a bug of ours: the partition stops with the record in its place
+            return Faulty(assignment, error)
+        if isinstance(prepared, SchemaNeeded):
+            return NeedsSchema(assignment, prepared)
+        queue.popleft()
+        assignment.tracker.start(record.offset, record.leader_epoch)
+        if not queue:
+            assignment.see_end()
+        assignment.open[record.offset] = prepared
+        self._budget.take(assignment, prepared.size)
+        self._events.taken(1)
+        return prepared
+
+    def _skip_settled(self, assignment: Assignment) -> bool:
+        """Skip what was settled before the partition came here; whether any record is left to take."""
+        queue, tracker = assignment.queue, assignment.tracker
+        while queue and tracker.is_settled(queue[0].offset, queue[0].leader_epoch):
+            record = queue.popleft()
+            tracker.start(record.offset, record.leader_epoch)
+            tracker.finish(record.offset)
+            self._events.taken(1)
+            self._events.skipped(1)
+            self._budget.free(1, record.size)
+            self._commits.skipped(assignment, record)
+        return not assignment.see_end()
