@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,8 @@ from connector.config.fields import BY_NAME
 from connector.config.reference import reference
 
 ROOT = Path(__file__).parents[2]
+PAGES = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("helm/*/README.md")]
+_A_SETTING = re.compile(r"`([a-z_]+(?:\.[a-z_]+)+)(?:: [^`]*)?`")
 
 
 def test_the_reference_page_is_the_generated_one() -> None:
@@ -37,6 +40,22 @@ def test_every_setting_is_in_the_example(name: str) -> None:
             return
         assert part in value
         value = value[part]
+
+
+def test_the_pages_name_settings_that_there_are() -> None:
+    """One that went, or was renamed, is named in the changelog only, and where a page says what is no setting."""
+    sections = {name.split(".")[0] for name in BY_NAME}
+    parts = {name.rsplit(".", cut)[0] for name in BY_NAME for cut in range(name.count(".") + 1)}
+    named = {
+        (page.relative_to(ROOT), name)
+        for page in PAGES
+        if page.name
+        not in ("CHANGELOG.md", "settings.md")  # the latter is generated, and names the client's properties
+        for name in _A_SETTING.findall(page.read_text())
+        if name.split(".")[0] in sections
+    }
+    assert len(named) > 100
+    assert {each for each in named if each[1] not in parts} == set()
 
 
 def test_the_example_shows_the_defaults() -> None:
