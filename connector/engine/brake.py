@@ -63,7 +63,7 @@ class Brake:
         self._tries = tries
         self._holds = holds
         self._schedule = schedule
-        self._now, _, _, self._events = context
+        self._now, self._events = context.now, context.events
         self._chance = chance
         self._letters = Window(rules.window)
         self._of_class: dict[str, Window] = {}
@@ -169,6 +169,7 @@ class Brake:
             self._brakes = True
             tries = Tries(self._tries, now, self._chance())
             self._hold(code, f"{why}; the last: {code}", "mend the producer, or the classification", delivery, tries)
+            self._holds.give_tries("brake", tries)  # what was doubted at the start is held without any
             if delivery.request is not None:
                 self._stop_or_go_on(counts)
         else:

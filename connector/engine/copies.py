@@ -51,6 +51,7 @@ class Copies:
         # With the timers of their patience, and of their next write.
         self._under_way: dict[Copy, Timer] = {}
         self._refused: dict[Copy, Timer] = {}
+        self._late: set[Copy] = set()
 
     def start(self, delivery: Delivery, destination: ToRetry | ToDeadLetter) -> None:
         """Write its copy."""
@@ -75,7 +76,7 @@ class Copies:
             return False
         self._is_late(copy, failed)
         if copy.delivery.assignment.leaving and not copy.delivery.is_wanted:
-            self._commits.waiting_copies -= 1
+            self.drop(copy)
             return True
         self._refused[copy] = self._timers.after(copy.backoff, self._again, copy)
         copy.backoff = min(copy.backoff * 2, LONGEST_BACKOFF)
@@ -88,19 +89,26 @@ class Copies:
         at once where it has to go before the partition does. Whoever has the partition next posts the others again.
         """
         refused = [copy for copy in self._refused if copy.delivery.assignment is assignment]
-        for copy in refused:
-            self._refused.pop(copy).cancel()
         given_up = [copy for copy in refused if not copy.delivery.is_wanted]
         for copy in refused:
             if copy not in given_up:
+                self._refused.pop(copy).cancel()
                 self._write(copy)
         if assignment.gone:
-            for copy in [copy for copy in self._under_way if copy.delivery.assignment is assignment]:
-                self._under_way.pop(copy).cancel()
-                self._outbox.append(CancelWrite(copy))
-                given_up.append(copy)
-        self._commits.waiting_copies -= sum(copy.is_late for copy in given_up)
+            under_way = [copy for copy in self._under_way if copy.delivery.assignment is assignment]
+            self._outbox += map(CancelWrite, under_way)
+            given_up += under_way
+        for copy in given_up:
+            self.drop(copy)
         return given_up
+
+    def drop(self, copy: Copy) -> None:
+        """Nobody waits for it any more."""
+        for waiting in (self._under_way, self._refused):
+            if (timer := waiting.pop(copy, None)) is not None:
+                timer.cancel()
+        self._late.discard(copy)
+        self._commits.waiting_copies = len(self._late)
 
     def _again(self, copy: Copy) -> None:
         del self._refused[copy]
@@ -115,9 +123,9 @@ class Copies:
         self._is_late(copy, UNANSWERED)
 
     def _is_late(self, copy: Copy, failed: WriteFailed) -> None:
-        if not copy.is_late:
-            copy.is_late = True
-            self._commits.waiting_copies += 1
+        if copy not in self._late:
+            self._late.add(copy)
+            self._commits.waiting_copies = len(self._late)
             copy.delivery.assignment.block(copy.reason)
         remedies = self._targets.remedies
         remedy = remedies.get(failed.code, remedies.get("", ""))
@@ -127,8 +135,8 @@ class Copies:
         self._blocks.rest(copy.delivery.assignment)
 
     def _is_written(self, copy: Copy) -> None:
-        if copy.is_late:
-            self._commits.waiting_copies -= 1
+        if copy in self._late:
+            self.drop(copy)
             if self._blocks.remove(copy.delivery.assignment, copy.reason):
                 self._events.write_recovered(copy.target)
         if not copy.delivery.assignment.gone:

@@ -20,8 +20,7 @@ class Copy:
     """A delivery's record on its way to `topic`, with the headers of the first step of the `ladder` that is not too
     large; beyond the last one it is the letter that `summarize` makes.
 
-    `began`: when its first write did (seconds). `is_late`: it was refused, or had no answer for too long, and its
-    partition takes nothing new.
+    `began`: when its first write did (seconds).
     """
 
     __slots__ = (
@@ -32,7 +31,6 @@ class Copy:
         "delivery",
         "destination",
         "headers",
-        "is_late",
         "is_summary",
         "key",
         "reason",
@@ -57,7 +55,6 @@ class Copy:
         self.destination = destination
         self.topic = topic
         self.began = began
-        self.is_late = False
         self.backoff = FIRST_BACKOFF
         self.is_summary = False
         self._ladder = ladder

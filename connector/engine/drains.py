@@ -26,7 +26,7 @@ class Drains:
     finds its deadlines over, and answers that came in time unread."""
 
     def __init__(self, context: Context) -> None:
-        self._now, self._timers, self._outbox, _ = context
+        self._now, self._timers, self._outbox = context.now, context.timers, context.outbox
         self.under_way: list[Drain] = []
 
     def begin(self, leaving: list[Assignment], revoked: frozenset[Partition] | None, budget: float) -> None:

@@ -112,7 +112,7 @@ class Engine:
         self._outbox: list[Effect] = [GiveRoom(bounds.records, bounds.size)]
         self._timers = Timers(now)
         self._stopping = False
-        self._in_hand: set[Delivery] = set()
+        self._at_work: set[Delivery] = set()
         self._opens_at = inf
         self.wants_turn = False
         self.rings_at = inf
@@ -137,7 +137,7 @@ class Engine:
 
     @property
     def in_flight(self) -> int:
-        """Deliveries in hand: without those whose copies cannot be written now."""
+        """Deliveries that are posted or settled: without those whose copies cannot be written now."""
         return self.limits.in_flight
 
     @property
@@ -234,14 +234,14 @@ class Engine:
         self.limits.pass_time()
         schedule = self._schedule
         self._heads.turns_left = _TURNS
-        while len(self._in_hand) - self.commits.waiting_copies < self._slots:
+        while len(self._at_work) - self.commits.waiting_copies < self._slots:
             found = schedule.next(self.judge.rank)
             if found is None:
                 break
             if isinstance(found, Delivery):
                 self._begin(found)
             else:
-                self._stop(found)
+                self._see_to(found)
         self.wants_turn = self._heads.turns_left <= 0
         self._opens_at = self.limits.opens_at()
 
@@ -249,7 +249,7 @@ class Engine:
 
     def _begin(self, delivery: Delivery) -> None:
         delivery.assignment.begin(delivery.record.offset)
-        self._in_hand.add(delivery)
+        self._at_work.add(delivery)
         if delivery.request is not None:
             self.limits.begin(delivery)
             self._road.begin(delivery)
@@ -265,6 +265,8 @@ class Engine:
             found = self.judge.answered(delivery, destination, probed=probed)
             is_over = found is None or self._carry_out(delivery, found)
         except Exception as error:  # a bug of ours must stop one partition, not lose a record or all the others
+            if probed:
+                self.judge.tried(delivery)
             self._break_off(delivery, error)
         else:
             if is_over:
@@ -308,6 +310,7 @@ class Engine:
             if is_over and failed is None and not delivery.assignment.gone:
                 self._settle(delivery)
         except Exception as error:  # as above
+            self._copies.drop(copy)
             self._break_off(delivery, error)
         else:
             if is_over:
@@ -324,22 +327,25 @@ class Engine:
     def _put_down(self, delivery: Delivery) -> None:
         """It is settled, or waits for its turn again, or its partition has left."""
         assignment = delivery.assignment
-        self._in_hand.discard(delivery)
-        assignment.in_hand -= 1
+        self._at_work.discard(delivery)
+        assignment.at_work -= 1
         if Block.MEMORY in assignment.blocks:
             self._blocks.see_memory(assignment)
 
     def _break_off(self, delivery: Delivery, error: Exception) -> None:
-        self._blocks.stop(delivery.assignment, error)
+        if not delivery.assignment.gone:
+            self._blocks.stop(delivery.assignment, error)
         self._put_down(delivery)
 
     def _broke(self, effect: Post | Write | Fetch, error: Exception) -> None:
         match effect:
             case Post(delivery):
-                self.limits.end(delivery)
+                if self.limits.end(delivery):
+                    self.judge.tried(delivery)
                 delivery.posting = False
                 self._break_off(delivery, error)
             case Write(copy):
+                self._copies.drop(copy)
                 self._break_off(copy.delivery, error)
             case Fetch(assignment):
                 self._blocks.stop(assignment, error)
@@ -369,7 +375,7 @@ class Engine:
             else:
                 self._budget.free(len(batch), sum(record.size for record in batch))
 
-    def _stop(self, stopped: Stopped) -> None:
+    def _see_to(self, stopped: Stopped) -> None:
         """A partition lost its turn: see to what lets it go on."""
         match stopped:
             case Blocked(assignment, reason):
@@ -421,9 +427,11 @@ class Engine:
     def _end_drains(self) -> None:
         """Let partitions go that are drained, or that cannot wait any longer."""
         for drain in list(self._drains.under_way):
-            drained = not any(each.in_hand or self._owes(each) for each in drain.leaving)
-            if not (drained or drain.overdue):
+            # Posts of a partition that is gone already are left behind: nobody waits for what they come to.
+            waits = any(not each.gone and (each.at_work or self._owes(each)) for each in drain.leaving)
+            if waits and not drain.overdue:
                 continue
+            drained = not any(each.at_work or self._owes(each) for each in drain.leaving)
             self._drains.end(drain)
             self._report_left_behind(drain.leaving)
             offsets = self.commits.final(drain.leaving)
@@ -442,7 +450,7 @@ class Engine:
     def _report_left_behind(self, leaving: Iterable[Assignment]) -> None:
         """Nobody here will use the answers of what is still posted: whoever comes next posts these records again."""
         going = {assignment for assignment in leaving if not assignment.gone}
-        for delivery in self._in_hand:
+        for delivery in self._at_work:
             if delivery.posting and delivery.assignment in going:
                 self._events.left_behind(delivery.record, delivery.event_id)
 

@@ -76,6 +76,11 @@ class Holds:
             self._see_active()
             self._events.hold_entered(kind, reason.code, reason.why, reason.remedy, reason.details)
 
+    def give_tries(self, kind: Kind, tries: Tries) -> None:
+        """From now on this one, which is in force, tries records at these times, unless it does already."""
+        if (hold := self._in_force[kind]).tries is None:
+            self._in_force[kind] = replace(hold, tries=tries)
+
     def stop_posting(self, kind: Kind, stops: bool) -> None:
         """From now on this one, which is in force, stops posting, or keeps back only what it is about."""
         self._in_force[kind] = replace(self._in_force[kind], stops_posting=stops)

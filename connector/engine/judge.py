@@ -75,7 +75,7 @@ class Judge:
         self._holds = holds
         self._limits = limits
         self._schedule = schedule
-        self._now, self._timers, _, _ = context
+        self._now, self._timers = context.now, context.timers
         self._chance = chance
         self.brake = Brake(rules.brake, rules.canary, holds, schedule, context, chance)
         self._posts = Window(rules.endpoint.window)
@@ -111,7 +111,7 @@ class Judge:
             return destination
         if delivery.assignment.gone:
             if probed:
-                self._tried(delivery)
+                self.tried(delivery)
             return destination
         outcome = delivery.outcome
         if delivery.request is None or outcome is None:
@@ -128,7 +128,7 @@ class Judge:
         if outcome.delivered is Delivered.MAYBE:
             self._spare_last_chances()
         if probed:
-            self._tried(delivery)
+            self.tried(delivery)
             if found is destination and self._holds.active and outcome.delivered is not Delivered.MAYBE:
                 return KEEP
         return found
@@ -191,7 +191,7 @@ class Judge:
             return self._refused(delivery, destination, outcome)
         if outcome.proves:
             self._show_well(delivery, probed)
-        elif "deployment" in self._holds:
+        elif "deployment" in self._holds and outcome.delivered is not Delivered.MAYBE:
             return KEEP  # who knows what an account that is not let in is told
         return self._letter(delivery, destination, outcome.delivered)
 
@@ -301,7 +301,7 @@ class Judge:
 
     # What ends them.
 
-    def _tried(self, delivery: Delivery) -> None:
+    def tried(self, delivery: Delivery) -> None:
         """A record was tried during a hold: whatever is still in force waits longer."""
         now = self._now.seconds
         self._note(delivery)

@@ -21,6 +21,10 @@ _QUICK = 1.0
 """Seconds within which a service has to answer to borrow what others leave of theirs: one that hangs would keep it."""
 
 
+_SERVICES_KEPT = 1000
+"""Services of which it is remembered that they are quick; of more than these only while they have posts under way."""
+
+
 class Limit(Protocol):
     """Finds how many posts may be under way."""
 
@@ -132,8 +136,8 @@ class Limits:
 
     @property
     def in_flight(self) -> int:
-        """Deliveries in hand: without those whose copies cannot be written now."""
-        return sum(assignment.in_hand for assignment in self.ours.values()) - self._commits.waiting_copies
+        """Deliveries that are posted or settled: without those whose copies cannot be written now."""
+        return sum(assignment.at_work for assignment in self.ours.values()) - self._commits.waiting_copies
 
     @property
     def must_unblock(self) -> bool:
@@ -164,18 +168,18 @@ class Limits:
         commits = self._commits
         if commits.uncommitted + commits.waiting_copies >= commits.bound:
             # While a commit is under way or refused, its answer makes room; only then is it sure that none will.
-            may_unblock = commits.at_rest and self._room() > 0 and self._has_turn()
+            may_unblock = commits.at_rest and self._room() > 0 and self._rate_allows()
             return Admission.UNBLOCK if may_unblock else Admission.WAIT
         if self.under_way >= self.limit and self._counted() >= self.limit:
             return Admission.WAIT
-        return Admission.GO if not self._is_limited or self._has_turn() else Admission.WAIT
+        return Admission.GO if not self._is_limited or self._rate_allows() else Admission.WAIT
 
     def opens_at(self) -> float:
         """When time alone may let something go; infinity: never."""
         if self._holds.active:
             return self._opens_while_held()
         at = inf
-        if self._ramp and self.under_way >= self.limit:
+        if self._ramp and self.under_way >= self._part:
             at = self._ramp_at + _PATIENCE
         if self._bucket is not None and self.share and (wait := self._bucket.wait(self._now.seconds)) > 0:
             at = min(at, self._now.seconds + wait)
@@ -220,7 +224,7 @@ class Limits:
             service.under_way -= 1
             if service.borrowed:
                 service.borrowed -= 1
-            if not service.under_way:
+            if not service.under_way and len(self._services) > _SERVICES_KEPT:
                 del self._services[delivery.service_id]
         if self.probe is not delivery:
             return False
@@ -267,7 +271,7 @@ class Limits:
 
     def pass_time(self) -> None:
         """One more for each second without an answer: the first one may be slow, and nobody has been refused."""
-        if self._ramp and self.under_way >= self.limit and self._now.seconds >= self._ramp_at + _PATIENCE:
+        if self._ramp and self.under_way >= self._part and self._now.seconds >= self._ramp_at + _PATIENCE:
             self._widen()
 
     def _widen(self) -> None:
@@ -307,7 +311,7 @@ class Limits:
         if dues is None or self.probe is not None or (self._commits.full and self._room() <= 0):
             return Admission.WAIT
         due, due_for_others = dues
-        if due_for_others > self._now.seconds or not self._has_turn():
+        if due_for_others > self._now.seconds or not self._rate_allows():
             return Admission.WAIT
         return Admission.PROBE if due <= self._now.seconds else Admission.PROBE_ANOTHER
 
@@ -320,7 +324,7 @@ class Limits:
             later.append(self._now.seconds + wait)
         return min(later, default=inf)
 
-    def _has_turn(self) -> bool:
+    def _rate_allows(self) -> bool:
         """Whether the rate allows one more now."""
         if self._bucket is None or not self.share:
             return self._rules.rate is None  # before it is known which part is ours, nothing is

@@ -133,6 +133,7 @@ class Assignment:
     __slots__ = (
         "answered",
         "asleep",
+        "at_work",
         "blocks",
         "committed",
         "crowded",
@@ -142,7 +143,6 @@ class Assignment:
         "head_due",
         "head_history",
         "identity",
-        "in_hand",
         "lanes",
         "leaving",
         "mapped",
@@ -185,8 +185,8 @@ class Assignment:
         self.open_bytes = 0
         # The second and later records of each lane that has one in hand; None for no such record.
         self.lanes: dict[str, deque[Delivery] | None] = {}
-        # Deliveries that are posted, or whose copies are written.
-        self.in_hand = 0
+        # Its deliveries that are posted, or whose copies are written.
+        self.at_work = 0
         self.parked: deque[Delivery] = deque()
         self.ready = False
         self.blocks: Counter[Block] = Counter()
@@ -201,7 +201,7 @@ class Assignment:
 
     @override
     def __repr__(self) -> str:
-        return f"Assignment({self.partition}, {self.tracker!r}, queued={len(self.queue)}, in_hand={self.in_hand})"
+        return f"Assignment({self.partition}, {self.tracker!r}, queued={len(self.queue)}, at_work={self.at_work})"
 
     def wants(self, offset: int) -> bool:
         """Whether a record that was taken may still be worked on.
@@ -231,7 +231,7 @@ class Assignment:
 
     def begin(self, offset: int) -> None:
         """One of its records is about to be posted, or to be settled without a post."""
-        self.in_hand += 1
+        self.at_work += 1
         if offset > self.reached:
             self.reached = offset
 

@@ -12,7 +12,7 @@ QUESTIONS: Mapping[str, str] = {
     "records_skipped": "How many repeats did the map of settled records prevent?",
     "records_released": "How much was left for others when partitions went?",
     "records_in_hand": "How much is being worked on?",
-    "in_flight": "Are the workers busy?",
+    "in_flight": "How much is under way at once?",
     "in_flight_limit": "How many posts does the vendor bear now?",
     "rate": "Which rate does this process keep to?",
     "rate_share": "Which part of the deployment's rate does this process have?",

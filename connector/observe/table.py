@@ -53,7 +53,7 @@ TABLE: tuple[Definition, ...] = (
     Definition("records_skipped", C, "Records that had been settled before this process took them."),
     Definition("records_released", C, "Records given up unsettled with their partition."),
     Definition("records_in_hand", G, "Records taken and not settled, skipped or released yet."),
-    Definition("in_flight", G, "Records in the hands of workers: posts under way, and copies on their way to Kafka."),
+    Definition("in_flight", G, "Posts under way, and copies on their way to Kafka."),
     Definition("in_flight_limit", G, "Posts that may be under way now."),
     Definition("rate", G, "Requests a second that this process may post: its part of `pace.rate`; 0 for no bound."),
     Definition("rate_share", G, "The part of all partitions that this process has, and of `pace.rate`."),

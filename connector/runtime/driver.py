@@ -76,7 +76,7 @@ class Driver:
         self._closing: asyncio.Future[Close] = self._loop.create_future()
 
     async def run(self) -> Failed:
-        """Take and deliver until the source or the engine cannot go on; return why. Cancel it to stop taking."""
+        """Take and deliver until the source or the engine cannot go on; return why."""
         self._source.start()
         self._feed(Tick())
         listening = asyncio.create_task(self._listen())
@@ -100,7 +100,7 @@ class Driver:
         return close.drained
 
     def stop(self) -> None:
-        """Carry out nothing more: what is under way is left to itself."""
+        """Carry out nothing more, and give up what is under way."""
         self._is_over = True
         if self._alarm is not None:
             self._alarm.cancel()
@@ -136,7 +136,11 @@ class Driver:
 
     def _command(self, do: Callable[[], T]) -> T:
         self._pass_time()
-        result = do()
+        try:
+            result = do()
+        except Exception as error:
+            self._fail(error)
+            raise
         self._feed(Tick())
         return result
 
@@ -162,9 +166,8 @@ class Driver:
                         self._post(effect)
                     else:
                         self._carry_out(effect)
-        except Exception as error:  # the engine's state is not to be trusted any more
-            self._give_up("engine_fault", f"a bug of ours ({type(error).__name__} at {where(error)}): report it")
-            self._close(Close({}, drained=False))
+        except Exception as error:
+            self._fail(error)
         finally:
             self._is_handling = False
         if self.engine.rings_at < self._rings_at or self.engine.wants_turn:
@@ -240,13 +243,15 @@ class Driver:
         self._feed(Answered(delivery, answer))
 
     async def _write(self, effect: Write) -> None:
+        happened: Input
         try:
-            failed = await self._sink.write(effect.topic, effect.key, effect.value, effect.headers)
+            happened = Copied(
+                effect.copy, await self._sink.write(effect.topic, effect.key, effect.value, effect.headers)
+            )
         except Exception as error:  # as above
-            self._feed(Broken(effect, error))
-        else:
-            del self._writes[effect.copy]
-            self._feed(Copied(effect.copy, failed))
+            happened = Broken(effect, error)
+        self._writes.pop(effect.copy, None)
+        self._feed(happened)
 
     async def _fetch(self, effect: Fetch) -> None:
         try:
@@ -268,9 +273,15 @@ class Driver:
         task.add_done_callback(self._at_work.discard)
         return task
 
+    def _fail(self, error: Exception) -> None:
+        """What the engine knows may be wrong from here on."""
+        self._give_up("engine_fault", f"a bug of ours ({type(error).__name__} at {where(error)}): report it")
+        self._close(Close({}, drained=False))
+
     def _close(self, close: Close) -> None:
         self.stop()
-        self._closing.set_result(close)
+        if not self._closing.done():
+            self._closing.set_result(close)
 
     def _give_up(self, code: str, remedy: str) -> None:
         if not self._failed.done():

@@ -161,7 +161,7 @@ async def test_a_process_has_no_lag_of_it_in_its_metrics_and_null_on_its_page(
         assert _lag(status, LEADERLESS) is None
         lags = [line for line in (await connector.metrics_text()).splitlines() if "connector_lag{" in line]
         assert [line.partition("} ")[0] for line in lags if f'"{TOPIC}"' in line] == [
-            f'invoke_connector_lag{{partition="{partition.number}",topic="{TOPIC}"' for partition in (LED, LED_TOO)
+            f'invoke_connector_lag{{topic="{TOPIC}",partition="{partition.number}"' for partition in (LED, LED_TOO)
         ]
     finally:
         await connector.kill()

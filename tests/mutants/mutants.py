@@ -88,15 +88,15 @@ MUTANTS = (
     Mutant(
         "a partition is let go without waiting for what is in flight",
         "engine/engine.py",
-        "if not (drained or drain.overdue):",
-        "if not (drained or drain.revoked is not None):",
+        "if waits and not drain.overdue:",
+        "if waits and drain.revoked is None and not drain.overdue:",
         _KIND,
     ),
     Mutant(
         "a stop does not wait for what is in flight",
         "engine/engine.py",
-        "if not (drained or drain.overdue):",
-        "if not (drained or drain.revoked is None):",
+        "if waits and not drain.overdue:",
+        "if waits and drain.revoked is not None and not drain.overdue:",
         _KIND,
     ),
     Mutant(
@@ -244,7 +244,7 @@ MUTANTS = (
         "engine/engine.py",
         "self.wants_turn = self._heads.turns_left <= 0",
         "self.wants_turn = False",
-        f"{_ENGINE}_deployment_hold.py::test_a_record_to_try_is_found_however_many_refused_ones_lie_in_front",
+        f"{_ENGINE}_engine.py::test_what_lies_behind_many_that_wait_is_found_in_further_turns",
     ),
     Mutant(
         "what a hold made late is taken off the retry window",
@@ -257,7 +257,7 @@ MUTANTS = (
         "no request uses the rate up",
         "engine/limits.py",
         "            self._bucket.take(self._now.seconds)\n",
-        "",
+        "            pass\n",
         f"{_ENGINE}_pace.py::test_three_processes_together_keep_the_rate_of_the_deployment",
     ),
     Mutant(

@@ -58,7 +58,7 @@ async def test_kafka_that_is_not_reached_is_one_line_with_the_remedy(stage: Stag
     assert "[number]" not in line["unreachable_since"]
     assert "kafka.bootstrap_servers" in line["remedy"]
     assert not connector.lines("kafka_error")
-    assert len(connector.log.splitlines()) < 6
+    assert len(connector.log.splitlines()) < 20, "a hundred errors are no hundred lines"
 
 
 async def test_ready_is_said_once_readyz_says_it(stage: Stage) -> None:

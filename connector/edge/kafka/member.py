@@ -171,7 +171,7 @@ class Member:
 
     def _wait_while_full(self) -> None:
         self._wait_for_command(self._waits.look(self.turned_at, busy=True))
-        # The flow may be waiting for a commit's answer before it makes room, and a hold can last: only poll brings the
+        # The engine may wait for a commit's answer before it makes room, and a hold can last: only poll brings the
         # answer, lets the group ask partitions back, and tells it that we live. At most one record too many a turn
         # comes with it, and none while everything is paused.
         must_poll = self._commits.under_way or self._credit.paused

@@ -1,4 +1,4 @@
-"""The flow's side of the group's members: commands go to their threads, happenings come back to the event loop."""
+"""The engine's side of the group's members: commands go to their threads, happenings come back to the event loop."""
 
 from __future__ import annotations
 
