@@ -14,7 +14,7 @@ from connector import __version__
 from connector.config.sections import Admin, Delivery
 from connector.config.units import parse_duration
 from connector.core.pauses import parse_file, parse_target
-from tests.deploy.conftest import CHART, FULL_NAME, Chart, connector, pod, workload
+from tests.deploy.conftest import CHART, FULL_NAME, ROOT, Chart, connector, pod, workload
 
 PAUSED_FILE = "/etc/connector/paused/paused"
 MARGIN = 20
@@ -49,6 +49,14 @@ def test_a_longer_grace_period_is_taken_as_given(chart: Chart) -> None:
         ({"config": {"kafka": {"group_instance_id": "one"}}}, "the same id in several pods"),
         ({"config": {"kafka": {"group_instance_id": "one"}}, "staticMembers": True}, "leave it out"),
         ({"secrets": {"existingSecret": ""}}, "secrets.existingSecret: name the Secret"),
+        (
+            {"config": {"openmarket": {"tls": {"ca_file": "/etc/connector/tls/ca.crt"}}}},
+            "tls.existingSecret: name the Secret",
+        ),
+        (
+            {"lifecycle": {"preStop": {"sleep": {"seconds": 60}}}},
+            "terminationGracePeriodSeconds: lifecycle.preStop takes",
+        ),
         ({"image": {"repository": ""}}, "image.repository: say where"),
         ({"config": None}, "config: the connector's settings are missing"),
         ({"paused": "*"}, "want array"),
@@ -128,6 +136,7 @@ def test_the_notes_say_what_an_operator_must_not_overlook(chart: Chart) -> None:
 
 def test_the_pod_is_given_the_file_that_is_mounted(chart: Chart) -> None:
     assert connector(chart.render())["args"] == ["run", "--config", "/etc/connector/config/config.yaml"]
+    assert "/etc/connector/config/config.yaml" in (ROOT / "docs" / "runbooks" / "README.md").read_text()
 
 
 def test_the_probes_ask_the_port_of_the_settings(chart: Chart) -> None:

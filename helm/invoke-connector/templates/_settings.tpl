@@ -110,6 +110,12 @@
 {{- fail "secrets.existingSecret: name the Secret that holds the files in /etc/connector/secrets" -}}
 {{- end -}}
 {{- end -}}
+{{- if and (not .Values.tls.existingSecret) (regexMatch "/etc/connector/tls/" (toJson .Values.config)) -}}
+{{- fail "tls.existingSecret: name the Secret that holds the files in /etc/connector/tls" -}}
+{{- end -}}
+{{- if and .Values.lifecycle.preStop (not .Values.terminationGracePeriodSeconds) -}}
+{{- fail "terminationGracePeriodSeconds: lifecycle.preStop takes its time out of it; make it config.delivery.drain, 20 s, and as much as preStop takes" -}}
+{{- end -}}
 {{- if has (include "invoke-connector.setting" (list . "admin.host" "*") | fromJson).v (list "127.0.0.1" "::1" "localhost") -}}
 {{- fail "config.admin.host: the probes come from outside the pod and cannot reach loopback" -}}
 {{- end -}}
