@@ -3,8 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
-# Tests at a time: `make test WORKERS=4` where there are more cores.
-WORKERS ?= 2
+# Tests at a time, on two cores, as many of them wait for brokers: `make test WORKERS=6` where there are more.
+WORKERS ?= 3
 UV_VERSION := 0.13.9
 # Extras stay in the locks: without them an older pip looks for the newest coverage[toml], and refuses it for want of a hash.
 LOCK := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-strip-extras --no-emit-index-url --no-annotate

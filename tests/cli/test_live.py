@@ -249,7 +249,7 @@ def test_a_bad_line_means_that_nothing_is_written(connector: Run, config: Path, 
     """Exit code 2, and no topic either."""
     result = connector("produce", "--topic", f"{main}-not", "--config", config, given=f"{json.dumps(EVENT)}\n{{}}\n")
     assert result.exit_code == 2
-    assert "line 2" in " ".join(result.output.replace("│", " ").split())
+    assert "event 2" in result.output
     assert VALUE not in result.output
     assert KafkaAdmin({"bootstrap.servers": kafka.bootstrap_servers}).topic(f"{main}-not") is None
 

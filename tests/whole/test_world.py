@@ -9,8 +9,9 @@ from tests.whole.world import FORTUNES, Fortune, live
 # Tracing its lines triples the time of a history, and the engine's own tests reach them.
 pytestmark = pytest.mark.no_cover
 
-HISTORIES = 480
-"""Of each fortune but two; what a machine with two cores does within two minutes for all."""
+HISTORIES = 240
+"""Of each fortune but two; what a machine with two cores does within two minutes for all. `tests/engine/test_engine.py`
+tells the engine as many again by inputs alone."""
 
 HELD_HISTORIES = 48
 """Of each of the two; these are longer: each goes on until whoever finds no witness has expired."""
