@@ -145,7 +145,7 @@ class Blocks:
         assignment.asleep = True
         assignment.rewound = False
         assignment.expected = offset
-        self._budget.free(len(assignment.queue), sum(record.size for record in assignment.queue))
+        self._budget.free(assignment.queue)
         assignment.queue.clear()
         self._outbox.append(Sleep(assignment.partition, offset))
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
+from connector.core.record import Record
 from connector.engine.partition import Assignment
 
 _TIMES_WHAT_IS_LEFT = 3
@@ -20,10 +23,10 @@ class Budget:
         self._records = self._bytes = 0
         self.freed = self.freed_bytes = 0
 
-    def free(self, records: int, size: int) -> None:
-        """So many records and bytes are not in memory any more."""
-        self.freed += records
-        self.freed_bytes += size
+    def free(self, records: Collection[Record]) -> None:
+        """These, which were not taken, are not in memory any more."""
+        self.freed += len(records)
+        self.freed_bytes += sum(record.size for record in records)
 
     def take(self, assignment: Assignment, size: int) -> None:
         """One more record of this partition is in hand; its room in memory it had since it arrived."""
@@ -43,8 +46,9 @@ class Budget:
         """The partition leaves, with all that it has in memory."""
         self._records -= len(assignment.open)
         self._bytes -= assignment.open_bytes
-        self.free(len(assignment.open), assignment.open_bytes)
-        self.free(len(assignment.queue), sum(record.size for record in assignment.queue))
+        self.freed += len(assignment.open)
+        self.freed_bytes += assignment.open_bytes
+        self.free(assignment.queue)
         assignment.queue.clear()
 
     def has_much(self, assignment: Assignment) -> bool:

@@ -68,7 +68,7 @@ class Commits:
         """`bound`: records that may be answered and in no acknowledged commit."""
         self._blocks = blocks
         self._now, self._timers, self._outbox, self._events = context
-        self._usual_bound = self.bound = bound
+        self._bound = self._bound_now = bound
         self._bound_in_doubt = max(1, round(bound * IN_DOUBT))
         self._doubts: Timer | None = None
         self._map_bound = BOUND
@@ -90,7 +90,7 @@ class Commits:
     @property
     def full(self) -> bool:
         """Whether posting has to wait for a commit: at the bound of what a crash would post twice."""
-        return self.uncommitted + self.waiting_copies >= self.bound
+        return self.uncommitted + self.waiting_copies >= self._bound_now
 
     @property
     def exposed(self) -> int:
@@ -145,7 +145,7 @@ class Commits:
         self._refused = event.error is not None
         self._forget_doubts()
         in_doubt = event.error not in (None, _TOO_LARGE, _ANY_ERROR)
-        self.bound = self._bound_in_doubt if in_doubt else self._usual_bound
+        self._bound_now = self._bound_in_doubt if in_doubt else self._bound
         if event.error is None:
             self._backoff = FIRST_BACKOFF
             self.last_acknowledged = self._now.seconds
@@ -176,7 +176,7 @@ class Commits:
             self._timer = None
 
     def _doubt(self) -> None:
-        self.bound = self._bound_in_doubt
+        self._bound_now = self._bound_in_doubt
 
     def _forget_doubts(self) -> None:
         if self._doubts is not None:

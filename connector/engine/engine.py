@@ -172,10 +172,7 @@ class Engine:
     def handle(self, happened: Input) -> list[Effect]:
         """Return what is to be done, in this order, now that this has happened. `pass_time` comes first."""
         self._timers.ring()
-        if type(happened) is Answered:  # nearly all of them are: the others are told apart at leisure
-            self._answered(*happened)
-        else:
-            self._take_in(happened)
+        self._take_in(happened)
         if self._drains.under_way:
             self._end_drains()
         self._pump()
@@ -255,29 +252,19 @@ class Engine:
             self._road.begin(delivery)
             self._outbox.append(Post(delivery))
         else:
-            assert delivery.refused is not None
-            self._refused(delivery, delivery.refused)
+            self._answered(delivery, None)
 
-    def _answered(self, delivery: Delivery, answer: Answer) -> None:
-        probed = self.limits.end(delivery)
+    def _answered(self, delivery: Delivery, answer: Answer | None) -> None:
+        """It was posted, and this came back; None: it was refused, and goes to the dead letters without a post."""
+        probed = answer is not None and self.limits.end(delivery)
         try:
-            destination = self._road.answered(delivery, answer)
+            destination = delivery.refused if answer is None else self._road.answered(delivery, answer)
+            assert destination is not None
             found = self.judge.answered(delivery, destination, probed=probed)
             is_over = found is None or self._carry_out(delivery, found)
         except Exception as error:  # a bug of ours must stop one partition, not lose a record or all the others
             if probed:
                 self.judge.tried(delivery)
-            self._break_off(delivery, error)
-        else:
-            if is_over:
-                self._put_down(delivery)
-
-    def _refused(self, delivery: Delivery, destination: ToDeadLetter) -> None:
-        """It goes to the dead letters without a post, unless the brake keeps it."""
-        try:
-            found = self.judge.answered(delivery, destination, probed=False)
-            is_over = found is None or self._carry_out(delivery, found)
-        except Exception as error:  # as above
             self._break_off(delivery, error)
         else:
             if is_over:
@@ -373,7 +360,7 @@ class Engine:
             if assignment is not None:
                 self._heads.offer(assignment, batch)
             else:
-                self._budget.free(len(batch), sum(record.size for record in batch))
+                self._budget.free(batch)
 
     def _see_to(self, stopped: Stopped) -> None:
         """A partition lost its turn: see to what lets it go on."""
@@ -415,7 +402,6 @@ class Engine:
         self._drains.begin(leaving, revoked, budget)
         for assignment in leaving:
             assignment.leaving = True
-        for assignment in leaving:
             self._give_up_copies(assignment)
 
     def _lose(self, lost: list[Assignment]) -> None:

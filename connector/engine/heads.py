@@ -71,7 +71,7 @@ class Heads:
                 queue.append(record)
                 expected = record.offset + 1
             else:
-                self._budget.free(1, record.size)
+                self._budget.free((record,))
         assignment.expected = expected
         self._blocks.turns.add(assignment)
 
@@ -137,6 +137,6 @@ class Heads:
             tracker.finish(record.offset)
             self._events.taken(1)
             self._events.skipped(1)
-            self._budget.free(1, record.size)
+            self._budget.free((record,))
             self._commits.skipped(assignment, record)
         return not assignment.see_end()

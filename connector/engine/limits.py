@@ -165,10 +165,9 @@ class Limits:
             return self._admission_while_held()
         if self._ramp == 0:
             return Admission.WAIT  # also what keeps others from being committed: it would fail, and go again at once
-        commits = self._commits
-        if commits.uncommitted + commits.waiting_copies >= commits.bound:
+        if self._commits.full:
             # While a commit is under way or refused, its answer makes room; only then is it sure that none will.
-            may_unblock = commits.at_rest and self._room() > 0 and self._rate_allows()
+            may_unblock = self._commits.at_rest and self._room() > 0 and self._rate_allows()
             return Admission.UNBLOCK if may_unblock else Admission.WAIT
         if self.under_way >= self.limit and self._counted() >= self.limit:
             return Admission.WAIT

@@ -162,10 +162,7 @@ class Driver:
             while self._inbox and not self._is_over:
                 self._pass_time()
                 for effect in self.engine.handle(self._inbox.popleft()):
-                    if type(effect) is Post:  # most of them are
-                        self._post(effect)
-                    else:
-                        self._carry_out(effect)
+                    self._carry_out(effect)
         except Exception as error:
             self._fail(error)
         finally:

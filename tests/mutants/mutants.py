@@ -123,8 +123,8 @@ MUTANTS = (
     Mutant(
         "posting goes on however much is in no acknowledged commit",
         "engine/commits.py",
-        "self._usual_bound = self.bound = bound",
-        "self._usual_bound = self.bound = 1_000_000",
+        "self._bound = self._bound_now = bound",
+        "self._bound = self._bound_now = 1_000_000",
         _ANY,
     ),
     Mutant(
