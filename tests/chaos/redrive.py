@@ -26,7 +26,7 @@ _FIRST_SECONDS = 60.0
 
 def _written(stage: Topics) -> int:
     """Offsets of the main topic, markers of transactions included: enough to see that it goes on."""
-    latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]
+    latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]  # the client's classes have no types
     asked = {TopicPartition(stage.main, number): latest for number in range(_PARTITIONS)}
     found = stage.kafka.admin().list_offsets(asked, isolation_level=IsolationLevel.READ_COMMITTED)
     return sum(answer.result(20).offset for answer in found.values())
@@ -66,15 +66,15 @@ def _count(stage: Topics, letters: int, kills: int) -> int:
     command += ["--config", str(stage.config)]
     for number in range(1, kills + 1):
         offsets = _killed(stage, command, letters // (kills + 1))
-        print(f"killed {number} times: the main topic ends at {offsets:,}", flush=True)  # noqa: T201
+        print(f"killed {number} times: the main topic ends at {offsets:,}", flush=True)  # noqa: T201 - its output
     began = time.monotonic()
     done = subprocess.run(command, check=False).returncode
     seconds = time.monotonic() - began
     found = Counter(value for _, value, _ in stage.read(stage.main))
     lost = sum(1 for value in values if value not in found)
     twice = sum(number - 1 for number in found.values())
-    print(f"the last run took {seconds:.1f} s, exit code {done}")  # noqa: T201
-    print(f"{letters:,} letters, {kills} kills: {lost} lost, {twice} redriven twice")  # noqa: T201
+    print(f"the last run took {seconds:.1f} s, exit code {done}")  # noqa: T201 - its output
+    print(f"{letters:,} letters, {kills} kills: {lost} lost, {twice} redriven twice")  # noqa: T201 - its output
     return int(bool(lost or twice or done))
 
 

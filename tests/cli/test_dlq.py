@@ -115,7 +115,7 @@ def test_retry_shows_what_the_group_has_still_to_post(topics_: Topics, connector
         history = History(origin, attempts=1, due_ms=NOW_MS + number)
         headers = list(next(retry_headers((), history, GONE_WRONG, NOW_MS)))
         value = ENCODE(event(f"ev-{number}"))
-        producer.produce(retry, value, PHONE.encode(), partition=0, headers=headers)  # type: ignore[arg-type]
+        producer.produce(retry, value, PHONE.encode(), partition=0, headers=headers)  # type: ignore[arg-type]  # None is a value
     assert producer.flush(20) == 0
     groups = KafkaGroups({"bootstrap.servers": topics_.kafka.bootstrap_servers})
     groups.set(f"{topics_.main}-group", {Partition(retry, 0): Commit(1, "")})

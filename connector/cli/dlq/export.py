@@ -40,8 +40,8 @@ def export(
     format_: Annotated[Format, typer.Option("--format", help="JSON lines, or an Avro container file.")] = Format.JSON,
     topic: options.Topic = None,
     classes: options.Classes = [],  # noqa: B006 - typer's way of "none given"
-    vendor_codes: options.VendorCodes = [],  # noqa: B006 - Typer makes a list of its own
-    service_ids: options.ServiceIds = [],  # noqa: B006 - Typer makes a list of its own
+    vendor_codes: options.VendorCodes = [],  # noqa: B006 - typer's way of "none given"
+    service_ids: options.ServiceIds = [],  # noqa: B006 - typer's way of "none given"
     since: options.Since = None,
     until: options.Until = None,
     event_id: options.EventId = None,

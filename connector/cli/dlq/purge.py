@@ -45,7 +45,7 @@ def purge(
     ] = None,
     export_file: Annotated[
         list[Path], typer.Option("--exported", metavar="FILE", help="What `export --reveal` wrote; may be repeated.")
-    ] = [],  # noqa: B006 - Typer makes a list of its own
+    ] = [],  # noqa: B006 - typer's way of "none given"
     yes: Annotated[bool, typer.Option("--yes", help="Delete what was exported or redriven.")] = False,
     yes_lose: Annotated[bool, typer.Option("--yes-lose", help="Delete also what is nowhere else.")] = False,
 ) -> None:

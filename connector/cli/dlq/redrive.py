@@ -47,15 +47,15 @@ def redrive(
     topic: options.Topic = None,
     to: To = None,
     classes: options.Classes = [],  # noqa: B006 - typer's way of "none given"
-    vendor_codes: options.VendorCodes = [],  # noqa: B006 - Typer makes a list of its own
-    service_ids: options.ServiceIds = [],  # noqa: B006 - Typer makes a list of its own
+    vendor_codes: options.VendorCodes = [],  # noqa: B006 - typer's way of "none given"
+    service_ids: options.ServiceIds = [],  # noqa: B006 - typer's way of "none given"
     since: options.Since = None,
     until: options.Until = None,
     event_id: options.EventId = None,
     phone: options.Phone = None,
     message: options.Message = None,
     possible_duplicates: options.OnlyPossibleDuplicates = False,
-    include: Include = [],  # noqa: B006 - Typer makes a list of its own
+    include: Include = [],  # noqa: B006 - typer's way of "none given"
     include_possible_duplicates: IncludePossibleDuplicates = False,
     new_expiry: Annotated[
         str | None, typer.Option(metavar="TIME", help="Let expired ones live so long from now on, such as 2h.")

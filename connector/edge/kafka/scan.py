@@ -145,7 +145,7 @@ class Scan:
             end = ends.get(number)
             if end is None:
                 continue
-            offset: int = message.offset()  # type: ignore[assignment]
+            offset: int = message.offset()  # type: ignore[assignment]  # typed as optional; a message has one
             if (error := message.error()) is not None:
                 if error.code() != KafkaError._PARTITION_EOF:
                     raise AdminError.of(error)
