@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import socket
 
 from aiohttp import web
 
 from connector.config.section import EVERY_ADDRESS
+from connector.listening import stop_listening
 
 _BACKLOG = 128
 _NO_IPV6 = frozenset({errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL})
@@ -18,6 +20,7 @@ class Listener:
 
     def __init__(self) -> None:
         self._runner: web.AppRunner | None = None
+        self._listening: asyncio.Server | None = None
 
     async def start(self, app: web.Application, host: str, port: int) -> int:
         """Listen, and return the port: the one asked for, or a free one for 0. Raises OSError when it is taken.
@@ -26,18 +29,24 @@ class Listener:
         """
         runner = self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
         await runner.setup()
+        serving = runner.server
+        assert serving is not None  # since it is set up
+        loop = asyncio.get_running_loop()
         try:
             if host == EVERY_ADDRESS:
-                await web.SockSite(runner, _on_every_address(port)).start()
+                self._listening = await loop.create_server(serving, sock=_on_every_address(port))
             else:
-                await web.TCPSite(runner, host, port).start()
+                self._listening = await loop.create_server(serving, host, port, backlog=_BACKLOG)
         except OSError:
             await self.stop()
             raise
-        return int(runner.addresses[0][1])  # after it IPv6 has two numbers more
+        return int(self._listening.sockets[0].getsockname()[1])  # after it IPv6 has two numbers more
 
     async def stop(self) -> None:
         """Stop listening; requests under way have a second to end."""
+        listening, self._listening = self._listening, None
+        if listening is not None:
+            await stop_listening(listening)
         runner, self._runner = self._runner, None
         if runner is not None:
             await runner.cleanup()

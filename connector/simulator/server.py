@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from aiohttp import web
 
+from connector.listening import stop_listening
 from connector.simulator import responses
 from connector.simulator.answers import Cause
 from connector.simulator.control import PREFIX, Control
@@ -17,6 +18,8 @@ from connector.simulator.ledger import Ledger
 from connector.simulator.rules import LARGEST_BODY, Request
 from connector.simulator.scenario import Scenario
 from connector.simulator.vendor import Plan, Vendor, answer_name
+
+_GRACE = 0.1  # seconds that requests under way have to end when it stops
 
 
 class SimulatorServer:
@@ -36,8 +39,7 @@ class SimulatorServer:
         self._tell = tell
         self._control = Control(self.vendor, self._now, self._close_port_for)
         self._server = web.Server(self._handle, access_log=None, handler_cancellation=True)
-        self._runner = web.ServerRunner(self._server, shutdown_timeout=0.1)
-        self._site: web.TCPSite | None = None
+        self._listening: asyncio.Server | None = None
         self._host = ""
         self._port = 0
         self._ssl_context: ssl.SSLContext | None = None
@@ -55,9 +57,7 @@ class SimulatorServer:
     async def start(self, host: str = "127.0.0.1", port: int = 0, ssl_context: ssl.SSLContext | None = None) -> str:
         """Listen, port 0 meaning a free one, and return the base URL. OSError when the port cannot be had."""
         self._host, self._port, self._ssl_context = host, port, ssl_context
-        await self._runner.setup()
         await self.open_port()
-        self._port = self._runner.addresses[0][1]
         self.set_scenario(self.vendor.scenario)
         shown = f"[{host}]" if ":" in host else host
         return f"{'https' if ssl_context else 'http'}://{shown}:{self._port}"
@@ -66,23 +66,29 @@ class SimulatorServer:
         """Close the port and every connection."""
         if self._reopening is not None:
             self._reopening.cancel()
-        await self._runner.cleanup()
-        self._site = None
+        await self._close_listening()
+        self._server.pre_shutdown()
+        await self._server.shutdown(_GRACE)
 
     async def close_port(self) -> None:
         """Refuse connections and abort the open ones, until `open_port`; nothing else is forgotten."""
-        if self._site is not None:
-            await self._site.stop()
-            self._site = None
+        await self._close_listening()
         for connection in self._server.connections:
             if connection.transport is not None:
                 connection.transport.abort()
 
+    async def _close_listening(self) -> None:
+        listening, self._listening = self._listening, None
+        if listening is not None:
+            await stop_listening(listening)
+
     async def open_port(self) -> None:
         """Listen (again), on the same port."""
-        if self._site is None:
-            self._site = web.TCPSite(self._runner, self._host, self._port, ssl_context=self._ssl_context)
-            await self._site.start()
+        if self._listening is None:
+            self._listening = await asyncio.get_running_loop().create_server(
+                self._server, self._host, self._port, ssl=self._ssl_context
+            )
+            self._port = self._listening.sockets[0].getsockname()[1]
 
     def _close_port_for(self, seconds: float) -> None:
         if self._reopening is not None:

@@ -8,6 +8,8 @@ import shutil
 from pathlib import Path
 from typing import NamedTuple
 
+from connector.listening import stop_listening
+
 SIZE = (412, 1150)
 """Width and height of a telephone's screen, scrolled down once, in pixels."""
 
@@ -73,7 +75,7 @@ class Browser:
         finally:
             browser.kill()
             await browser.wait()
-            server.close()
+            await stop_listening(server)
         return reads >= 2
 
     async def _run(self, *arguments: str) -> tuple[str, str]:

@@ -7,6 +7,7 @@ from base64 import b64encode
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
+from connector.listening import stop_listening
 from tests.support.raw_http import Seen
 
 UNAUTHORIZED = (
@@ -115,7 +116,7 @@ async def connect_proxy() -> AsyncIterator[ConnectProxy]:
     try:
         yield proxy
     finally:
-        server.close()
+        await stop_listening(server)
         for task in serving:
             task.cancel()
         await asyncio.gather(*serving, return_exceptions=True)

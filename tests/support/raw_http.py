@@ -8,6 +8,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import NamedTuple
 
+from connector.listening import stop_listening
+
 
 class Seen(NamedTuple):
     """A request as it came: start line, headers by lower-case name, body."""
@@ -111,7 +113,7 @@ async def raw_server(
     try:
         yield seen
     finally:
-        server.close()
+        await stop_listening(server)
         for task in playing:
             task.cancel()
         await asyncio.gather(*playing, return_exceptions=True)

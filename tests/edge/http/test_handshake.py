@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
 import trustme
 
 from connector.edge.http.handshake import Refused, Shaken, handshake
+from connector.listening import stop_listening
 
 
 @pytest.fixture(scope="module")
@@ -22,12 +25,17 @@ def trusting(authority: trustme.CA) -> ssl.SSLContext:
     return context
 
 
-async def serve(authority: trustme.CA | None) -> asyncio.Server:
+@asynccontextmanager
+async def serve(authority: trustme.CA | None) -> AsyncIterator[asyncio.Server]:
     context = None
     if authority is not None:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         authority.issue_cert("127.0.0.1").configure_cert(context)
-    return await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0, ssl=context)
+    server = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0, ssl=context)
+    try:
+        yield server
+    finally:
+        await stop_listening(server)
 
 
 def port_of(server: asyncio.Server) -> int:
@@ -36,7 +44,7 @@ def port_of(server: asyncio.Server) -> int:
 
 async def test_a_trusted_certificate_tells_version_and_end(authority: trustme.CA) -> None:
     """The end of the server's certificate, in seconds since the epoch."""
-    async with await serve(authority) as server:
+    async with serve(authority) as server:
         found = await handshake("127.0.0.1", port_of(server), trusting(authority), 5)
     assert isinstance(found, Shaken)
     assert found.version == "TLSv1.3"
@@ -45,7 +53,7 @@ async def test_a_trusted_certificate_tells_version_and_end(authority: trustme.CA
 
 async def test_an_unknown_authority_is_a_server_certificate(authority: trustme.CA) -> None:
     """A proxy that breaks TLS open looks like this."""
-    async with await serve(authority) as server:
+    async with serve(authority) as server:
         found = await handshake("127.0.0.1", port_of(server), ssl.create_default_context(), 5)
     assert isinstance(found, Refused)
     assert found.code == "server_certificate"
@@ -53,21 +61,19 @@ async def test_an_unknown_authority_is_a_server_certificate(authority: trustme.C
 
 async def test_a_server_without_tls_is_refused(authority: trustme.CA) -> None:
     """Never plain text where TLS was asked for."""
-    async with await serve(None) as server:
+    async with serve(None) as server:
         found = await handshake("127.0.0.1", port_of(server), trusting(authority), 5)
     assert isinstance(found, Refused)
 
 
 async def test_plain_text_needs_no_context() -> None:
     """For a simulator on this machine."""
-    async with await serve(None) as server:
+    async with serve(None) as server:
         assert await handshake("127.0.0.1", port_of(server), None, 5) == Shaken("no TLS", None)
 
 
 async def test_a_closed_port_is_refused() -> None:
     """The operating system's words, without its number."""
-    server = await serve(None)
-    port = port_of(server)
-    server.close()
-    await server.wait_closed()
+    async with serve(None) as server:
+        port = port_of(server)
     assert await handshake("127.0.0.1", port, None, 5) == Refused("connect", "Connection refused")
