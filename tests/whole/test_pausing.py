@@ -235,8 +235,10 @@ async def test_two_processes_keep_the_rate_of_the_deployment_together(stage: Sta
         )
 
     async with asyncio.timeout(PATIENCE):
-        while not one_whole([(await connector.status()).get("pace", {}) for connector in connectors]):
-            await asyncio.sleep(0.05)  # noqa: ASYNC110 - two processes are asked, which have no event to share
+        while not one_whole(  # noqa: ASYNC110 - two processes are asked, which have no event to share
+            [(await connector.status()).get("pace", {}) for connector in connectors]
+        ):
+            await asyncio.sleep(0.05)
     marks = [f"e-{n}" for n in range(count)]
     stage.produce_events(event(mark, n) for n, mark in enumerate(marks))
     await _accepted(stage, *marks)
