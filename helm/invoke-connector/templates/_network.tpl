@@ -20,3 +20,39 @@
 {{- end -}}
 {{- dict "kafka" (uniq $kafka) "http" (uniq $http) | toJson -}}
 {{- end -}}
+
+{{/* What the connector must reach, as the egress of a policy. */}}
+{{- define "invoke-connector.egress" -}}
+{{- $policy := .Values.networkPolicy -}}
+{{- $ports := include "invoke-connector.egressPorts" . | fromJson -}}
+egress:
+  # DNS
+  - ports:
+      - {protocol: UDP, port: 53}
+      - {protocol: TCP, port: 53}
+    {{- with $policy.dnsTo }}
+    to:
+      {{- toYaml . | nindent 6 }}
+    {{- end }}
+  # Kafka
+  - ports:
+      {{- range $ports.kafka }}
+      - {protocol: TCP, port: {{ . }}}
+      {{- end }}
+    {{- with $policy.kafkaTo }}
+    to:
+      {{- toYaml . | nindent 6 }}
+    {{- end }}
+  # Registry, API, token endpoint, or the proxies before them
+  - ports:
+      {{- range $ports.http }}
+      - {protocol: TCP, port: {{ . }}}
+      {{- end }}
+    {{- with $policy.httpTo }}
+    to:
+      {{- toYaml . | nindent 6 }}
+    {{- end }}
+  {{- with $policy.extraEgress }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+{{- end -}}

@@ -161,11 +161,16 @@ topologySpreadConstraints:
 {{- if $held -}}{{- toJson $held -}}{{- end -}}
 {{- end -}}
 
-{{/* Of a pod that only checks: not those by which the connector's pods are counted, scraped and guarded. */}}
+{{/* Of a pod that only checks, (list $ "check") before an upgrade or (list $ "test"): not those by which the connector's pods
+     are counted, scraped and guarded. */}}
+{{- define "invoke-connector.checkSelector" -}}
+app.kubernetes.io/name: {{ include "invoke-connector.name" (index . 0) }}-{{ index . 1 }}
+app.kubernetes.io/instance: {{ (index . 0).Release.Name }}
+{{- end -}}
+
 {{- define "invoke-connector.checkLabels" -}}
-app.kubernetes.io/name: {{ include "invoke-connector.name" . }}-check
-app.kubernetes.io/instance: {{ .Release.Name }}
-{{- with .Values.podLabels }}
+{{ include "invoke-connector.checkSelector" . }}
+{{- with (index . 0).Values.podLabels }}
 {{ toYaml . }}
 {{- end }}
 {{- end -}}

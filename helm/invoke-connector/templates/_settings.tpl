@@ -122,6 +122,9 @@
 {{- if eq (include "invoke-connector.adminPort" . | int) 0 -}}
 {{- fail "config.admin.port: 0 takes any free port, which no probe can find" -}}
 {{- end -}}
+{{- if and .Values.networkPolicy.enabled (not (include "invoke-connector.setting" (list . "openmarket.base_url" "") | fromJson).v) -}}
+{{- fail "config.openmarket.base_url: networkPolicy opens the ports that `config` names; name it here too, as in your ConfigMap or variables" -}}
+{{- end -}}
 {{- $static := (include "invoke-connector.setting" (list . "kafka.group_instance_id" "") | fromJson).v -}}
 {{- if $static -}}
 {{- if .Values.staticMembers -}}
