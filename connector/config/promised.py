@@ -64,7 +64,8 @@ PROMISED: Mapping[str, str] = {
 BROKERS_OWN: frozenset[str] = frozenset({"session.timeout.ms", "heartbeat.interval.ms"})
 """With `group_protocol: consumer` the broker decides these, and librdkafka refuses a client that sets them."""
 
-_SECRET_WORDS = ("password", "secret", "pem", "assertion", "oauthbearer.config")
+SECRET_WORDS = ("password", "secret", "pem", "assertion", "oauthbearer.config")
+"""A property with one of these in its name is refused: it would carry a secret."""
 
 
 def refusal(name: str, group_protocol: str | None) -> str | None:
@@ -73,6 +74,6 @@ def refusal(name: str, group_protocol: str | None) -> str | None:
         return PROMISED[name]
     if name in BROKERS_OWN and group_protocol == "consumer":
         return "with group_protocol consumer the broker decides it"
-    if any(word in name for word in _SECRET_WORDS):
+    if any(word in name for word in SECRET_WORDS):
         return "secrets come from files (kafka.security)"
     return None

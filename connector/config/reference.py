@@ -16,7 +16,7 @@ from connector.config.fields import BY_NAME, Field, values
 from connector.config.files import SecretFile
 from connector.config.load import Loaded
 from connector.config.openmarket import AnyService
-from connector.config.promised import BROKERS_OWN, PROMISED
+from connector.config.promised import BROKERS_OWN, PROMISED, SECRET_WORDS
 from connector.config.section import Section
 from connector.config.settings import LONGER, Settings
 from connector.config.units import DURATION, SIZE, format_duration, format_size
@@ -65,8 +65,9 @@ def json_schema() -> Mapping[str, Any]:
     """JSON Schema of the file, for editors and the Helm chart.
 
     What JSON Schema has no word for stands under names that begin with `x-`: the bounds of durations and sizes
-    (`x-minimum`, `x-maximum`), and at the top the durations that must be longer than others (`x-longer`: longer,
-    shorter, why).
+    (`x-minimum`, `x-maximum`), of `kafka.client` the properties that are refused and why (`x-refused`) and parts of
+    names that are refused as secrets (`x-refused-parts`), and at the top the durations that must be longer than others
+    (`x-longer`: longer, shorter, why).
     """
     schema = Settings.model_json_schema(schema_generator=_Generator)
     for field in BY_NAME.values():
@@ -77,6 +78,8 @@ def json_schema() -> Mapping[str, Any]:
             bounded = schema["$defs"][above.section.__name__]["properties"][field.name.rpartition(".")[2]]
             for word, bound in (("x-minimum", "ge"), ("x-maximum", "le")):
                 bounded[word] = field.kind.show(_metadata(field.info, bound))
+    client = schema["$defs"]["Kafka"]["properties"]["client"]
+    client["x-refused"], client["x-refused-parts"] = dict(PROMISED), list(SECRET_WORDS)
     return {"$schema": GenerateJsonSchema.schema_dialect, **schema, "x-longer": [list(rule) for rule in LONGER]}
 
 

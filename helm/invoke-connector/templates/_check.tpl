@@ -13,7 +13,7 @@ no better words than "additional properties 'bse_url' not allowed".
 {{- range .Values.env -}}{{- $elsewhere = append $elsewhere .name -}}{{- end -}}
 {{- $look := dict "schema" $schema "problems" list "elsewhere" $elsewhere "partly" (or .Values.existingConfigMap .Values.envFrom) -}}
 {{- include "invoke-connector.object" (dict "look" $look "node" $schema "name" "" "value" .Values.config) -}}
-{{- include "invoke-connector.durationsFit" (dict "look" $look "config" .Values.config) -}}
+{{- include "invoke-connector.together" (dict "look" $look "config" .Values.config) -}}
 {{- if $look.problems -}}
 {{- fail (printf "the settings cannot be used:\n%s" (join "\n" (uniq $look.problems))) -}}
 {{- end -}}
@@ -191,7 +191,8 @@ no better words than "additional properties 'bse_url' not allowed".
 {{- range get .look.schema "x-longer" -}}
 {{- $longer := include "invoke-connector.duration" (list $at (index . 0)) -}}
 {{- $shorter := include "invoke-connector.duration" (list $at (index . 1)) -}}
-{{- if and $longer $shorter (le (int64 $longer) (int64 $shorter)) -}}
+{{- $elsewhere := or (include "invoke-connector.elsewhere" (list $at (index . 0))) (include "invoke-connector.elsewhere" (list $at (index . 1))) -}}
+{{- if and $longer $shorter (not $elsewhere) (le (int64 $longer) (int64 $shorter)) -}}
 {{- $a := include "invoke-connector.asWritten" (int64 $longer) -}}
 {{- $b := include "invoke-connector.asWritten" (int64 $shorter) -}}
 {{- $words := printf "config.%s (%s) must be longer than %s (%s), %s" (index . 0) $a (index . 1) $b (index . 2) -}}
