@@ -36,11 +36,8 @@ def test_the_books_balance_on_the_embedded_broker_and_what_to_try_next_works(tmp
             printed.append(line)
             if " dlq show " in line:
                 break
-        tried = [line.partition(" dlq ")[2].split() for line in printed if " dlq " in line and "--config" in line]
-        answers = [
-            subprocess.run([*COMMAND[:-1], "dlq", *words], capture_output=True, text=True, check=False)
-            for words in tried
-        ]
+        tried = [line.split() for line in printed if " dlq " in line and "--config" in line]
+        answers = [subprocess.run(words, capture_output=True, text=True, check=False) for words in tried]
         running.send_signal(signal.SIGINT)
         rest, errors = running.communicate(timeout=60)
     whole = "".join([*printed, rest, *(answer.stdout for answer in answers)])

@@ -87,7 +87,9 @@ def demo(
 
 def _say_what_next(letters: Sequence[Record], folder: Path, keep: bool) -> None:
     """Two commands for a newcomer, which work on what the demo left behind while it is there."""
-    connector, config = Path(sys.argv[0]), folder / "connector.yaml"
+    started_as = Path(sys.argv[0])
+    connector = f"{sys.executable} -m connector" if started_as.name == "__main__.py" else started_as
+    config = folder / "connector.yaml"
     last = letters[-1]
     typer.echo(f"\n{_KEPT if keep else _NOT_KEPT}")
     typer.echo(f"  {connector} dlq summary --config {config if keep else '…'}")
