@@ -78,6 +78,7 @@ class View:
     def status(self) -> Mapping[str, object]:
         """`/status`."""
         engine, lags = self._engine, self.lags()
+        ages = dict(self.ages(lags))
         return {
             "version": __version__,
             "base_url": self._settings.openmarket.base_url,
@@ -99,7 +100,7 @@ class View:
             "in_flight": engine.in_flight,
             "waiting": self.records_waiting(),
             "uncommitted": engine.commits.uncommitted,
-            "oldest_unsettled_seconds": round(self.oldest_seconds(), 1),
+            "oldest_unsettled_seconds": round(max(ages.values(), default=0.0), 1),
             "answers": {
                 labels[0]: int(series.value)
                 for labels, series in self._metrics.counter("answers").series.items()
@@ -109,6 +110,7 @@ class View:
                 str(partition): {
                     "committable": assignment.tracker.committable,
                     "lag": lags.get(partition),
+                    "oldest_seconds": None if (age := ages.get(partition)) is None else round(age, 1),
                     **self._behind_transaction(partition),
                     "queued": len(assignment.queue),
                     "in_hand": len(assignment.open),
@@ -174,10 +176,6 @@ class View:
         if not commits.uncommitted:
             return 0.0
         return self._clock.monotonic() - max(commits.last_acknowledged, self._covered_at)
-
-    def oldest_seconds(self) -> float:
-        """Age of the oldest unsettled record of all partitions."""
-        return _oldest(self.ages(self.lags()))
 
     def _oldest_ratio(self) -> float:
         kept = self._watermarks.retention

@@ -118,6 +118,9 @@ async def test_an_endpoint_hold_shows_while_it_lasts(clock: VirtualClock, settin
         assert shows("hold_seconds_total", "endpoint") > 60
         assert shows("records_waiting", "hold") > 0
         assert shows.waits_for() == ["hold"]
+        status = cast(dict[str, Any], shows.view.status())
+        oldest = status["partitions"][str(HEAD)]["oldest_seconds"]
+        assert oldest == status["oldest_unsettled_seconds"] > 60
 
 
 @run_virtual
