@@ -16,7 +16,6 @@ from rich.table import Table
 
 from connector.cli.loading import load_without_password
 from connector.config.section import EVERY_ADDRESS
-from connector.config.sections import Admin
 from connector.core.pauses import EVERYTHING, Source, parse_target
 from connector.edge.control_client import ControlError, command
 from connector.runtime.control import deployment
@@ -91,7 +90,7 @@ def send(config: Path, url: str, path: str, body: Mapping[str, object]) -> InFor
     try:
         answer = asyncio.run(
             command(
-                url or _address(admin),
+                url or address_of(admin.control_host, admin.control_port, "admin.control_port"),
                 path,
                 {**body, **meant},
                 None if token is None else token.secret.get_secret_value(),
@@ -114,12 +113,13 @@ def say_what_stays(stays: Iterable[PausedRow]) -> bool:
     return bool(lines)
 
 
-def _address(admin: Admin) -> str:
-    if admin.control_port == 0:
-        raise typer.BadParameter("admin.control_port is 0, any free port: give --url with the one that was taken")
+def address_of(host: str, port: int, setting: str) -> str:
+    """Where a listener of these settings is found from its own machine. Raises BadParameter for any free port."""
+    if port == 0:
+        raise typer.BadParameter(f"{setting} is 0, any free port: give --url with the one that was taken")
     # 0.0.0.0 and :: are this machine for whoever connects; the name of both together is none.
-    host = "127.0.0.1" if admin.control_host == EVERY_ADDRESS else admin.control_host
-    return f"http://{f'[{host}]' if ':' in host else host}:{admin.control_port}"
+    host = "127.0.0.1" if host == EVERY_ADDRESS else host
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
 
 def _is_of_file(row: PausedRow) -> bool:

@@ -27,6 +27,9 @@ SUMMARIES = {
     "dlq": "Dead letters: count, look at, redrive, export and purge them.",
     "retry": "Copies that wait for their next attempt: count and look at them.",
     "trace": "Tell the story of an event: when it was produced, each attempt that failed, where it is now.",
+    "top": (
+        "Watch a deployment's processes in the terminal: rates, lag, in flight, holds, answers, partitions; q ends it."
+    ),
     "pause": "Pause everything, topics or partitions of one running connector: it takes and posts nothing new of them.",
     "resume": "Resume what `connector pause` paused in one running connector: everything, topics or partitions.",
     "config": "Show the settings in force and where each came from: default, file, environment or secret file.",
