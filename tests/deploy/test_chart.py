@@ -67,6 +67,23 @@ def test_a_longer_grace_period_is_taken_as_given(chart: Chart) -> None:
         ({"podMonitor": {"interval": "2m"}}, "podMonitor.interval: 2m is longer than 30s"),
         ({"podMonitor": {"enabled": True}, "serviceMonitor": {"enabled": True}}, "would be scraped twice"),
         ({"scaling": {"by": "lag"}}, "must be one of 'replicas', 'keda', 'hpa'"),
+        ({"paused": ["invocatons:3"]}, "paused: invocatons is not read: invocations, invocations.retry"),
+        (
+            {"config": {"kafka": {"security": {"protocol": "ssl", "ca_file": "/etc/connector/kafka-ca/ca.crt"}}}},
+            "config.kafka.security.ca_file: no volume of the pod is at /etc/connector/kafka-ca: mount it",
+        ),
+        (
+            {"config": {"kafka": {"client": {"ssl.crl.location": "/etc/connector/crl.pem"}}}},
+            "config.kafka.client: ssl.crl.location: no volume of the pod is at /etc/connector:",
+        ),
+        (
+            {"config": {"openmarket": {"password_file": "/etc/connector/secrets/openmarket/password"}}},
+            "config.openmarket.password_file: a Secret's keys are files right in /etc/connector/secrets",
+        ),
+        ({"podDisruptionBudget": {"maxUnavailable": 0}}, "never lets a node be drained"),
+        ({"podDisruptionBudget": {"maxUnavailable": "0%"}}, "never lets a node be drained"),
+        ({"scaling": {"max": 4}}, "scaling.max: counts for nothing with scaling.by: replicas"),
+        ({"scaling": {"by": "keda", "max": 4}, "replicas": 3}, "replicas: counts for nothing with scaling.by: keda"),
         ({"scaling": {"by": "keda"}}, "scaling.max: say how many pods keda may make"),
         ({"scaling": {"by": "hpa", "max": 1}}, "scaling.max: 1 is below scaling.min, 2"),
         ({"scaling": {"by": "hpa", "max": 3, "hpa": {"cpu": 0}}}, "nothing to scale by"),
@@ -82,6 +99,29 @@ def test_values_that_could_not_work_are_refused_with_a_remedy(chart: Chart, valu
     assert words in chart.refusal(values)
 
 
+def test_files_that_another_volume_brings_are_not_missed(chart: Chart) -> None:
+    """One of the values', one that an injector adds to the pod, and one of the image."""
+    security = {"protocol": "ssl", "ca_file": "/etc/connector/kafka/ca/ca.crt"}
+    chart.render(
+        {
+            "config": {"kafka": {"security": security}, "openmarket": {"password_file": "/vault/secrets/password"}},
+            "extraVolumes": [{"name": "ca", "projected": {"sources": []}}],
+            "extraVolumeMounts": [{"name": "ca", "mountPath": "/etc/connector/kafka", "readOnly": True}],
+        }
+    )
+
+
+def test_a_pause_is_believed_where_the_topics_are_not_known(chart: Chart) -> None:
+    """A variable or a ConfigMap of the platform's may name them."""
+    env = {"env": [{"name": "CONNECTOR_KAFKA__TOPICS__MAIN", "value": "other"}]}
+    assert chart.render({**env, "paused": ["other:1"]})["ConfigMap-paused"]["data"]["paused"] == "other:1"
+
+
+def test_without_a_number_of_pods_there_are_two(chart: Chart) -> None:
+    assert workload(chart.render())["replicas"] == 2
+    assert workload(chart.render({"replicas": 0}))["replicas"] == 0
+
+
 def test_a_change_of_the_settings_replaces_the_pods(chart: Chart) -> None:
     def annotations(level: str) -> Any:
         return workload(chart.render({"config": {"log": {"level": level}}}))["template"]["metadata"]["annotations"]
@@ -91,7 +131,8 @@ def test_a_change_of_the_settings_replaces_the_pods(chart: Chart) -> None:
 
 @pytest.mark.parametrize("paused", [["*"], ["invocations", "invocations.retry:12", "a_B.c-9:0"]])
 def test_what_is_paused_is_a_file_that_the_connector_reads(chart: Chart, paused: list[str]) -> None:
-    content = chart.render({"paused": paused})["ConfigMap-paused"]["data"]["paused"]
+    read = {"config": {"kafka": {"topics": {"retry_also": ["a_B.c-9"]}}}}
+    content = chart.render({**read, "paused": paused})["ConfigMap-paused"]["data"]["paused"]
     assert parse_file(content.encode()) == frozenset(map(parse_target, paused))
 
 

@@ -76,6 +76,8 @@ def test_settings_may_be_a_configmap_of_the_platforms(chart: Chart) -> None:
     assert mounted["config"]["configMap"]["name"] == "ours"
     assert pod(resources)["terminationGracePeriodSeconds"] == 70
     assert resources["Job-check"]["spec"]["template"]["spec"]["volumes"][0]["configMap"]["name"] == "ours"
+    alone: dict[str, Any] = {"existingConfigMap": "ours", "image": {"repository": "registry.example.com/c"}}
+    assert chart.render({**alone, "config": None}, base="") == chart.render({**alone, "config": {}}, base="")
 
 
 def test_reloader_is_told_of_the_secrets_that_are_read_at_start_only(chart: Chart) -> None:

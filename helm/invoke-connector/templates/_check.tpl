@@ -11,12 +11,13 @@ no better words than "additional properties 'bse_url' not allowed".
 {{- $schema := .Files.Get "files/settings.schema.json" | fromJson -}}
 {{- $elsewhere := list -}}
 {{- range .Values.env -}}{{- $elsewhere = append $elsewhere .name -}}{{- end -}}
-{{- $look := dict "schema" $schema "problems" list "elsewhere" $elsewhere "partly" (or .Values.existingConfigMap .Values.envFrom) -}}
+{{- $look := dict "schema" $schema "problems" list "elsewhere" $elsewhere "partly" (or .Values.existingConfigMap .Values.envFrom) "files" dict -}}
 {{- include "invoke-connector.object" (dict "look" $look "node" $schema "name" "" "value" .Values.config) -}}
 {{- include "invoke-connector.together" (dict "look" $look "config" .Values.config) -}}
 {{- if $look.problems -}}
 {{- fail (printf "the settings cannot be used:\n%s" (join "\n" (uniq $look.problems))) -}}
 {{- end -}}
+{{- $_ := set .Values "namedFiles" $look.files -}}
 {{- end -}}
 
 {{- define "invoke-connector.problem" -}}
@@ -146,7 +147,8 @@ no better words than "additional properties 'bse_url' not allowed".
 {{- $words = printf "must be at most %s" (get .node "x-maximum") -}}
 {{- end -}}
 {{- end -}}
-{{- if $words -}}{{- include "invoke-connector.problem" (set (omit . "words") "words" $words) -}}{{- end -}}
+{{- if $words -}}{{- include "invoke-connector.problem" (set (omit . "words") "words" $words) -}}
+{{- else if eq (toString (get .node "format")) "path" -}}{{- $_ := set .look.files .name .value -}}{{- end -}}
 {{- end -}}
 
 {{- define "invoke-connector.number" -}}

@@ -96,6 +96,26 @@
 {{- dict "v" $found | toJson -}}
 {{- end -}}
 
+{{/* Pods without a scaler. */}}
+{{- define "invoke-connector.replicas" -}}
+{{- if kindIs "invalid" .Values.replicas -}}2{{- else -}}{{- .Values.replicas -}}{{- end -}}
+{{- end -}}
+
+{{/* Refuses a pause of what is not read, where the topics are known: a typo would pause nothing. */}}
+{{- define "invoke-connector.vetPaused" -}}
+{{- $elsewhere := or .Values.existingConfigMap .Values.envFrom -}}
+{{- range .Values.env -}}{{- if hasPrefix "CONNECTOR_KAFKA" .name -}}{{- $elsewhere = true -}}{{- end -}}{{- end -}}
+{{- $topics := (include "invoke-connector.topics" . | fromJson).v -}}
+{{- if not $elsewhere -}}
+{{- range .Values.paused -}}
+{{- $topic := regexReplaceAll ":[0-9]+$" . "" -}}
+{{- if and (ne . "*") (not (has $topic $topics)) -}}
+{{- fail (printf "paused: %s is not read: %s" $topic (join ", " $topics)) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
 {{/* Refuses what would render well and then never work in a pod. Once for all templates of a release. */}}
 {{- define "invoke-connector.vet" -}}
 {{- if not (hasKey .Values "vetted") -}}
@@ -103,16 +123,11 @@
 {{- if not (hasKey .Values "scaling") -}}
 {{- fail "the values are those of an earlier chart and lack what is new: upgrade with --reset-then-reuse-values, not with --reuse-values" -}}
 {{- end -}}
+{{- if not .Values.config -}}{{- $_ := set .Values "config" dict -}}{{- end -}}
 {{- include "invoke-connector.check" . -}}
+{{- include "invoke-connector.vetFiles" . -}}
+{{- include "invoke-connector.vetPaused" . -}}
 {{- $root := . -}}
-{{- if not .Values.secrets.existingSecret -}}
-{{- if regexMatch "/etc/connector/secrets/" (toJson .Values.config) -}}
-{{- fail "secrets.existingSecret: name the Secret that holds the files in /etc/connector/secrets" -}}
-{{- end -}}
-{{- end -}}
-{{- if and (not .Values.tls.existingSecret) (regexMatch "/etc/connector/tls/" (toJson .Values.config)) -}}
-{{- fail "tls.existingSecret: name the Secret that holds the files in /etc/connector/tls" -}}
-{{- end -}}
 {{- if and .Values.lifecycle.preStop (not .Values.terminationGracePeriodSeconds) -}}
 {{- fail "terminationGracePeriodSeconds: lifecycle.preStop takes its time out of it; make it config.delivery.drain, 20 s, and as much as preStop takes" -}}
 {{- end -}}
@@ -130,11 +145,18 @@
 {{- if .Values.staticMembers -}}
 {{- fail "config.kafka.group_instance_id: staticMembers gives each pod its own name; leave it out" -}}
 {{- end -}}
-{{- if or (ne .Values.scaling.by "replicas") (gt (int .Values.replicas) 1) -}}
+{{- if or (ne .Values.scaling.by "replicas") (gt (include "invoke-connector.replicas" . | int) 1) -}}
 {{- fail "config.kafka.group_instance_id: the same id in several pods; use staticMembers: true, or replicas: 1" -}}
 {{- end -}}
 {{- end -}}
-{{- if ne .Values.scaling.by "replicas" -}}
+{{- if eq .Values.scaling.by "replicas" -}}
+{{- if .Values.scaling.max -}}
+{{- fail "scaling.max: counts for nothing with scaling.by: replicas; choose keda or hpa, or leave it out" -}}
+{{- end -}}
+{{- else -}}
+{{- if not (kindIs "invalid" .Values.replicas) -}}
+{{- fail (printf "replicas: counts for nothing with scaling.by: %s; leave it out, and set scaling.min" .Values.scaling.by) -}}
+{{- end -}}
 {{- if not .Values.scaling.max -}}
 {{- fail (printf "scaling.max: say how many pods %s may make: at most the main topic's partitions" .Values.scaling.by) -}}
 {{- end -}}
@@ -144,6 +166,9 @@
 {{- if and (eq .Values.scaling.by "hpa") (not .Values.scaling.hpa.cpu) (not .Values.scaling.hpa.metrics) -}}
 {{- fail "scaling.hpa: neither cpu nor metrics: nothing to scale by" -}}
 {{- end -}}
+{{- end -}}
+{{- if and .Values.podDisruptionBudget.enabled (has (toString .Values.podDisruptionBudget.maxUnavailable) (list "0" "0%")) -}}
+{{- fail "podDisruptionBudget.maxUnavailable: 0 never lets a node be drained that has a pod; at least 1" -}}
 {{- end -}}
 {{- if and .Values.serviceMonitor.enabled (eq (toString .Values.podMonitor.enabled) "true") -}}
 {{- fail "podMonitor.enabled and serviceMonitor.enabled: each pod would be scraped twice; choose one" -}}
