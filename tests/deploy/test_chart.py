@@ -155,26 +155,6 @@ def test_settings_that_name_a_file_of_pauses_keep_it(chart: Chart) -> None:
     assert _settings(chart.render({"config": {"hold": hold}}))["hold"] == {**hold, "paused_file": PAUSED_FILE}
 
 
-def test_the_notes_say_what_an_operator_must_not_overlook(chart: Chart) -> None:
-    """The vendor's test environment, a pause, a pod that is less restricted; each only when it is so."""
-
-    def notes(values: dict[str, Any], base: str = "minimal") -> str:
-        done = chart.run("install", "release", "--dry-run=client", values=values, base=base)
-        assert done.returncode == 0, done.stderr
-        return done.stdout.partition("NOTES:")[2]
-
-    quiet = notes({}, "hpa")
-    assert "rollout status deployment/" in quiet
-    assert not any(word in quiet for word in ("WARNING", "PAUSED"))
-    relaxed = {"podSecurityContext": {"runAsNonRoot": False}, "securityContext": {"readOnlyRootFilesystem": False}}
-    loud = notes({"paused": ["*"], **relaxed})
-    assert "nobody is reached" in loud
-    assert "PAUSED: nothing is posted of *" in loud
-    assert "podSecurityContext.runAsNonRoot" in loud
-    assert "securityContext.readOnlyRootFilesystem" in loud
-    assert "rollout status statefulset/" in notes({}, "static-members")
-
-
 def test_the_pod_is_given_the_file_that_is_mounted(chart: Chart) -> None:
     assert connector(chart.render())["args"] == ["run", "--config", "/etc/connector/config/config.yaml"]
     assert "/etc/connector/config/config.yaml" in (ROOT / "docs" / "runbooks" / "README.md").read_text()
