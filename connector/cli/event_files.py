@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 import orjson
@@ -18,6 +21,17 @@ class Line(NamedTuple):
 
     number: int
     fields: Fields
+
+
+def opened(file: Path | None) -> AbstractContextManager[BinaryIO]:
+    """The file, or standard input for none and for `-`. Raises typer.BadParameter for one that cannot be read."""
+    # typer's own check (`exists`) would refuse the dash: its `allow_dash` knows none in a Path.
+    if file is None or file == Path("-"):
+        return nullcontext(sys.stdin.buffer)
+    try:
+        return file.open("rb")
+    except OSError as error:
+        raise typer.BadParameter(f"{file}: {error.strerror}") from None
 
 
 def lines(file: BinaryIO) -> Iterator[Line]:

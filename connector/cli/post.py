@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from connector.cli.event_files import single
+from connector.cli.event_files import opened, single
 from connector.cli.options import ConfigFile
 from connector.cli.preview import built, refusal_text, request_text
 from connector.config import Settings, load
@@ -22,7 +22,7 @@ from connector.runtime import parts, policies
 
 
 def post(
-    event: Annotated[Path, typer.Argument(metavar="EVENT.json", exists=True, dir_okay=False, help="One event.")],
+    event: Annotated[Path, typer.Argument(metavar="EVENT.json", help="One event; -: standard input.")],
     config: ConfigFile,
     yes: Annotated[bool, typer.Option("--yes", help="Yes, post it: a person may be texted.")] = False,
 ) -> None:
@@ -34,7 +34,7 @@ def post(
     Exit codes: 0 accepted · 1 refused or not accepted · 2 usage or configuration, or --yes is missing.
     """
     settings = load(config, os.environ)
-    with event.open("rb") as file:
+    with opened(event) as file:
         fields = single(file)
     result = built(fields, policies.request_rules(settings.openmarket))
     if isinstance(result, Refusal):

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import os
-import sys
 from collections.abc import Iterator
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from connector.cli.event_files import Fields, lines
+from connector.cli.event_files import Fields, lines, opened
 from connector.cli.generate import SERVICE_ID, events
 from connector.cli.loading import load_without_password
 from connector.cli.options import ConfigFile
@@ -37,9 +35,7 @@ def produce(
     config: ConfigFile,
     file: Annotated[
         Path | None,
-        typer.Argument(
-            metavar="EVENTS", exists=True, dir_okay=False, help="JSON lines, one event each; default: standard input."
-        ),
+        typer.Argument(metavar="EVENTS", help="JSON lines, one event each; default: standard input."),
     ] = None,
     count: Annotated[int | None, typer.Option(min=1, help="Generate so many events instead.")] = None,
     seed: Annotated[int, typer.Option(help="The same seed generates the same events.")] = 0,
@@ -97,7 +93,7 @@ def _generated(settings: Settings, count: int, seed: int) -> Iterator[Fields]:
 
 
 def _read(file: Path | None) -> Iterator[Fields]:
-    with nullcontext(sys.stdin.buffer) if file is None else file.open("rb") as stream:
+    with opened(file) as stream:
         for line in lines(stream):
             yield line.fields
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import os
-import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
 import typer
 
-from connector.cli.event_files import lines
+from connector.cli.event_files import lines, opened
 from connector.cli.loading import load_without_password
 from connector.cli.options import ConfigFile
 from connector.cli.preview import built, refusal_text, request_text
@@ -80,15 +79,8 @@ def _print_all(found: Iterator[_Found], settings: Settings, reveal: bool) -> boo
 
 
 def _from_lines(events: Path | None) -> Iterator[_Found]:
-    if events is None:
-        yield from (_Found(f"line {line.number}", line.fields) for line in lines(sys.stdin.buffer))
-        return
-    try:
-        file = events.open("rb")
-    except OSError as error:
-        raise typer.BadParameter(f"{events}: {error.strerror}") from None
-    with file:
-        yield from (_Found(f"line {line.number}", line.fields) for line in lines(file))
+    with opened(events) as stream:
+        yield from (_Found(f"line {line.number}", line.fields) for line in lines(stream))
 
 
 def _from_topic(settings: Settings, partition: Partition, offset: int) -> _Found:

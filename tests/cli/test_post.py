@@ -32,6 +32,21 @@ def test_exactly_one_event_is_posted(connector: Run, config: Path, event_file: P
     assert simulator.ledger.accepted == 1
 
 
+def test_a_dash_is_standard_input(connector: Run, config: Path, event_file: Path, simulator: Simulator) -> None:
+    """In a pod with a read-only root, where a file cannot be put: `kubectl exec -i`."""
+    result = connector("post", "-", "--config", config, "--yes", given=event_file.read_text())
+    assert (result.exit_code, simulator.ledger.accepted) == (0, 1)
+    nothing = connector("post", "-", "--config", config, "--yes", given="")
+    assert (nothing.exit_code, simulator.ledger.accepted) == (2, 1)
+
+
+def test_a_file_that_cannot_be_read_is_a_usage_error(connector: Run, config: Path, tmp_path: Path) -> None:
+    for missing in (tmp_path / "missing.json", tmp_path):
+        result = connector("post", missing, "--config", config, "--yes")
+        assert result.exit_code == 2
+        assert "No such file" in result.stderr or "directory" in result.stderr
+
+
 def test_without_yes_nothing_is_posted(connector: Run, config: Path, event_file: Path, simulator: Simulator) -> None:
     """It says what it would do, and exits with 2."""
     result = connector("post", event_file, "--config", config)
