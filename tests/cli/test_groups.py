@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import pytest
 from confluent_kafka import Producer
 
-from connector.cli.offsets import changes
+from connector.cli.offsets.setting import changes
 from connector.core.record import Partition
 from connector.core.settled_map import LogIdentity, Run, encode
 from connector.core.signals import Commit
