@@ -1,4 +1,4 @@
-"""The retry and dead-letter topics as they should be, worked out from the main topic."""
+"""The retry, dead-letter and ledger topics as they should be, worked out from the main topic."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ RETRY_RETENTION = 7 * DAY
 """Seconds: longer than the retry window by the longest outage to survive; a week covers a holiday."""
 DEAD_LETTER_RETENTION = 30 * DAY
 """Seconds: long enough for people to find the cause, mend it and send the records again."""
+LEDGER_RETENTION = 30 * DAY
+"""Seconds: for as long as somebody may ask what became of an event."""
 BROKERS_DEFAULT = -1
 
 _DECOMPRESSED = "max.decompressed.message.bytes"  # from Kafka 4.4 on
@@ -30,16 +32,21 @@ def plans(
     main: Topic,
     retry_retention: float = RETRY_RETENTION,
     dead_letter_retention: float = DEAD_LETTER_RETENTION,
-) -> tuple[TopicPlan, TopicPlan]:
-    """The retry and the dead-letter topic: partitions and replicas like main's, room for our headers.
+    ledger_retention: float = LEDGER_RETENTION,
+) -> dict[str, TopicPlan]:
+    """By role, the retry and the dead-letter topic, and the ledger's where it is on: partitions and replicas like
+    main's, room for our headers.
 
     Retentions in seconds; the retry topic's is never shorter than two retry windows.
     """
     topics = settings.kafka.topics
-    return (
-        _plan(topics.retry, main, max(retry_retention, 2 * settings.retry.window)),
-        _plan(topics.dead_letter, main, dead_letter_retention),
-    )
+    found = {
+        "retry": _plan(topics.retry, main, max(retry_retention, 2 * settings.retry.window)),
+        "dead letter": _plan(topics.dead_letter, main, dead_letter_retention),
+    }
+    if settings.ledger is not None:
+        found["ledger"] = _plan(topics.ledger, main, ledger_retention)
+    return found
 
 
 def command(plan: TopicPlan, bootstrap_servers: str) -> str:

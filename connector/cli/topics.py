@@ -1,4 +1,4 @@
-"""`connector topics`: the retry and dead-letter topics, with the settings that the promises need."""
+"""`connector topics`: the retry, dead-letter and ledger topics, with the settings that the promises need."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from connector.config.settings import Settings
 from connector.config.units import parse_duration
 from connector.edge.kafka.admin import AdminError, KafkaAdmin, Topic, TopicPlan
 from connector.runtime.checks.finding import Finding, Verdict, line
-from connector.runtime.checks.topics import judge_copy
+from connector.runtime.checks.topics import judge_copy, judge_ledger
 
 topics = typer.Typer(
-    help="Create the retry and dead-letter topics, or print the commands that do.",
+    help="Create the retry and dead-letter topics, and the ledger's, or print the commands that do.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -35,10 +35,17 @@ DeadLetterRetention = Annotated[
     str, typer.Option(metavar="TIME", help="How long the dead-letter topic keeps records, for people to look.")
 ]
 
+LedgerRetention = Annotated[
+    str, typer.Option(metavar="TIME", help="How long the ledger's topic keeps entries, where it is on.")
+]
+
 
 @topics.command()
 def create(
-    file: ConfigFile, retry_retention: RetryRetention = "7d", dead_letter_retention: DeadLetterRetention = "30d"
+    file: ConfigFile,
+    retry_retention: RetryRetention = "7d",
+    dead_letter_retention: DeadLetterRetention = "30d",
+    ledger_retention: LedgerRetention = "30d",
 ) -> None:
     """Create the topics that are missing. One that exists is left alone and compared with what it should be.
 
@@ -46,7 +53,7 @@ def create(
     when a topic cannot be created, or an existing one would break a promise.
     """
     settings = load_without_password(file, os.environ)
-    kept = _seconds(retry_retention), _seconds(dead_letter_retention)
+    kept = _seconds(retry_retention), _seconds(dead_letter_retention), _seconds(ledger_retention)
     try:
         admin = KafkaAdmin(kafka_properties(settings.kafka))
         main = admin.topic(settings.kafka.topics.main)
@@ -54,10 +61,10 @@ def create(
             why = "create the main topic first, or correct kafka.topics.main"
             typer.echo(f"there is no topic {settings.kafka.topics.main}: {why}", err=True)
             raise typer.Exit(1)
-        retry, dead_letter = plans(settings, main, *kept)
         findings = [
-            *_create(admin, "retry", retry, main, settings),
-            *_create(admin, "dead letter", dead_letter, main, settings),
+            finding
+            for role, plan in plans(settings, main, *kept).items()
+            for finding in _create(admin, role, plan, main, settings)
         ]
     except AdminError as error:
         typer.echo(f"the brokers answer {error}", err=True)
@@ -68,12 +75,15 @@ def create(
 
 @topics.command("print")
 def print_commands(
-    file: ConfigFile, retry_retention: RetryRetention = "7d", dead_letter_retention: DeadLetterRetention = "30d"
+    file: ConfigFile,
+    retry_retention: RetryRetention = "7d",
+    dead_letter_retention: DeadLetterRetention = "30d",
+    ledger_retention: LedgerRetention = "30d",
 ) -> None:
     """Print the kafka-topics.sh commands that create the topics, for those who may. Changes nothing."""
     settings = load_without_password(file, os.environ)
-    kept = _seconds(retry_retention), _seconds(dead_letter_retention)
-    for plan in plans(settings, _main(settings), *kept):
+    kept = _seconds(retry_retention), _seconds(dead_letter_retention), _seconds(ledger_retention)
+    for plan in plans(settings, _main(settings), *kept).values():
         typer.echo(command(plan, settings.kafka.bootstrap_servers))
 
 
@@ -84,7 +94,9 @@ def _create(admin: KafkaAdmin, role: str, plan: TopicPlan, main: Topic, settings
         typer.echo(f"created {plan.name}: {plan.partitions} partitions, {plan.replication_factor} replicas")
         return
     typer.echo(f"{plan.name} exists and is left alone")
-    for finding in judge_copy(role, existing, main, settings.retry.window):
+    is_ledger = role == "ledger"
+    found = judge_ledger(existing, main) if is_ledger else judge_copy(role, existing, main, settings.retry.window)
+    for finding in found:
         typer.echo(f"  {line(finding)}")
         yield finding
 

@@ -45,6 +45,10 @@ class Topics(Section):
     dead_letter: TopicName = Field(default_factory=lambda data: f"{data.get('main', 'invocations')}.dlq")
     """Topic for records that will never be posted as they are. By default the main topic's name and `.dlq`."""
 
+    ledger: TopicName = Field(default_factory=lambda data: f"{data.get('main', 'invocations')}.ledger")
+    """Topic of the delivery ledger, where the section `ledger` turns it on. By default the main topic's name and
+    `.ledger`."""
+
     retry_also: tuple[TopicName, ...] = ()
     """Retry topics of an earlier configuration, read until they are empty and never written to."""
 
@@ -55,9 +59,9 @@ class Topics(Section):
 
     @model_validator(mode="after")
     def _all_different(self) -> Self:
-        names = (self.main, self.retry, self.dead_letter, *self.retry_also)
+        names = (self.main, self.retry, self.dead_letter, self.ledger, *self.retry_also)
         if len(set(names)) < len(names):
-            raise ValueError("main, retry, dead_letter and retry_also must all be different topics")
+            raise ValueError("main, retry, dead_letter, ledger and retry_also must all be different topics")
         return self
 
 

@@ -1,4 +1,4 @@
-"""The small sections: `schemas`, `delivery`, `retry`, `admin`, `log`."""
+"""The small sections: `schemas`, `delivery`, `retry`, `ledger`, `admin`, `log`."""
 
 from __future__ import annotations
 
@@ -152,6 +152,21 @@ class Retry(Section):
     window: Duration = Field(default=24 * HOUR, ge=SECOND, le=30 * DAY)
     """How long a record is retried, counted from its first failure; after that it becomes a dead letter. 24 hours is
     the vendor's advice. The retry topic's retention must be longer."""
+
+
+class Ledger(Section):
+    """The delivery ledger: one entry for each settled record, in `kafka.topics.ledger`, by which `connector trace`
+    tells what became of an event. Off unless this section is there."""
+
+    key_file: Annotated[Secret, AfterValidator(_unguessable)]
+    """File that holds the key of the HMAC which stands for a phone number: one word of 16 ASCII characters at least.
+    One trailing newline is taken off. Read again when it changes; entries under an earlier key are not found by phone
+    number any more."""
+
+    required: bool = False
+    """Whether a record is settled, and committed, only once its entry is acknowledged. While the ledger cannot be
+    written posting then stops, with `delivery.in_flight` records at most that a crash posts again. By default nothing
+    waits for the ledger, and what is left out of it is counted."""
 
 
 class Admin(Section):

@@ -13,7 +13,7 @@ from typing_extensions import override
 from connector.config.holding import Hold, Pace
 from connector.config.kafka import Kafka
 from connector.config.openmarket import OpenMarket
-from connector.config.sections import Admin, Delivery, Log, Retry, Schemas
+from connector.config.sections import Admin, Delivery, Ledger, Log, Retry, Schemas
 from connector.config.units import format_duration
 
 LONGER = (
@@ -56,6 +56,7 @@ class Settings(BaseSettings):
     retry: Retry = Retry()
     hold: Hold = Hold()
     pace: Pace = Pace()
+    ledger: Ledger | None = None
     admin: Admin = Admin()
     log: Log = Log()
 

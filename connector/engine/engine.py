@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from itertools import groupby
 from math import inf
 from operator import attrgetter
-from typing import NamedTuple, assert_never
+from typing import Literal, NamedTuple, assert_never
 
 from connector.core.destination import Again, Destination, Keep, Settled, ToDeadLetter, ToRetry
 from connector.core.record import Partition, Record
@@ -40,6 +40,7 @@ from connector.engine.drains import Drains
 from connector.engine.heads import Blocked, Faulty, Heads, NeedsSchema, NotDue, Stopped
 from connector.engine.holds import Holds
 from connector.engine.judge import HoldRules, Judge
+from connector.engine.ledger import Ledger
 from connector.engine.limits import Bounds, Limit, Limits, PaceRules
 from connector.engine.messages import (
     Answered,
@@ -54,6 +55,7 @@ from connector.engine.messages import (
     GiveUp,
     Input,
     Leave,
+    Noted,
     Post,
     Release,
     Tick,
@@ -80,12 +82,16 @@ class Topics(NamedTuple):
 
 
 class Rules(NamedTuple):
-    """How records wait: for their next attempt, for each other, for the vendor's sake, and while something is wrong."""
+    """How records wait: for their next attempt, for each other, for the vendor's sake, and while something is wrong.
+
+    `ledger`: what is settled is noted there; "required": before it counts as settled. None: there is none.
+    """
 
     plan: RetryPlan
     ordering: Ordering
     pace: PaceRules
     hold: HoldRules
+    ledger: Literal["required", "optional"] | None = None
 
 
 class Engine:
@@ -130,6 +136,7 @@ class Engine:
         self.judge = Judge(rules.hold, self.holds, limits, self._schedule, context, road.chance)
         self.pauser = Pauser(self.holds, blocks, self._schedule, self.assignments, now, events)
         self._copies = Copies(topics.targets, blocks, commits, context)
+        self._ledger = None if rules.ledger is None else Ledger(required=rules.ledger == "required", context=context)
         self._shares = Shares(topics.delayed, now, self._timers)
         self._drains = Drains(context)
 
@@ -144,6 +151,11 @@ class Engine:
     def in_hand(self) -> int:
         """Records taken and not settled."""
         return sum(len(assignment.open) for assignment in self.assignments.values())
+
+    @property
+    def waiting_for_ledger(self) -> int:
+        """Records that are settled once their entries in the ledger are acknowledged."""
+        return 0 if self._ledger is None else self._ledger.waiting
 
     def waiting(self) -> dict[str, int]:
         """How many records in hand wait for what."""
@@ -196,6 +208,8 @@ class Engine:
                 self.commits.answered(happened)
             case Copied(copy, failed):
                 self._copied(copy, failed)
+            case Noted():
+                self._noted(happened)
             case Gap(partition, first, end):
                 if (assignment := self.assignments.get(partition)) and self._heads.pass_over(assignment, first, end):
                     self.commits.passed_over(assignment)
@@ -271,13 +285,15 @@ class Engine:
                 self._put_down(delivery)
 
     def _carry_out(self, delivery: Delivery, destination: Destination) -> bool:
-        """Whether nothing more is to be done until its turn comes again: False while its copy is written."""
+        """Whether nothing more is to be done until its turn comes again: False while its copy or entry is written."""
         if delivery.assignment.gone:
             self._events.late_answer(delivery.record, delivery.event_id, delivery.outcome)
             return True
         match destination:
             case Settled():
                 self._report_accepted(delivery)
+                if self._ledger is not None and self._ledger.keeps(delivery, None):
+                    return False
                 self._settle(delivery)
             case ToRetry() | ToDeadLetter():
                 self._copies.start(delivery, destination)
@@ -295,6 +311,8 @@ class Engine:
         try:
             is_over = self._copies.answered(copy, failed)
             if is_over and failed is None and not delivery.assignment.gone:
+                if self._ledger is not None and self._ledger.keeps(delivery, copy.destination):
+                    return
                 self._settle(delivery)
         except Exception as error:  # as above
             self._copies.drop(copy)
@@ -302,6 +320,12 @@ class Engine:
         else:
             if is_over:
                 self._put_down(delivery)
+
+    def _noted(self, noted: Noted) -> None:
+        assert self._ledger is not None
+        for delivery in self._ledger.answered(noted):
+            self._settle(delivery)
+            self._put_down(delivery)
 
     def _settle(self, delivery: Delivery) -> None:
         assignment, offset = delivery.assignment, delivery.record.offset
@@ -449,6 +473,8 @@ class Engine:
             self._budget.forget(assignment)
             assignment.go()
             self._give_up_copies(assignment)
+        for delivery in self._ledger.forget_gone() if self._ledger is not None else ():
+            self._put_down(delivery)
         self._schedule.forget_gone()
         self.judge.forget_gone()
         for assignment in self.assignments.values():

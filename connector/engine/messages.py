@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from connector.core.ledger import Entry
 from connector.core.record import Headers, Partition
 from connector.core.reply import Answer
 from connector.core.signals import Commit, SchemaMissing, SchemaNeeded, SourceEvent, WriteFailed
@@ -26,6 +27,13 @@ class Copied(NamedTuple):
 
     copy: Copy
     failed: WriteFailed | None
+
+
+class Noted(NamedTuple):
+    """Entries of the ledger for these were acknowledged (`failed` None), or were not; only for those that wait."""
+
+    deliveries: Sequence[Delivery]
+    failed: str | None
 
 
 class Fetched(NamedTuple):
@@ -56,7 +64,7 @@ class Tick(NamedTuple):
     """Time has passed, or something was changed from outside: a command, new credentials."""
 
 
-Input = Answered | Copied | Fetched | Broken | CaughtUp | Leave | Tick | SourceEvent
+Input = Answered | Copied | Noted | Fetched | Broken | CaughtUp | Leave | Tick | SourceEvent
 
 
 # What is to be done.
@@ -82,6 +90,13 @@ class CancelWrite(NamedTuple):
     """Nobody waits for this copy any more: where it is not in the log yet, it must not get there."""
 
     copy: Copy
+
+
+class Note(NamedTuple):
+    """Write this into the ledger; answered by `Noted` where a delivery waits for it."""
+
+    entry: Entry
+    waits: Delivery | None
 
 
 class Fetch(NamedTuple):
@@ -144,4 +159,18 @@ class GiveUp(NamedTuple):
     remedy: str
 
 
-Effect = Post | Write | CancelWrite | Fetch | GiveRoom | SendCommit | Sleep | Wake | CatchUp | Release | Close | GiveUp
+Effect = (
+    Post
+    | Write
+    | CancelWrite
+    | Note
+    | Fetch
+    | GiveRoom
+    | SendCommit
+    | Sleep
+    | Wake
+    | CatchUp
+    | Release
+    | Close
+    | GiveUp
+)

@@ -5,9 +5,10 @@ Edges satisfy these by shape; mypy checks it where `runtime/wiring.py` puts them
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Protocol
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
 
+from connector.core.ledger import Entry
 from connector.core.record import Headers, Partition, Record
 from connector.core.refusal import Refusal
 from connector.core.reply import Answer
@@ -55,6 +56,17 @@ class Sink(Protocol):
 
     async def close(self) -> None:
         """Flush what is under way within a bound and free everything."""
+
+
+class Ledger(Protocol):
+    """Where it is noted what became of records."""
+
+    def start(self, on_noted: Callable[[Sequence[Any], str | None], None]) -> None:
+        """Take entries. `on_noted` is told which of those that are waited for were acknowledged (None), or why not."""
+
+    def note(self, entry: Entry, waits: object) -> None:
+        """Write this at some time soon, and return at once. `waits` is what `on_noted` is told; None: nobody waits, and
+        what cannot be written is left out."""
 
 
 class Decoder(Protocol):

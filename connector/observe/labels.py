@@ -26,6 +26,9 @@ MAYBE_CODE = Label(
 DEAD_LETTER_CODE = Label("code", (OTHER,), "the classes a dead letter can have, and `other`")
 SCHEMA_CODE = Label("code", (OTHER,), "the reasons for which a schema cannot be had, and `other`")
 KAFKA_CODE = Label("code", None, "names of Kafka's errors")
+LEDGER_CODE = Label(
+    "code", None, "names of Kafka's errors, `queue_full`, `stopped` (the process ended) and `fault` (a bug of ours)"
+)
 TARGET = Label("target", ("retry", "dead_letter"))
 HOLD_KIND = Label("kind", ("deployment", "endpoint", "brake", "manual", "retry_after", OTHER))
 SERVICE = Label("service", (OTHER,), "the ids of `openmarket.service_ids`; `other` where any may be triggered")

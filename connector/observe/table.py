@@ -53,7 +53,11 @@ TABLE: tuple[Definition, ...] = (
     Definition("records_skipped", C, "Records that had been settled before this process took them."),
     Definition("records_released", C, "Records given up unsettled with their partition."),
     Definition("records_in_hand", G, "Records taken and not settled, skipped or released yet."),
-    Definition("in_flight", G, "Posts under way, and copies on their way to Kafka."),
+    Definition(
+        "in_flight",
+        G,
+        "Posts under way, and copies and entries of the ledger that records wait for, on their way to Kafka.",
+    ),
     Definition("in_flight_limit", G, "Posts that may be under way now."),
     Definition("rate", G, "Requests a second that this process may post: its part of `pace.rate`; 0 for no bound."),
     Definition("rate_share", G, "The part of all partitions that this process has, and of `pace.rate`."),
@@ -188,6 +192,26 @@ TABLE: tuple[Definition, ...] = (
         (labels.TARGET, labels.KAFKA_CODE),
     ),
     Definition("writes_recovered", C, "Times that copies were acknowledged again after failures.", (labels.TARGET,)),
+    Definition("ledger_written", C, "Entries of the delivery ledger that Kafka acknowledged."),
+    Definition(
+        "ledger_left_out",
+        C,
+        "Entries that are not in the delivery ledger, and never will be, by reason: nothing waits for them.",
+        (labels.LEDGER_CODE,),
+    ),
+    Definition(
+        "ledger_refused",
+        C,
+        "Entries that Kafka did not acknowledge and that are written again, since `ledger.required` has their records "
+        "wait, by error.",
+        (labels.LEDGER_CODE,),
+    ),
+    Definition(
+        "ledger_waiting",
+        G,
+        "Records that are settled once their entries are acknowledged, with `ledger.required`; they keep the places of "
+        "posts under way.",
+    ),
     Definition("commits_acknowledged", C, "Offset commits that the broker acknowledged."),
     Definition("commits_failed", C, "Offset commits that failed (tried again), by error.", (labels.KAFKA_CODE,)),
     Definition("commit_seconds", H, "Time from an offset commit to its acknowledgement.", edges=labels.COMMIT_EDGES),

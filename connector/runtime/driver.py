@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Collection, Coroutine
+from collections.abc import Callable, Collection, Coroutine, Sequence
 from functools import partial
 from math import inf
 from typing import Literal, NamedTuple, TypeVar, assert_never
@@ -30,6 +30,8 @@ from connector.engine.messages import (
     GiveUp,
     Input,
     Leave,
+    Note,
+    Noted,
     Post,
     Release,
     SendCommit,
@@ -39,7 +41,7 @@ from connector.engine.messages import (
     Write,
 )
 from connector.engine.partition import Delivery
-from connector.engine.ports import Clock, Decoder, Invoker, Sink, Source
+from connector.engine.ports import Clock, Decoder, Invoker, Ledger, Sink, Source
 from connector.observe.events import Events, where
 
 _SHORTEST_WAIT = 0.001
@@ -57,13 +59,14 @@ class Ports(NamedTuple):
     invoker: Invoker
     clock: Clock
     events: Events
+    ledger: Ledger | None = None
 
 
 class Driver:
     """Runs until the source fails or its task is cancelled; `leave` ends it well. Made on a running event loop."""
 
     def __init__(self, ports: Ports, engine: Engine) -> None:
-        self._source, self._sink, self._decoder, self._invoker, self._clock, self._events = ports
+        self._source, self._sink, self._decoder, self._invoker, self._clock, self._events, self._ledger = ports
         self.engine = engine
         self._loop = asyncio.get_running_loop()
         self._inbox: deque[Input] = deque()
@@ -77,6 +80,8 @@ class Driver:
 
     async def run(self) -> Failed:
         """Take and deliver until the source or the engine cannot go on; return why."""
+        if self._ledger is not None:
+            self._ledger.start(self._noted)
         self._source.start()
         self._feed(Tick())
         listening = asyncio.create_task(self._listen())
@@ -211,6 +216,9 @@ class Driver:
             case CancelWrite(copy):
                 if write := self._writes.pop(copy, None):
                     write.cancel()
+            case Note(entry, waits):
+                assert self._ledger is not None
+                self._ledger.note(entry, waits)
             case Fetch():
                 self._work(self._fetch(effect))
             case Sleep(partition, offset):
@@ -249,6 +257,9 @@ class Driver:
             happened = Broken(effect, error)
         self._writes.pop(effect.copy, None)
         self._feed(happened)
+
+    def _noted(self, deliveries: Sequence[Delivery], failed: str | None) -> None:
+        self._feed(Noted(deliveries, failed))
 
     async def _fetch(self, effect: Fetch) -> None:
         try:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from connector.config.holding import Intervals as IntervalSettings
 from connector.config.openmarket import AnyService, OpenMarket, OutcomeRule
+from connector.config.sections import Ledger
 from connector.config.settings import Settings
 from connector.core.codes import DEFAULT_TABLE
 from connector.core.concurrency import Adaptive, Fixed
@@ -51,13 +54,21 @@ def policy(settings: Settings) -> Policy:
 
 def engine_rules(settings: Settings) -> Rules:
     """How records wait."""
-    return Rules(policy(settings).retry, settings.delivery.ordering, _pace(settings), _hold(settings))
+    return Rules(
+        policy(settings).retry, settings.delivery.ordering, _pace(settings), _hold(settings), _ledger(settings.ledger)
+    )
 
 
 def limit(settings: Settings) -> Limit:
     """How many posts may be under way."""
     most = settings.delivery.in_flight
     return Fixed(most) if settings.pace.floor == most else Adaptive(settings.pace.floor, most)
+
+
+def _ledger(ledger: Ledger | None) -> Literal["required", "optional"] | None:
+    if ledger is None:
+        return None
+    return "required" if ledger.required else "optional"
 
 
 def _pace(settings: Settings) -> PaceRules:

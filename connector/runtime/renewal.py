@@ -22,7 +22,7 @@ Hide = Callable[[Collection[str]], None]
 """Takes secrets that no log line may show."""
 
 VENDOR = ("openmarket", "openmarket.tls", "openmarket.proxy")
-RENEWED = (*VENDOR, "schemas.registry", "schemas.registry.proxy")
+RENEWED = (*VENDOR, "schemas.registry", "schemas.registry.proxy", "ledger")
 AT_START_ONLY = ("kafka.security", "kafka.security.oauth")
 """Sections of settings whose files are watched. librdkafka takes its own when a client is made."""
 
@@ -54,20 +54,24 @@ class Renewal:
         events: ProcessEvents,
         hide: Hide,
         on_renewed: Callable[[], None] = lambda: None,
+        on_ledger_key: Callable[[str], None] = lambda _: None,
     ) -> None:
-        """`on_renewed` is called when a new password or new certificates towards the vendor are in force."""
+        """`on_renewed` is called when a new password or new certificates towards the vendor are in force,
+        `on_ledger_key` with a new key of the ledger's."""
         self._settings = settings
         self._invoker = invoker
         self._registry = registry
         self._events = events
         self._hide = hide
         self._on_renewed = on_renewed
+        self._on_ledger_key = on_ledger_key
         self._take: Mapping[str, Callable[[Settings], Awaitable[None]]] = {
             "openmarket": self._take_password,
             "openmarket.tls": self._take_certificates,
             "openmarket.proxy": self._take_proxy,
             "schemas.registry": self._take_registry,
             "schemas.registry.proxy": self._take_registry,
+            "ledger": self._take_ledger_key,
         }
         self._files = {section: files(settings, section) for section in (*RENEWED, *AT_START_ONLY)}
         self._unusable: dict[str, frozenset[str]] = {}
@@ -141,6 +145,10 @@ class Renewal:
         assert self._registry is not None
         await self._registry.renew(parts.registry_access(given))
         self._expiries["registry"] = await in_daemon_thread(partial(_expiry, given.certificate_file))
+
+    async def _take_ledger_key(self, settings: Settings) -> None:
+        assert settings.ledger is not None
+        self._on_ledger_key(settings.ledger.key_file.secret.get_secret_value())
 
 
 def secrets(settings: Settings) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -21,9 +21,11 @@ from connector.core.record import Partition
 from connector.core.request import REMEDIES
 from connector.edge.admin import AdminServer
 from connector.edge.avro.decoder import DECODE_CODES, FETCH_CODES
+from connector.edge.avro.entries import Entries
 from connector.edge.clock import SystemClock
 from connector.edge.kafka.errors import COPY_REMEDIES
 from connector.edge.kafka.identity import LogIdentities
+from connector.edge.kafka.ledger import KafkaLedger
 from connector.edge.kafka.properties import refusal
 from connector.edge.kafka.sink import KafkaSink
 from connector.edge.kafka.source import KafkaSource
@@ -130,8 +132,9 @@ class _Process:
         with _needs("schemas.registry: PEM files, and the key must belong to the certificate"):
             registry = parts.registry(settings)
         self._decoder = parts.decoder(settings, self._clock, registry)
+        self._ledger, on_ledger_key = self._make_ledger(settings)
         self._renewal = Renewal(
-            settings, self._invoker, registry, self._events, output.hide, lambda: self._driver.renewed()
+            settings, self._invoker, registry, self._events, output.hide, lambda: self._driver.renewed(), on_ledger_key
         )
         rules = Rules(policies.request_rules(settings.openmarket), table, policies.policy(settings))
         now = Now(self._clock.monotonic(), self._clock.now_ms())
@@ -144,7 +147,7 @@ class _Process:
             now,
             self._events,
         )
-        ports = Ports(self._source, self._sink, self._decoder, self._invoker, self._clock, self._events)
+        ports = Ports(self._source, self._sink, self._decoder, self._invoker, self._clock, self._events, self._ledger)
         self._driver = Driver(ports, self._engine)
         watermarks = Watermarks(
             kafka_properties(kafka), lambda: self._engine.assignments, told.consumer_error, self._old_transaction
@@ -159,6 +162,7 @@ class _Process:
         metrics.provide("secrets_unusable", lambda: self._renewal.unusable)
         metrics.provide("restart_needed", lambda: self._renewal.wait_for_restart)
         metrics.provide("broker_round_trip_seconds", lambda: watermarks.round_trips.seconds)
+        metrics.provide("ledger_waiting", lambda: float(engine.waiting_for_ledger))
         metrics.provide("kafka_reached", lambda: float(self._reach.is_reached))
         self._topics = TopicWatch(settings, events, lambda: self._reach.is_reached)
         metrics.provide("topic_findings", self._topics.counts)
@@ -210,9 +214,19 @@ class _Process:
             for task in background:
                 task.cancel()
             await asyncio.gather(*background, return_exceptions=True)
+            if self._ledger is not None:
+                await self._ledger.close()
             await self._decoder.close()
             await self._control.stop()
             await self._admin.stop()
+
+    def _make_ledger(self, settings: Settings) -> tuple[KafkaLedger | None, Callable[[str], None]]:
+        """The ledger where it is on, and what takes a new key of it."""
+        if settings.ledger is None:
+            return None, lambda _: None
+        entries = Entries(settings.ledger.key_file.secret.get_secret_value())
+        topic = settings.kafka.topics.ledger
+        return KafkaLedger(producer_properties(settings.kafka), topic, entries.encode, self._events), entries.renew_key
 
     def _follow(self, path: Path) -> FileWatch:
         """What the file of pauses says is in force before the first record, and whenever it changes."""

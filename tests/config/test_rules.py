@@ -58,6 +58,7 @@ def test_topics_of_a_connector_are_all_different(write: Write) -> None:
     """A dead letter that is read again goes round for ever."""
     assert "different topics" in problem(write, "kafka: {topics: {main: a, dead_letter: a}}")
     assert "different topics" in problem(write, "kafka: {topics: {main: a, retry_also: [a.retry]}}")
+    assert "different topics" in problem(write, "kafka: {topics: {main: a, ledger: a}}")
 
 
 def test_retry_and_dead_letter_topics_follow_the_main_topic(write: Write) -> None:

@@ -37,6 +37,8 @@ HELD_BY = {
     "hold_seconds": "test_the_seconds_of_a_hold_count_while_it_lasts_and_never_go_down",
     "paused": "test_a_pause_is_counted_and_a_gauge_while_it_lasts",
     "commit_seconds": "test_a_commit_is_timed_to_its_acknowledgement",
+    "ledger_refused": "test_where_it_is_required_nothing_is_committed_without_its_entry",
+    "ledger_waiting": "test_where_it_is_required_nothing_is_committed_without_its_entry",
     "uncommitted": "test_the_commits_age_counts_from_when_something_was_uncommitted",
     "last_commit_age_seconds": "test_the_commits_age_counts_from_when_something_was_uncommitted",
     "kafka_reached": "test_kafka_that_comes_back_is_said_and_that_it_went_again",

@@ -8,6 +8,7 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 from random import Random
+from typing import Literal
 
 import pytest
 import structlog
@@ -87,6 +88,7 @@ class Around:
         *,
         service_ids: Mapping[str, str] | None = None,
         has_posted: bool = True,
+        ledger: Literal["required", "optional"] | None = None,
     ) -> None:
         self.chance = chance
         self.bounds = bounds
@@ -101,7 +103,7 @@ class Around:
             lambda: 0.5,
         )
         pace = pace or PaceRules(service_share=chance.choice((0.5, 1.0)))
-        rules, topics = Rules(POLICY.retry, "end_user", pace, HOLD), Targets(RETRY, DEAD, Names("c"))
+        rules, topics = Rules(POLICY.retry, "end_user", pace, HOLD, ledger), Targets(RETRY, DEAD, Names("c"))
         self.engine = Engine(
             road, Topics(frozenset({RETRY}), topics), bounds, rules, Fixed(bounds.in_flight), self.now, events
         )

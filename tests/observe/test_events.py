@@ -100,6 +100,12 @@ HAPPENINGS: dict[str, tuple[Callable[[Events], None], str | None, str | None]] =
         "warning",
     ),
     "write_recovered": (lambda e: e.write_recovered("retry"), "writes_recovered_total", "info"),
+    "ledger_written": (lambda e: e.ledger_written(3), "ledger_written_total", None),
+    "ledger_failed": (
+        lambda e: e.ledger_failed("msg_timed_out", "invocations.ledger", "look", 3, left_out=True),
+        "ledger_left_out_total",
+        "warning",
+    ),
     "commit_acknowledged": (lambda e: e.commit_acknowledged(0.01), "commits_acknowledged_total", None),
     "commit_failed": (lambda e: e.commit_failed("COORDINATOR"), "commits_failed_total", "warning"),
     "kafka_error": (lambda e: e.kafka_error("consumer", "_TRANSPORT"), "kafka_errors_total", "warning"),

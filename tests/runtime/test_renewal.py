@@ -44,7 +44,16 @@ class World:
         settings, known = read_again(load(config, {}), self.logs.hide)
         self.invoker, self.registry = parts.invoker(settings), parts.registry(settings)
         self.canaries = 0
-        self.renewal = Renewal(settings, self.invoker, self.registry, self.events, self.logs.hide, self._try_canary)
+        self.ledger_keys: list[str] = []
+        self.renewal = Renewal(
+            settings,
+            self.invoker,
+            self.registry,
+            self.events,
+            self.logs.hide,
+            self._try_canary,
+            self.ledger_keys.append,
+        )
         self.watch = FileWatch(known, self.renewal.changed)
 
     def _try_canary(self) -> None:
@@ -327,6 +336,18 @@ class TestRenewal:
             seen = [request.headers["authorization"] for request in server.requests]
         assert seen == ["Bearer one", "Bearer two"]
         assert it.lines == [("secrets_renewed", ["schemas.registry.bearer_token_file"])]
+
+    async def test_a_new_key_of_the_ledger_is_taken_and_no_post_is_tried_for_it(
+        self, config_file: Configure, tmp_path: Path
+    ) -> None:
+        key = tmp_path / "ledger-key"
+        key.write_text("0123456789abcdef")
+        async with world(config_file(ledger={"key_file": str(key)})) as it:
+            key.write_text("fedcba9876543210\n")
+            await it.notices()
+        assert it.ledger_keys == ["fedcba9876543210"]
+        assert it.lines == [("secrets_renewed", ["ledger.key_file"])]
+        assert it.canaries == 0
 
     async def test_a_change_of_kafkas_secrets_is_said_to_need_a_restart(
         self, config_file: Configure, tmp_path: Path

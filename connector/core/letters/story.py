@@ -1,11 +1,13 @@
-"""The story of an event, told by its records: when it was produced, what its attempts came to, where it is now."""
+"""The story of an event, told by its records and by the ledger: when it was produced, what its attempts came to, where
+it is now."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
+from connector.core.ledger import Entry, Fate
 from connector.core.letters.letter import DeadLetter, redrives_of
 from connector.core.record import Partition
 
@@ -37,29 +39,74 @@ class Step(NamedTuple):
 
 
 class Story(NamedTuple):
-    """`posts` is how many failed, as the records tell: an accepted one leaves none. `request_ids` are the vendor's."""
+    """`posts` is how many failed, as records and ledger tell, and `accepted` how many did not, as only the ledger does.
+    `request_ids` are the vendor's."""
 
     steps: tuple[Step, ...]
     now: tuple[str, ...]
     posts: int
     request_ids: tuple[str, ...]
+    accepted: int = 0
 
 
-def story(seen: Sequence[Seen]) -> Story:
-    """Put the records of one event in order. Without any, nothing is known."""
-    steps = sorted((_step(each) for each in seen), key=lambda step: (step.time_ms or 0, step.partition, step.offset))
-    chains: dict[object, list[Seen]] = {}
+class _Chain(NamedTuple):
+    """The producer's record and its copies, and what the ledger says of them."""
+
+    seen: list[Seen]
+    entries: list[Entry]
+
+    @property
+    def failed_posts(self) -> int:
+        attempts = [each.letter.attempts for each in self.seen]
+        attempts += [each.attempts - (each.fate is Fate.ACCEPTED) for each in self.entries]
+        return max(attempts)
+
+
+def story(seen: Sequence[Seen], entries: Iterable[Entry] = ()) -> Story:
+    """Put what is known of one event in order. Without any, nothing is. `entries` may be there twice."""
+    chains: dict[tuple[Partition, int], _Chain] = {}
     for each in seen:
-        chains.setdefault(_origin(each), []).append(each)
-    posts = sum(max(each.letter.attempts for each in chain) for chain in chains.values())
-    ids = dict.fromkeys(each.letter.request_id for each in seen if each.letter.request_id is not None)
-    return Story(tuple(steps), tuple(_now(chain) for chain in chains.values()), posts, tuple(ids))
+        chains.setdefault(_origin(each), _Chain([], [])).seen.append(each)
+    for entry in dict.fromkeys(entries):
+        chains.setdefault(entry.origin[:2], _Chain([], [])).entries.append(entry)
+    steps = [_step(each) for each in seen]
+    steps += [step for chain in chains.values() for step in _only_in_ledger(chain)]
+    steps.sort(key=lambda step: (step.time_ms or 0, step.partition, step.offset))
+    entries = [entry for chain in chains.values() for entry in chain.entries]
+    ids = [each.letter.request_id for each in seen] + [entry.request_id for entry in entries]
+    return Story(
+        tuple(steps),
+        tuple(_now(chain) for chain in chains.values()),
+        sum(chain.failed_posts for chain in chains.values()),
+        tuple(dict.fromkeys(each for each in ids if each is not None)),
+        sum(entry.fate is Fate.ACCEPTED for entry in entries),
+    )
 
 
-def _origin(seen: Seen) -> object:
-    """Records of one chain: the producer's, and its copies."""
+def _origin(seen: Seen) -> tuple[Partition, int]:
     record, origin = seen.letter.record, seen.letter.origin
     return (record.partition, record.offset) if origin is None else (origin.partition, origin.offset)
+
+
+def _only_in_ledger(chain: _Chain) -> Iterator[Step]:
+    """What no copy tells: that it was accepted, and of copies that were deleted."""
+    copies = {(each.role, each.letter.attempts) for each in chain.seen}
+    for entry in chain.entries:
+        if (_ROLES.get(entry.fate), entry.attempts) not in copies:
+            yield Step(entry.settled_ms, entry.origin.partition, entry.origin.offset, _told(entry))
+
+
+_ROLES = {Fate.RETRY: Role.RETRY, Fate.DEAD_LETTER: Role.DEAD_LETTER}
+
+
+def _told(entry: Entry) -> str:
+    request_id = "" if entry.request_id is None else f", X-Request-Id {entry.request_id}"
+    if entry.fate is Fate.ACCEPTED:
+        seconds = "" if entry.posted_ms is None else f" after {entry.settled_ms - entry.posted_ms} ms"
+        return f"attempt {entry.attempts} accepted{seconds}{request_id}"
+    if entry.fate is Fate.RETRY:
+        return f"attempt {entry.attempts} failed: {entry.code}{request_id}; its copy is not there any more"
+    return f"dead letter: {entry.code}{request_id}; its copy is not there any more"
 
 
 def _step(seen: Seen) -> Step:
@@ -87,8 +134,11 @@ def _why(letter: DeadLetter) -> str:
     return ", ".join(part for part in parts if part)
 
 
-def _now(chain: Sequence[Seen]) -> str:
+def _now(of: _Chain) -> str:
     """Where the event of one chain is."""
+    chain, entries = of
+    if any(entry.fate is Fate.ACCEPTED for entry in entries):
+        return "accepted, as the ledger tells"
     letters = [each for each in chain if each.role is Role.DEAD_LETTER]
     if letters:
         last = letters[-1]
@@ -98,4 +148,6 @@ def _now(chain: Sequence[Seen]) -> str:
         return "in the retry topic, waiting for its next attempt"
     if any(each.waits for each in chain):
         return "in the main topic, not settled yet: it waits, or is being posted"
+    if any(entry.fate is Fate.DEAD_LETTER for entry in entries):
+        return "a dead letter that was deleted, or that lies before what was searched"
     return "settled without a dead letter: accepted, unless a copy was deleted since"

@@ -11,6 +11,9 @@ from connector.edge.avro.canonical import fingerprints
 from connector.edge.avro.schema_text import load_json
 
 CURRENT = "invocation-event.avsc"
+LEDGER_ENTRY = "ledger-entry.avsc"
+"""Lies in the same folder; no event is written with it."""
+
 IDS = "ids.json"
 _LARGEST_ID = 2**31 - 1
 
@@ -48,13 +51,15 @@ def reader_schema() -> str:
 
 
 def load_folder(folder: Path) -> SchemaFolder:
-    """Read every `*.avsc` under a folder, in either case, and `ids.json` where there is one: id → file, relative to it.
+    """Read every schema of events, each `*.avsc` under a folder, in either case, and `ids.json` where there is one:
+    id → file, relative to it.
 
     Raises SchemaFolderError for a folder or file that cannot be read, and for what is no schema or no map of ids.
     """
     if not folder.is_dir():
         raise SchemaFolderError(f"{folder} is not a folder")
-    schemas = (path for path in sorted(folder.rglob("*")) if path.suffix.lower() == ".avsc")
+    found = (path for path in sorted(folder.rglob("*")) if path.suffix.lower() == ".avsc")
+    schemas = (path for path in found if path.name != LEDGER_ENTRY)
     files = tuple(map(load_file, schemas))
     for file in files:
         names_of(file)

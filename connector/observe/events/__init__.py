@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from connector.observe.events.holds import HoldEvents
 from connector.observe.events.kafka import KafkaEvents
+from connector.observe.events.ledger import LedgerEvents
 from connector.observe.events.partitions import PartitionEvents, where
 from connector.observe.events.process import ProcessEvents
 from connector.observe.events.records import AcceptedLine, RecordEvents, past
@@ -19,6 +20,7 @@ __all__ = [
     "Events",
     "HoldEvents",
     "KafkaEvents",
+    "LedgerEvents",
     "Logger",
     "PartitionEvents",
     "ProcessEvents",
@@ -28,5 +30,5 @@ __all__ = [
 ]
 
 
-class Events(RecordEvents, PartitionEvents, HoldEvents, KafkaEvents, ProcessEvents):
+class Events(RecordEvents, PartitionEvents, HoldEvents, KafkaEvents, LedgerEvents, ProcessEvents):
     """All of them, by one logger and into the same metrics."""

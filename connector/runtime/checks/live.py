@@ -20,7 +20,7 @@ from connector.edge.kafka.groups import KafkaGroups
 from connector.edge.kafka.memberships import static_names
 from connector.runtime import parts
 from connector.runtime.checks.finding import Finding, Verdict
-from connector.runtime.checks.topics import judge_copy, judge_main, rights
+from connector.runtime.checks.topics import judge_copy, judge_ledger, judge_main, rights
 
 _SOON = 14 * DAY
 """Seconds before a certificate's end that are a warning."""
@@ -147,6 +147,11 @@ def topics(ask: Callable[[str], Topic | None], settings: Settings) -> Iterator[F
         yield found
         if topic is not None and main is not None:
             yield from judge_copy(role, topic, main, window)
+    if settings.ledger is not None:
+        found, topic = _there(ask, "ledger", named.ledger)
+        yield found
+        if topic is not None and main is not None:
+            yield from judge_ledger(topic, main)
     for name in named.retry_also:
         found, topic = _there(ask, "old retry", name)
         yield found

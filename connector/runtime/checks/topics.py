@@ -17,7 +17,13 @@ UNBOUNDED = 2_147_483_639
 _AS_WRITTEN = "producer"
 _DECOMPRESSED = "max.decompressed.message.bytes"
 _DEAD_LETTERS_KEPT = 3 * DAY  # a long weekend, before anybody looks
-_NEEDED = {"main": {"READ"}, "retry": {"READ", "WRITE"}, "dead letter": {"WRITE"}, "old retry": {"READ"}}
+_NEEDED = {
+    "main": {"READ"},
+    "retry": {"READ", "WRITE"},
+    "dead letter": {"WRITE"},
+    "ledger": {"WRITE"},
+    "old retry": {"READ"},
+}
 
 
 def judge_main(main: Topic, window: float) -> Iterator[Finding]:
@@ -55,6 +61,17 @@ def judge_copy(role: str, topic: Topic, main: Topic, window: float) -> Iterator[
         yield partitions(topic, main)
 
 
+def judge_ledger(topic: Topic, main: Topic) -> Iterator[Finding]:
+    """Every check of the ledger's topic, beside the main one. How long it keeps entries is for people to say."""
+    yield from leaders("ledger", topic)
+    yield rights("ledger", topic)
+    if topic.configs is None:
+        yield _invisible("ledger")
+        return
+    yield cleanup_policy("ledger", topic.configs)
+    yield durability("ledger", topic, main)
+
+
 def leaders(role: str, topic: Topic) -> Iterator[Finding]:
     """Partitions that no broker serves: what is in them, or shall go there, waits."""
     if topic.leaderless:
@@ -84,7 +101,7 @@ def cleanup_policy(role: str, configs: Mapping[str, str]) -> Finding:
         return Finding(name, Verdict.FAILED, why, "cleanup.policy=delete")
     if "delete" in policies:
         return Finding(name, Verdict.OK, "delete")
-    if role == "dead letter":
+    if role in ("dead letter", "ledger"):
         return Finding(name, Verdict.OK, "empty: nothing is ever deleted")
     why = "empty: nothing is ever deleted, so copies that were posted long ago fill the disk"
     return Finding(name, Verdict.WARNING, why, "cleanup.policy=delete")

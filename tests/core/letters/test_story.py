@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connector.core.envelope import REDRIVES, Origin
+from connector.core.ledger import Entry, Fate
 from connector.core.letters.letter import OURS, UNKNOWN, DeadLetter
 from connector.core.letters.story import Role, Seen, story
 from connector.core.record import Headers, Partition, Record
@@ -66,7 +67,42 @@ def test_its_steps_come_in_the_order_of_time() -> None:
 
 
 def test_nothing_is_no_story() -> None:
-    assert story([]) == ((), (), 0, ())
+    assert story([]) == ((), (), 0, (), 0)
+
+
+def entry(fate: Fate, attempts: int, settled_ms: int = 3_000, origin: int = 5) -> Entry:
+    request_id = f"req-{attempts}"
+    return Entry(
+        "e", "", "0A", fate, "c", attempts, False, request_id, settled_ms - 80, settled_ms, Origin(MAIN, origin, 1)
+    )
+
+
+def test_the_ledger_tells_of_accepted_posts_and_counts_them() -> None:
+    """An entry that is there twice counts once; one that was accepted at two places of the log was posted twice."""
+    accepted = entry(Fate.ACCEPTED, 2)
+    told = story([produced(), copy(Role.RETRY)], [entry(Fate.RETRY, 1), accepted, accepted])
+    assert [step.text.partition(":")[0] for step in told.steps] == [
+        "produced",
+        "attempt 1 failed",
+        "attempt 2 accepted after 80 ms, X-Request-Id req-2",
+    ]
+    assert told.now == ("accepted, as the ledger tells",)
+    assert (told.posts, told.accepted, told.request_ids) == (1, 1, ("req-1", "req-2"))
+    assert story([produced()], [accepted, entry(Fate.ACCEPTED, 1, origin=6)]).accepted == 2
+
+
+@pytest.mark.parametrize(
+    ("fate", "step", "now"),
+    [
+        (Fate.RETRY, "attempt 1 failed: c, X-Request-Id req-1; its copy", "accepted, unless"),
+        (Fate.DEAD_LETTER, "dead letter: c, X-Request-Id req-1; its copy", "a dead letter that was deleted"),
+    ],
+)
+def test_the_ledger_tells_of_copies_that_were_deleted(fate: Fate, step: str, now: str) -> None:
+    told = story([], [entry(fate, 1)])
+    assert told.steps[0].text.startswith(step)
+    assert now in told.now[0]
+    assert (told.posts, told.accepted) == (1, 0)
 
 
 @given(

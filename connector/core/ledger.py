@@ -1,0 +1,44 @@
+"""What the delivery ledger says of one settled record."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import NamedTuple
+
+from connector.core.envelope import Origin
+
+
+class Fate(StrEnum):
+    """What became of the record."""
+
+    ACCEPTED = "accepted"
+    RETRY = "retry"
+    DEAD_LETTER = "dead_letter"
+
+
+class Entry(NamedTuple):
+    """One record of a topic, settled. Times in ms since the epoch.
+
+    `end_user` is the phone number's digits, "" where it is not known: it leaves the process as an HMAC only. `event_id`
+    and `service_id` are those that may be shown. `attempts` counts posts, `code` is the bounded class, `posted_ms` when
+    the last post began (None: there was none), and `origin` where the producer's own record lies.
+    """
+
+    event_id: str | None
+    end_user: str
+    service_id: str | None
+    fate: Fate
+    code: str
+    attempts: int
+    maybe_delivered: bool
+    request_id: str | None
+    posted_ms: int | None
+    settled_ms: int
+    origin: Origin
+
+
+class Told(NamedTuple):
+    """An entry as it was read: its `end_user` is "", and `hmac` the 32 bytes that stand for the phone number."""
+
+    entry: Entry
+    hmac: bytes | None

@@ -1,0 +1,221 @@
+"""Entries of the delivery ledger, written in batches on a thread of their own."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any, NamedTuple, Protocol
+
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
+
+from connector.core.ledger import Entry
+from connector.deadline import in_time
+from connector.edge.kafka.errors import COPY_REMEDIES, name_of
+from connector.edge.kafka.tokens import keep
+
+_OURS: Mapping[str, object] = {
+    "acks": "all",
+    "linger.ms": 20,
+    "compression.codec": "lz4",
+    "message.timeout.ms": 10_000,
+    "queue.buffering.max.messages": 50_000,
+    "queue.buffering.max.kbytes": 16_384,
+    "topic.metadata.propagation.max.ms": 5_000,
+}
+"""Not idempotent: an entry may be there twice, and no fatal error can end the client."""
+
+_LINGER = 0.02
+"""Seconds for which entries gather before they are encoded: each time the thread wakes, the event loop waits for it."""
+_MOST_WAITING = 20_000
+"""Entries in memory that nobody waits for; what comes beyond is left out."""
+_IDLE = 1.0
+_POLL = 0.1
+_ANSWER = 3.0
+_LOOK_AGAIN = 1.0
+_FLUSH, _GOODBYE = 3.0, 3.5
+_UNKNOWN_PARTITION = {KafkaError._UNKNOWN_PARTITION, KafkaError.UNKNOWN_TOPIC_OR_PART}
+
+QUEUE_FULL, STOPPED, FAULT = "queue_full", "stopped", "fault"
+"""Why an entry is left out, besides the names of Kafka's errors: too many wait, the process ends, a bug of ours."""
+
+
+class Reports(Protocol):
+    """Whom the ledger tells, on the event loop."""
+
+    def ledger_written(self, count: int) -> None: ...
+    def ledger_failed(self, code: str, topic: str, remedy: str, count: int, *, left_out: bool) -> None: ...
+
+
+class _Waiting(NamedTuple):
+    entry: Entry
+    waits: object
+
+
+class KafkaLedger:
+    """Satisfies `engine.ports.Ledger`. Made on a running event loop.
+
+    An entry's partition is that of its origin's number, so that what became of one partition's records lies in one.
+    """
+
+    def __init__(
+        self, properties: Mapping[str, object], topic: str, encode: Callable[[Entry], bytes], reports: Reports
+    ) -> None:
+        """`properties` are librdkafka's for producers."""
+        self._topic = topic
+        self._encode = encode
+        self._reports = reports
+        self._loop = asyncio.get_running_loop()
+        self._producer = Producer({**_OURS, **properties}, logger=logging.getLogger("librdkafka"))
+        keep(self._producer, properties)
+        self._partitions = 0
+        self._waiting: deque[_Waiting] = deque()
+        self._outstanding = 0
+        self._written = 0
+        self._noted: list[object] = []
+        self._failed: dict[str, list[object]] = {}
+        self._on_noted: Callable[[Sequence[Any], str | None], None] = lambda _noted, _failed: None
+        self._some = threading.Event()
+        self._closing = threading.Event()
+        self._ended = asyncio.Event()
+        self._thread = threading.Thread(target=self._run, name="kafka-ledger", daemon=True)
+
+    def start(self, on_noted: Callable[[Sequence[Any], str | None], None]) -> None:
+        """Write from now on. `on_noted` is called on the event loop."""
+        self._on_noted = on_noted
+        self._thread.start()
+
+    def note(self, entry: Entry, waits: object) -> None:
+        """Write this at some time soon; see `engine.ports.Ledger`."""
+        if waits is None and len(self._waiting) >= _MOST_WAITING:
+            self._say_failed(QUEUE_FULL, 1, left_out=True)
+            return
+        self._waiting.append(_Waiting(entry, waits))
+        if not self._some.is_set():
+            self._some.set()
+
+    async def close(self) -> None:
+        """Write what waits within a bound; what is left then is left out."""
+        if not self._thread.is_alive():
+            return
+        self._closing.set()
+        self._some.set()
+        with contextlib.suppress(TimeoutError):
+            await in_time(self._ended.wait(), _GOODBYE)
+
+    # On the thread.
+
+    def _run(self) -> None:
+        while not self._closing.is_set():
+            if not self._outstanding:
+                self._some.wait(_IDLE)
+            if self._some.is_set():
+                self._closing.wait(_LINGER)
+                self._some.clear()
+                self._produce()
+            self._poll(_POLL if self._outstanding and not self._some.is_set() else 0)
+        self._produce()
+        with contextlib.suppress(KafkaException):
+            self._producer.flush(_FLUSH)
+        self._producer.purge()
+        self._poll(0)
+        for each in self._waiting:
+            self._fail(STOPPED, each.waits)
+        self._tell()
+        self._call_soon(self._ended.set)
+
+    def _poll(self, seconds: float) -> None:
+        with contextlib.suppress(KafkaException):
+            self._producer.poll(seconds)
+        self._tell()
+
+    def _produce(self) -> None:
+        if not self._waiting:
+            return
+        if not self._partitions and (code := self._look()) is not None:
+            # Nothing can be written: what waits is told so, and the next ones ask again.
+            for _ in range(len(self._waiting)):
+                self._fail(code, self._waiting.popleft().waits)
+            self._tell()
+            self._closing.wait(_LOOK_AGAIN)
+            return
+        for _ in range(len(self._waiting)):
+            entry, waits = self._waiting.popleft()
+            try:
+                self._producer.produce(
+                    self._topic,
+                    self._encode(entry),
+                    None if entry.event_id is None else entry.event_id.encode(),
+                    partition=entry.origin.partition.number % self._partitions,
+                    on_delivery=partial(self._report, waits),
+                )
+            except BufferError:
+                self._fail(QUEUE_FULL, waits)
+            except KafkaException as raised:
+                self._refused(raised.args[0], waits)
+            except Exception:  # a bug of ours must not end the thread: the entry is left out, and counted
+                self._fail(FAULT, waits)
+            else:
+                self._outstanding += 1
+
+    def _look(self) -> str | None:
+        """Ask how many partitions the topic has; the error's name where nobody says."""
+        try:
+            found = self._producer.list_topics(self._topic, timeout=_ANSWER).topics[self._topic]
+        except KafkaException as raised:
+            return name_of(raised.args[0])
+        if found.error is not None:
+            return name_of(found.error)
+        self._partitions = len(found.partitions)
+        return None
+
+    def _report(self, waits: object, error: KafkaError | None, _message: Message) -> None:
+        self._outstanding -= 1
+        if error is not None:
+            self._refused(error, waits)
+            return
+        self._written += 1
+        if waits is not None:
+            self._noted.append(waits)
+
+    def _refused(self, error: KafkaError, waits: object) -> None:
+        if error.code() in _UNKNOWN_PARTITION:
+            self._partitions = 0  # the topic was made anew, or is gone
+        self._fail(STOPPED if error.code() == KafkaError._PURGE_QUEUE else name_of(error), waits)
+
+    def _fail(self, code: str, waits: object) -> None:
+        self._failed.setdefault(code, []).append(waits)
+
+    def _tell(self) -> None:
+        """Tell the event loop what became of many at once: each call wakes it."""
+        if self._written or self._failed:
+            written, noted, failed = self._written, self._noted, self._failed
+            self._written, self._noted, self._failed = 0, [], {}
+            self._call_soon(self._told, written, noted, failed)
+
+    def _call_soon(self, call: Callable[..., None], *arguments: object) -> None:
+        with contextlib.suppress(RuntimeError):  # the event loop is closed: nobody waits
+            self._loop.call_soon_threadsafe(call, *arguments)
+
+    # On the event loop.
+
+    def _told(self, written: int, noted: list[object], failed: dict[str, list[object]]) -> None:
+        if written:
+            self._reports.ledger_written(written)
+        if noted:
+            self._on_noted(noted, None)
+        for code, entries in failed.items():
+            waiting = [waits for waits in entries if waits is not None]
+            if len(waiting) < len(entries):
+                self._say_failed(code, len(entries) - len(waiting), left_out=True)
+            if waiting:
+                self._say_failed(code, len(waiting), left_out=False)
+                self._on_noted(waiting, code)
+
+    def _say_failed(self, code: str, count: int, *, left_out: bool) -> None:
+        remedy = COPY_REMEDIES.get(code, COPY_REMEDIES[""])
+        self._reports.ledger_failed(code, self._topic, remedy, count, left_out=left_out)

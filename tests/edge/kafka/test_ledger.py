@@ -1,0 +1,143 @@
+"""The ledger's producer on real Kafka: what is acknowledged, what is left out, and what is told of it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from connector.core.envelope import Origin
+from connector.core.ledger import Entry, Fate
+from connector.core.record import Partition
+from connector.edge.avro.entries import Entries, decoded
+from connector.edge.kafka.ledger import KafkaLedger
+from tests.support.clusters import RealCluster
+from tests.support.kafka_broker import Kafka
+
+PATIENCE = 60.0
+
+
+class Told:
+    """What the ledger says."""
+
+    def __init__(self) -> None:
+        self.written = 0
+        self.left_out: dict[str, int] = {}
+        self.refused: dict[str, int] = {}
+        self.noted: list[Any] = []
+        self._changed = asyncio.Event()
+
+    def ledger_written(self, count: int) -> None:
+        self.written += count
+        self._changed.set()
+
+    def ledger_failed(self, code: str, topic: str, remedy: str, count: int, *, left_out: bool) -> None:
+        assert topic
+        assert remedy
+        counts = self.left_out if left_out else self.refused
+        counts[code] = counts.get(code, 0) + count
+        self._changed.set()
+
+    def on_noted(self, noted: Sequence[Any], failed: str | None) -> None:
+        if failed is None:
+            self.noted += noted
+
+    async def until(self, written: int = 0, failed: int = 0) -> None:
+        async with asyncio.timeout(PATIENCE):
+            while self.written < written or sum(self.left_out.values()) + sum(self.refused.values()) < failed:
+                self._changed.clear()
+                await self._changed.wait()
+
+
+def entry(number: int, partition: int = 0) -> Entry:
+    origin = Origin(Partition("main", partition), number, 1)
+    return Entry(f"e-{number}", "12025550100", "0A", Fate.ACCEPTED, "accepted", 1, False, "r", 1, 2, origin)
+
+
+@pytest.fixture
+def cluster(kafka: Kafka) -> RealCluster:
+    return RealCluster(kafka)
+
+
+def made(cluster: RealCluster, topic: str, told: Told, **properties: object) -> KafkaLedger:
+    given = {"bootstrap.servers": cluster.kafka.bootstrap_servers, **properties}
+    ledger = KafkaLedger(given, topic, Entries("0123456789abcdef").encode, told)
+    ledger.start(told.on_noted)
+    return ledger
+
+
+async def test_entries_are_acknowledged_and_lie_in_the_partition_of_their_origins_number(cluster: RealCluster) -> None:
+    """Of a topic that has fewer partitions than the main one, too."""
+    topic, told = cluster.create(2), Told()
+    ledger = made(cluster, topic, told)
+    for number in range(6):
+        ledger.note(entry(number, partition=number), f"waits-{number}" if number % 2 else None)
+    await told.until(written=6)
+    await ledger.close()
+    assert sorted(told.noted) == ["waits-1", "waits-3", "waits-5"]
+    for partition in range(2):
+        records = cluster.read(Partition(topic, partition), 3)
+        assert [record.key for record in records] == [f"e-{number}".encode() for number in range(partition, 6, 2)]
+        assert all(decoded(record.value) is not None for record in records)
+
+
+async def test_closing_writes_what_waits(cluster: RealCluster) -> None:
+    topic, told = cluster.create(), Told()
+    ledger = made(cluster, topic, told)
+    for number in range(300):
+        ledger.note(entry(number), None)
+    await ledger.close()
+    assert len(cluster.read(Partition(topic, 0), 300)) == 300
+
+
+async def test_a_topic_that_is_not_there_is_told_and_one_that_is_made_later_is_used(cluster: RealCluster) -> None:
+    told = Told()
+    name = f"{cluster.create()}-later"
+    ledger = made(cluster, name, told)
+    try:
+        ledger.note(entry(0), None)
+        ledger.note(entry(1), "waits")
+        await told.until(failed=2)
+        assert told.left_out == {"unknown_topic_or_part": 1}
+        assert told.refused == {"unknown_topic_or_part": 1}
+        cluster.kafka.create_topic(name)
+        failures = 2
+        while not told.written:  # a broker may not know of it for a moment
+            ledger.note(entry(2), "again")
+            await asyncio.wait_for(_either(told, failures + 1), PATIENCE)
+            failures = sum(told.left_out.values()) + sum(told.refused.values())
+        assert told.noted == ["again"]
+    finally:
+        await ledger.close()
+        cluster.kafka.delete_topic(name)
+
+
+async def _either(told: Told, failed: int) -> None:
+    waiting = {asyncio.create_task(told.until(written=1)), asyncio.create_task(told.until(failed=failed))}
+    _, pending = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    for task in pending:
+        task.cancel()
+
+
+async def test_an_entry_that_cannot_be_encoded_is_left_out_and_the_others_are_written(cluster: RealCluster) -> None:
+    """By a bug of ours: the thread goes on."""
+    told = Told()
+    ledger = made(cluster, cluster.create(), told)
+    ledger.note(entry(0)._replace(attempts="one"), None)  # type: ignore[arg-type]
+    ledger.note(entry(1), None)
+    await told.until(written=1, failed=1)
+    await ledger.close()
+    assert told.left_out == {"fault": 1}
+
+
+async def test_no_broker_keeps_a_stop() -> None:
+    """What is left is left out."""
+    told = Told()
+    ledger = KafkaLedger({"bootstrap.servers": "127.0.0.1:1"}, "t", Entries("0123456789abcdef").encode, told)
+    ledger.start(told.on_noted)
+    ledger.note(entry(0), None)
+    await ledger.close()
+    await told.until(failed=1)
+    assert sum(told.left_out.values()) == 1
