@@ -19,7 +19,7 @@ from connector import __version__
 SUMMARIES = {
     "run": "Post invocation events from Kafka until told to stop.",
     "check": "Say what is wrong with a configuration, and how to mend it. Nobody is texted.",
-    "topics": "Create the retry and dead-letter topics, or print the commands that do.",
+    "topics": "Create the retry, dead-letter and ledger topics, or print the commands that do.",
     "status": (
         "Show every partition of the main and retry topics: committed offset, what is settled ahead of it, and lag."
     ),

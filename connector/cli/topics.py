@@ -19,7 +19,7 @@ from connector.runtime.checks.finding import Finding, Verdict, line
 from connector.runtime.checks.topics import judge_copy, judge_ledger
 
 topics = typer.Typer(
-    help="Create the retry and dead-letter topics, and the ledger's, or print the commands that do.",
+    help="Create the retry, dead-letter and ledger topics, or print the commands that do.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

@@ -159,6 +159,8 @@ class Search:
     ) -> None:
         letter = letter_of(record) if role is not Role.MAIN else DeadLetter(record, UNKNOWN, record.headers, "none")
         fields = self._fields(letter)
+        if fields is None and ids is not None and not any(each.encode() in (record.value or b"") for each in ids):
+            return
         filters = Filters(phone=phone) if ids is None else Filters()
         name = "not decoded" if fields is None else str(fields.get("eventId"))
         if (ids is not None and fields is not None and name not in ids) or not filters.take_event(record, fields):

@@ -310,4 +310,18 @@ MUTANTS = (
         "return room",
         f"{_ENGINE}_settled_map.py::test_a_map_that_is_not_taken_any_more_leaves_the_record_it_waits_for_its_next_try",
     ),
+    Mutant(
+        "a record is settled before the ledger that is required has its entry",
+        "engine/ledger.py",
+        "        return True\n\n    def answered",
+        "        return False\n\n    def answered",
+        f"{_ENGINE}_ledger.py::test_records_that_wait_for_the_ledger_keep_the_places_of_posts",
+    ),
+    Mutant(
+        "an entry that comes late settles a record of a partition that left",
+        "engine/ledger.py",
+        "            del self._waiting[delivery]\n",
+        "",
+        f"{_ENGINE}_ledger.py::test_an_entry_that_is_acknowledged_after_its_partition_left_settles_nothing",
+    ),
 )
