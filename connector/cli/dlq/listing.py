@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated, NamedTuple
@@ -34,6 +35,10 @@ from connector.edge.kafka.scan import Scan
 
 Fields = Mapping[str, object]
 _EVERY = 1000
+_EVENT = 12
+"""Characters of the event's id on a line, however narrow the terminal is."""
+_WIDTH = 140
+"""Characters of a line that no terminal bounds."""
 
 Limit = Annotated[int, typer.Option(min=1, max=10_000, help="Show the newest so many.")]
 
@@ -103,7 +108,7 @@ def show_list(
     if as_json:
         typer.echo(json.dumps(_document(name, found, reveal), indent=2, default=str))
         return
-    Console().print(_table(found, reveal))
+    Console(width=None if sys.stdout.isatty() else _WIDTH).print(_table(found, reveal))
     typer.echo(
         f"{len(found.shown):,} of {found.matching:,} that fit"
         + ("; --limit shows more" if found.matching > len(found.shown) else "")
@@ -133,7 +138,7 @@ def search(
                 matching += 1
                 by_partition.setdefault(record.partition.number, deque(maxlen=limit)).append(listed)
     newest.extend(sorted((each for kept in by_partition.values() for each in kept), key=_age))
-    shown = [each if each.fields is not None else _decoded(each, judge) for each in newest]
+    shown = [each if each.fields is not None else decoded(each, judge) for each in newest]
     return Listing(shown, matching, redriven, scan.waiting)
 
 
@@ -155,11 +160,12 @@ def fitting(record: Record, filters: Filters, judge: Judge) -> Listed | None:
         return Listed(letter, None)
     if not filters.may_take_event(record):
         return None
-    listed = _decoded(Listed(letter, None), judge)
+    listed = decoded(Listed(letter, None), judge)
     return listed if filters.take_event(record, listed.fields) else None
 
 
-def _decoded(listed: Listed, judge: Judge) -> Listed:
+def decoded(listed: Listed, judge: Judge) -> Listed:
+    """The same with its event, where that can be decoded."""
     fields = judge.fields(listed.letter.record._replace(headers=listed.letter.original))
     return listed._replace(fields=None if isinstance(fields, Refusal) else fields)
 
@@ -173,7 +179,7 @@ def _table(found: Listing, reveal: bool) -> Table:
     table = Table()
     for name in ("place", "written (UTC)", "class", "phone"):
         table.add_column(name, no_wrap=True)
-    table.add_column("event", overflow="fold")
+    table.add_column("event", overflow="fold", min_width=_EVENT)
     has_due = any(listed.letter.due_ms is not None for listed in found.shown)
     if has_due:
         table.add_column("due (UTC)", no_wrap=True)
