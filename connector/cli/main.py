@@ -25,7 +25,7 @@ SUMMARIES = {
     ),
     "offsets": "Export a group's committed offsets, set them, or translate them for another cluster.",
     "dlq": "Dead letters: count, look at, redrive, export and purge them.",
-    "retry": "Copies that wait for their next attempt: count and look at them.",
+    "retry": "Copies that wait for their next attempt: count, look at, expedite and drop them.",
     "trace": "Tell the story of an event: when it was produced, each attempt that failed, where it is now.",
     "top": (
         "Watch a deployment's processes in the terminal: rates, lag, in flight, holds, answers, partitions; q ends it."

@@ -60,7 +60,7 @@ def move(
     them, and is not read.
     """
     outcome = Outcome()
-    with KafkaCopies(producer_properties(settings.kafka), group_of(settings)) as copies, _told_to_stop() as stop:
+    with KafkaCopies(producer_properties(settings.kafka), group_of(settings)) as copies, told_to_stop() as stop:
         if copies.without_transactions is not None:
             say(f"the brokers take no transactions ({copies.without_transactions}): a kill may repeat the last batch")
         committed = copies.positions(_partitions(settings, topic))
@@ -151,7 +151,7 @@ def marks_of(settings: Settings, topic: str, starts: dict[Partition, int]) -> Re
 
 
 @contextmanager
-def _told_to_stop() -> Iterator[Callable[[], bool]]:
+def told_to_stop() -> Iterator[Callable[[], bool]]:
     """Whether a signal came: a handler may only say so, since it interrupts whatever is under way."""
     told: list[int] = []
 

@@ -21,6 +21,7 @@ from connector.config.settings import Settings
 from connector.config.units import parse_duration
 from connector.core.letters.patch import Patch
 from connector.core.letters.redrive import UNLIKELY, WHY_STAYS, RedriveRules
+from connector.core.letters.retry import OPERATOR_DROPPED
 from connector.core.redact import scrub
 from connector.edge.clock import SystemClock
 from connector.edge.kafka.admin import AdminError
@@ -185,7 +186,7 @@ def _document(moved: Moved, source: str, wanted: Wanted, yes: bool, reveal: bool
 
 def reasons(include: list[str]) -> frozenset[str]:
     """Raises typer.BadParameter for what no letter stays for."""
-    possible = {*UNLIKELY, "headers_dropped", "redriven_before"}
+    possible = {*UNLIKELY, OPERATOR_DROPPED, "headers_dropped", "redriven_before"}
     for each in include:
         if each not in possible:
             raise typer.BadParameter(f"--include takes {', '.join(sorted(possible))}, and not {each}")

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from connector.core.destination import MAYBE_DELIVERED, REFUSED_ALONE
 from connector.core.letters.letter import HEADERS_DROPPED, OURS, SUMMARY, DeadLetter
+from connector.core.letters.retry import OPERATOR_DROPPED
 from connector.core.record import Partition
 from connector.core.refusal import Stage
 
@@ -28,6 +29,7 @@ WHY_STAYS: Mapping[str, str] = {
     REDRIVEN_BEFORE: "redriven already",
     TOO_OFTEN: "redriven as often as --max-redrives allows",
     POSSIBLE_DUPLICATE: "it may have been delivered: --include-possible-duplicates",
+    OPERATOR_DROPPED: f"somebody took it out of the retry topic: --include {OPERATOR_DROPPED}",
     NOT_CHANGED: "the patch changes nothing of it",
     NOT_WRITABLE: "its writer's schema takes no such value",
     **{code: f"the vendor refused this very request: --include {code}" for code in sorted(UNLIKELY)},
@@ -55,6 +57,8 @@ def stays(letter: DeadLetter, rules: RedriveRules) -> str | None:
         return TOO_OFTEN
     if (letter.maybe_delivered or letter.code == MAYBE_DELIVERED) and not rules.possible_duplicates:
         return POSSIBLE_DUPLICATE
+    if letter.code == OPERATOR_DROPPED and letter.code not in rules.include:
+        return OPERATOR_DROPPED
     is_vendors = letter.code in UNLIKELY and letter.stage == Stage.INVOKE
     return letter.code if is_vendors and letter.code not in rules.include else None
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from connector.core.codes import DEFAULT_TABLE
 from connector.core.destination import EXPIRED, MAYBE_DELIVERED, REFUSED_ALONE, RETRIES_EXHAUSTED
+from connector.core.letters.retry import OPERATOR_DROPPED
 from connector.core.outcome import Table
 from connector.core.request import REMEDIES
 
@@ -13,6 +14,7 @@ _OWN: Mapping[str, str] = {
     EXPIRED: "find out what held it up; `dlq redrive --new-expiry` posts it late, if that still helps anybody",
     RETRIES_EXHAUSTED: "look whether the vendor works again, then `dlq redrive`",
     REFUSED_ALONE: "ask the vendor's support about the X-Request-Id: it is this number or this content",
+    OPERATOR_DROPPED: f"ask whoever dropped it; `dlq redrive --include {OPERATOR_DROPPED}` posts it after all",
     MAYBE_DELIVERED: "ask the vendor's support about the X-Request-Id first: it may have been delivered",
 }
 

@@ -64,6 +64,7 @@ class _Chain(NamedTuple):
 
 def story(seen: Sequence[Seen], entries: Iterable[Entry] = ()) -> Story:
     """Put what is known of one event in order. Without any, nothing is. `entries` may be there twice."""
+    seen = _once(seen)
     chains: dict[tuple[Partition, int], _Chain] = {}
     for each in seen:
         chains.setdefault(_origin(each), _Chain([], [])).seen.append(each)
@@ -83,7 +84,18 @@ def story(seen: Sequence[Seen], entries: Iterable[Entry] = ()) -> Story:
     )
 
 
+def _once(seen: Sequence[Seen]) -> list[Seen]:
+    """Of a copy that `connector retry` wrote anew the last one: it tells of the same attempt."""
+    last: dict[object, Seen] = {}
+    for number, each in enumerate(seen):
+        letter = each.letter
+        is_copy = each.role is Role.RETRY and letter.last_failure_ms is not None
+        last[(_origin(each), letter.attempts, letter.last_failure_ms) if is_copy else number] = each
+    return list(last.values())
+
+
 def _origin(seen: Seen) -> tuple[Partition, int]:
+    """Records of one chain: the producer's, and its copies."""
     record, origin = seen.letter.record, seen.letter.origin
     return (record.partition, record.offset) if origin is None else (origin.partition, origin.offset)
 

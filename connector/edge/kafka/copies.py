@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from typing import Any, NamedTuple, Self
 
@@ -15,7 +15,7 @@ from connector.edge.kafka.admin import AdminError
 from connector.edge.kafka.errors import name_of
 from connector.edge.kafka.tokens import keep, let_go
 
-_PROMISED: Mapping[str, Any] = {
+PROMISED: Mapping[str, Any] = {
     "enable.idempotence": True,
     "acks": "all",
     "linger.ms": 5,
@@ -27,26 +27,27 @@ _TRANSACTION_MS = 30_000
 """After that long the brokers give up what a killed process left open; its successor does so at once."""
 _ANSWER = 30.0
 _FULL_WAIT = 0.1
-_NOT_TAKEN = frozenset(
+NOT_TAKEN = frozenset(
     {
         KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
         KafkaError.UNSUPPORTED_VERSION,
         KafkaError._UNSUPPORTED_FEATURE,
     }
 )
-_FENCED = frozenset({KafkaError._FENCED, KafkaError.PRODUCER_FENCED, KafkaError.INVALID_PRODUCER_EPOCH})
+FENCED = frozenset({KafkaError._FENCED, KafkaError.PRODUCER_FENCED, KafkaError.INVALID_PRODUCER_EPOCH})
 _PASSES = frozenset({KafkaError.COORDINATOR_LOAD_IN_PROGRESS, KafkaError.COORDINATOR_NOT_AVAILABLE})
 _MOMENT = 0.1
 
 
 class Copy(NamedTuple):
-    """A record to write. `partition` None: by its key, as producers do."""
+    """A record to write. `partition` None: by its key, as producers do; `timestamp_ms` None: now."""
 
     topic: str
     partition: int | None
     key: bytes | None
     value: bytes | None
     headers: Headers
+    timestamp_ms: int | None = None
 
 
 class KafkaCopies:
@@ -73,15 +74,15 @@ class KafkaCopies:
 
     def _begun(self, group_id: str) -> Producer:
         transactional = {"transactional.id": group_id, "transaction.timeout.ms": _TRANSACTION_MS}
-        producer = self._new({**_PROMISED, **transactional})
+        producer = self._new({**PROMISED, **transactional})
         try:
             producer.init_transactions(_ANSWER)
         except KafkaException as raised:
             error = raised.args[0]
-            if error.code() not in _NOT_TAKEN:
+            if error.code() not in NOT_TAKEN:
                 raise
             self.without_transactions = name_of(error)
-            return self._new(_PROMISED)
+            return self._new(PROMISED)
         return producer
 
     def _new(self, promised: Mapping[str, Any]) -> Producer:
@@ -124,7 +125,7 @@ class KafkaCopies:
             if raised.args[0].txn_requires_abort():
                 with suppress(KafkaException):
                     producer.abort_transaction(_ANSWER)
-            if raised.args[0].code() in _FENCED:
+            if raised.args[0].code() in FENCED:
                 raise AdminError("fenced", "another redrive of the same group began meanwhile") from None
             raise AdminError.of(error) from None
 
@@ -143,20 +144,7 @@ class KafkaCopies:
 
     def _produce(self, copies: Iterable[Copy]) -> None:
         for copy in copies:
-            where = {} if copy.partition is None else {"partition": copy.partition}
-            while True:
-                try:
-                    self._producer.produce(
-                        copy.topic,
-                        copy.value,
-                        copy.key,
-                        headers=list(copy.headers),
-                        on_delivery=self._report,
-                        **where,  # type: ignore[arg-type]  # a partition's number
-                    )
-                    break
-                except BufferError:  # its queue is full
-                    self._producer.poll(_FULL_WAIT)
+            produce(self._producer, copy, self._report)
         self._producer.poll(0)
 
     def _report(self, error: KafkaError | None, _: Message) -> None:
@@ -168,3 +156,26 @@ class KafkaCopies:
 
     def __exit__(self, *_: object) -> None:
         let_go(self._consumer, self._properties)
+
+
+def produce(producer: Producer, copy: Copy, report: Callable[[KafkaError | None, Message], None]) -> None:
+    """Give a copy to the producer, as soon as its queue has room. Raises KafkaException."""
+    more: dict[str, int] = {}
+    if copy.partition is not None:
+        more["partition"] = copy.partition
+    if copy.timestamp_ms is not None:
+        more["timestamp"] = copy.timestamp_ms
+    while True:
+        try:
+            producer.produce(
+                copy.topic,
+                copy.value,
+                copy.key,
+                headers=list(copy.headers),
+                on_delivery=report,
+                **more,  # type: ignore[arg-type]  # numbers
+            )
+        except BufferError:  # its queue is full
+            producer.poll(_FULL_WAIT)
+        else:
+            return

@@ -118,3 +118,14 @@ def test_every_record_is_a_step_and_every_chain_is_somewhere(seen: list[Seen]) -
     times = [step.time_ms or 0 for step in told.steps]
     assert times == sorted(times)
     assert bool(told.now) == bool(seen)
+
+
+def test_a_copy_that_was_written_anew_is_told_once_where_it_is_now() -> None:
+    """`connector retry expedite` writes all that waits in a partition anew: the same attempt, and no other one."""
+    old = copy(Role.RETRY)
+    old = old._replace(letter=old.letter._replace(last_failure_ms=2_001))
+    new = Seen(Role.RETRY, old.letter._replace(record=old.letter.record._replace(offset=90)), waits=True)
+    told = story([produced(), old, new])
+    assert [(step.partition, step.offset) for step in told.steps] == [(MAIN, 5), (RETRY, 90)]
+    assert told.now == ("in the retry topic, waiting for its next attempt",)
+    assert told.posts == 1

@@ -1,10 +1,8 @@
-"""`connector retry`: what waits in the retry topic."""
+"""`connector retry summary` and `list`: what waits in the retry topic."""
 
 from __future__ import annotations
 
 import os
-
-import typer
 
 from connector.cli.dlq import options
 from connector.cli.dlq.listing import Limit, show_list
@@ -12,15 +10,7 @@ from connector.cli.dlq.summary import summarize
 from connector.cli.loading import load_without_password
 from connector.cli.options import AsJson, ConfigFile
 
-retry = typer.Typer(
-    help="Copies that wait for their next attempt: count and look at them.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-)
 
-
-@retry.command()
 def summary(
     file: ConfigFile, topic: options.RetryTopic = None, since: options.Since = None, as_json: AsJson = False
 ) -> None:
@@ -32,7 +22,6 @@ def summary(
     summarize(settings, topic or settings.kafka.topics.retry, since, as_json, waiting_for=settings.kafka.group_id)
 
 
-@retry.command("list")
 def list_copies(
     file: ConfigFile,
     topic: options.RetryTopic = None,
