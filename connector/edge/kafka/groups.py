@@ -103,7 +103,11 @@ class KafkaGroups(KafkaAdmin):
             for partition, commit in offsets.items()
         ]
         wanted = [ConsumerGroupTopicPartitions(name, native)]
-        asked = self._client.alter_consumer_group_offsets(wanted, request_timeout=self._timeout)
-        for answered in self._answer(asked[name]).topic_partitions:
-            if answered.error is not None:
-                raise AdminError.of(answered.error)
+
+        def ask() -> None:
+            asked = self._client.alter_consumer_group_offsets(wanted, request_timeout=self._timeout)
+            for answered in self._answer(asked[name]).topic_partitions:
+                if answered.error is not None:
+                    raise AdminError.of(answered.error)
+
+        self._once_loaded(ask)
