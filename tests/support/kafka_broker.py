@@ -21,6 +21,9 @@ _ACLS_BY_TOPIC = {
     "allow.everyone.if.no.acl.found": "true",
 }
 
+_ANY = (ResourceType.ANY, None, ResourcePatternType.ANY, None, None, AclOperation.ANY, AclPermissionType.ANY)
+_EVERY_ACL = AclBindingFilter(*_ANY)  # type: ignore[arg-type]  # typed as texts; None is any
+
 
 class Kafka:
     """A broker that runs already, at `bootstrap_servers`."""
@@ -65,6 +68,24 @@ class Kafka:
         who = ("User:ANONYMOUS", "*", AclOperation.WRITE, AclPermissionType.DENY)
         rule = AclBinding(ResourceType.TRANSACTIONAL_ID, transactional_id, ResourcePatternType.LITERAL, *who)
         self.admin().create_acls([rule])[rule].result(_ANSWER_SECONDS)
+
+    def allow_only(self, *rights: tuple[str, str, str]) -> None:
+        """From now on clients may do nothing but this: (`TOPIC`, name, `READ`), for topics, groups and transactions.
+
+        May be said again, for more. The broker is the same user, and keeps its place in the cluster and its topics.
+        """
+        kinds = ("TOPIC", "GROUP", "TRANSACTIONAL_ID")
+        own = [("BROKER", "kafka-cluster", operation) for operation in ("CLUSTER_ACTION", "ALTER")]
+        own += [("TOPIC", name, "CREATE") for name in ("__consumer_offsets", "__transaction_state")]
+        # Whatever somebody is allowed, all others are refused.
+        rules = [_allowed(kind, "*", "READ", "User:nobody") for kind in kinds]
+        rules += [_allowed(*right) for right in (*rights, *own)]
+        for answer in self.admin().create_acls(rules).values():
+            answer.result(_ANSWER_SECONDS)
+        deadline = time.monotonic() + _ANSWER_SECONDS
+        while not set(rules) <= set(self.admin().describe_acls(_EVERY_ACL).result(_ANSWER_SECONDS)):
+            assert time.monotonic() < deadline, "the rules were taken and are not there"
+            time.sleep(_POLL_SECONDS)
 
 
 class KafkaBroker(Kafka):
@@ -118,6 +139,11 @@ class KafkaBroker(Kafka):
         """Create a topic of one partition that this broker leads, and whose records have to be on both."""
         wanted = NewTopic(topic, 1, replica_assignment=[[1, 2]], config={"min.insync.replicas": "2"})
         self.admin().create_topics([wanted])[topic].result(_ANSWER_SECONDS)
+
+
+def _allowed(kind: str, name: str, operation: str, who: str = "User:ANONYMOUS") -> AclBinding:
+    pattern = ResourcePatternType.LITERAL
+    return AclBinding(ResourceType[kind], name, pattern, who, "*", AclOperation[operation], AclPermissionType.ALLOW)
 
 
 def _read(file: Path) -> dict[str, str]:

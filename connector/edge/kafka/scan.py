@@ -30,8 +30,8 @@ _READING: Mapping[str, Any] = {
     "fetch.queue.backoff.ms": 20,
     "group.id": "connector.scan",
 }
-"""The group is asked nothing: partitions are assigned by hand. 8 MiB bound what was fetched and not yet read,
-small answers what ten times as much becomes when it is unpacked."""
+"""The group is asked nothing, and no right to it is needed: partitions are assigned by hand. 8 MiB bound what was
+fetched and not yet read, small answers what ten times as much becomes when it is unpacked."""
 
 _BATCH = 500
 _WAIT = 0.2
@@ -141,12 +141,15 @@ class Scan:
         ended = []
         ends = self._open
         for message in messages:
+            error = message.error()
+            if error is not None and error.code() == KafkaError.GROUP_AUTHORIZATION_FAILED:
+                continue  # librdkafka looks for the group's coordinator all the same, and brokers may tell us of none
             number: int = message.partition()  # type: ignore[assignment]  # every message of a consumer has one
             end = ends.get(number)
             if end is None:
                 continue
             offset: int = message.offset()  # type: ignore[assignment]  # typed as optional; a message has one
-            if (error := message.error()) is not None:
+            if error is not None:
                 if error.code() != KafkaError._PARTITION_EOF:
                     raise AdminError.of(error)
             elif offset < end:
