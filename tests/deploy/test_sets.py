@@ -25,7 +25,7 @@ PAUSED_FILE = "/etc/connector/paused/paused"
 
 def test_there_is_a_set_for_each_kind_of_deployment() -> None:
     wanted = {"minimal", "production", "keda", "hpa", "static-members", "no-crds", "proxy", "ipv6"}
-    assert wanted | {"auth-plain", "auth-oauth", "auth-mtls"} == set(SETS)
+    assert wanted | {"auth-plain", "auth-oauth", "auth-mtls", "openshift"} == set(SETS)
 
 
 @pytest.mark.parametrize("values", SETS)
@@ -105,14 +105,26 @@ def test_every_pod_meets_the_restricted_profile(chart: Chart, values: str) -> No
 
 @pytest.mark.parametrize("values", SETS)
 def test_secrets_are_whole_directories_that_the_pod_and_nobody_else_reads(chart: Chart, values: str) -> None:
-    """0440 and an fsGroup, as `connector check` asks for; no mount inside another, which no runtime could make."""
+    """0440 and an fsGroup (OpenShift assigns one), as `connector check` asks for; no mount inside another, which no
+    runtime could make."""
     for spec in _pods(chart.render(base=values, apis=OPERATORS)):
         assert all(volume["secret"]["defaultMode"] == 0o440 for volume in spec["volumes"] if "secret" in volume)
-        assert spec["securityContext"]["fsGroup"] > 10_000
+        assert (values == "openshift") or spec["securityContext"]["fsGroup"] > 10_000
         mounts = next(one for one in spec["containers"] if one["name"] in ("connector", "check"))["volumeMounts"]
         paths = [Path(mount["mountPath"]) for mount in mounts]
         assert not [path for path in paths if set(path.parents) & set(paths)]
         assert all(mount["readOnly"] and "subPath" not in mount for mount in mounts)
+
+
+def test_openshift_assigns_user_and_group_and_resolves_names_on_its_own_port(chart: Chart) -> None:
+    """What is set here must lie in the namespace's range there, or no pod is made."""
+    resources = chart.render(base="openshift")
+    for spec in _pods(resources):
+        contexts = [spec["securityContext"], *(one["securityContext"] for one in spec["containers"])]
+        assert not any({"runAsUser", "runAsGroup", "fsGroup"} & set(context) for context in contexts)
+    for policy in ("NetworkPolicy", "NetworkPolicy-check"):
+        last = resources[policy]["spec"]["egress"][-1]
+        assert {(port["protocol"], port["port"]) for port in last["ports"]} == {("UDP", 5353), ("TCP", 5353)}
 
 
 def _pods(resources: Any) -> list[Any]:
