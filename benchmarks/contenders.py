@@ -8,7 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from benchmarks.builds import ROOT, Build
 from benchmarks.events import SCHEMA_FILE, SERVICE_IDS
@@ -32,6 +32,7 @@ class Stage(NamedTuple):
     in_flight: int = 64
     service_ids: int = 1
     ca_file: Path | None = None
+    ledger: Literal["optional", "required"] | None = None
 
 
 def take_the_rest() -> int:
@@ -90,9 +91,18 @@ def connector(build: Build, stage: Stage, group: str, module: str = "connector")
             ca_file=stage.ca_file or "null",
             uncommitted=max(500, stage.in_flight),
         )
+        + _ledger(stage)
     )
     with _running([build.python, "-m", module, "run", "--config", str(settings)], stage, group, build.folder) as pid:
         yield pid
+
+
+def _ledger(stage: Stage) -> str:
+    if stage.ledger is None:
+        return ""
+    key = stage.folder / "ledger-key"
+    key.write_text("0123456789abcdef0123456789abcdef\n")
+    return f"ledger: {{key_file: {key}, required: {str(stage.ledger == 'required').lower()}}}\n"
 
 
 _SETTINGS = """\

@@ -65,6 +65,7 @@ class Rig:
             scenario.in_flight,
             scenario.service_ids,
             self._sink.ca_file if scenario.base_url == "tls" else None,
+            scenario.ledger,
         )
 
     def quiet_stage(self, partitions: int, in_flight: int) -> Stage:
@@ -84,7 +85,8 @@ class Rig:
 
     def _create_topics(self, partitions: int) -> str:
         topic = f"bench-{uuid.uuid4().hex[:8]}"
-        create_topics(self._broker.bootstrap_servers, partitions, topic, f"{topic}.retry", f"{topic}.dlq")
+        names = topic, f"{topic}.retry", f"{topic}.dlq", f"{topic}.ledger"
+        create_topics(self._broker.bootstrap_servers, partitions, *names)
         return topic
 
     def _schemas(self, shape: Shape) -> Path:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from benchmarks.events import Shape
 
@@ -11,7 +11,8 @@ DEFAULTS = "defaults"
 
 class Scenario(NamedTuple):
     """One bench. `base_url` names the sink's: plain, tls, odd or slow (100 ms). `peers` are also run: the bare loop,
-    and Parallel Consumer. `part` is how many of the events that are asked for it takes."""
+    and Parallel Consumer. `part` is how many of the events that are asked for it takes. `ledger`: there is one;
+    "required": each commit waits for it."""
 
     name: str
     says: str
@@ -22,6 +23,7 @@ class Scenario(NamedTuple):
     bare_loop: bool = False
     parallel_consumer: bool = False
     part: float = 1.0
+    ledger: Literal["optional", "required"] | None = None
 
 
 SCENARIOS = {
@@ -31,6 +33,8 @@ SCENARIOS = {
         Scenario("two-services", "one of them has 90 % of the events", Shape(second=10), service_ids=2),
         Scenario("silent-service", "one of two services has nothing to post", service_ids=2),
         Scenario("tls", "TLS 1.3", base_url="tls", bare_loop=True),
+        Scenario("ledger", "the delivery ledger is on", ledger="optional"),
+        Scenario("ledger-required", "each commit waits for the delivery ledger", ledger="required"),
         Scenario("failures", "1 % answered 1010 and 1 % rejected", base_url="odd"),
         Scenario(
             "partitions", "1,000 partitions", Shape(partitions=1000), bare_loop=True, parallel_consumer=True, part=0.5

@@ -127,6 +127,12 @@ class Delivery(Section):
     partition waits; `summary` writes its position, size and hash instead of its value. The value itself is then kept
     only as long as the main topic keeps it."""
 
+    deduplicate: Duration | None = Field(default=None, ge=SECOND, le=HOUR)
+    """For how long an event id that was accepted is not posted again from the same partition of the main topic: the
+    record is settled as `duplicate_event`. For producers that write an event twice and give each an id of its own. At
+    most 200,000 ids are remembered, some 50 MB; what other processes accepted is known only where `ledger` is on.
+    docs/operations.md says what it cannot see. Default: whatever is in the topic is posted."""
+
     max_event_age: Duration = Field(default=48 * HOUR, ge=SECOND, le=365 * DAY)
     """Age beyond which an event is stale and is not posted, counted from `createdAt`, or else from the original
     record's timestamp. Longer than `retry.window`, so that a retry does not expire on its way."""
@@ -164,8 +170,8 @@ class Ledger(Section):
     number any more."""
 
     required: bool = False
-    """Whether a record is settled, and committed, only once its entry is acknowledged. While the ledger cannot be
-    written posting then stops, with `delivery.in_flight` records at most that a crash posts again. By default nothing
+    """Whether a record is settled, and committed, only once its entry is acknowledged. Posting then stops while the
+    ledger cannot be written, once `delivery.uncommitted` records wait, which a crash posts again. By default nothing
     waits for the ledger, and what is left out of it is counted."""
 
 

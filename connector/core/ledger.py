@@ -14,6 +14,7 @@ class Fate(StrEnum):
     ACCEPTED = "accepted"
     RETRY = "retry"
     DEAD_LETTER = "dead_letter"
+    DUPLICATE = "duplicate_event"
 
 
 class Entry(NamedTuple):

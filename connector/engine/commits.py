@@ -84,7 +84,7 @@ class Commits:
         self._backoff = FIRST_BACKOFF
         self.uncommitted = 0
         self.waiting_copies = 0
-        """Records answered whose copies cannot be written now."""
+        """Records answered whose copies cannot be written now, or whose entries in the ledger are waited for."""
         self.last_acknowledged = self._now.seconds
 
     @property

@@ -107,8 +107,9 @@ class Copies:
         for waiting in (self._under_way, self._refused):
             if (timer := waiting.pop(copy, None)) is not None:
                 timer.cancel()
-        self._late.discard(copy)
-        self._commits.waiting_copies = len(self._late)
+        if copy in self._late:
+            self._late.remove(copy)
+            self._commits.waiting_copies -= 1
 
     def _again(self, copy: Copy) -> None:
         del self._refused[copy]
@@ -125,7 +126,7 @@ class Copies:
     def _is_late(self, copy: Copy, failed: WriteFailed) -> None:
         if copy not in self._late:
             self._late.add(copy)
-            self._commits.waiting_copies = len(self._late)
+            self._commits.waiting_copies += 1
             copy.delivery.assignment.block(copy.reason)
         remedies = self._targets.remedies
         remedy = remedies.get(failed.code, remedies.get("", ""))

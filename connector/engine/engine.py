@@ -13,6 +13,7 @@ from operator import attrgetter
 from typing import Literal, NamedTuple, assert_never
 
 from connector.core.destination import Again, Destination, Keep, Settled, ToDeadLetter, ToRetry
+from connector.core.ledger import Fate
 from connector.core.record import Partition, Record
 from connector.core.reply import Answer
 from connector.core.schedule import RetryPlan
@@ -57,12 +58,14 @@ from connector.engine.messages import (
     Leave,
     Noted,
     Post,
+    Recalled,
     Release,
     Tick,
     Write,
 )
 from connector.engine.partition import Assignment, Block, Delivery
 from connector.engine.pauses import Pauser
+from connector.engine.recent import Recent
 from connector.engine.road import Road
 from connector.engine.schedule import Ordering, Schedule, TurnRules
 from connector.engine.shares import Shares
@@ -85,6 +88,7 @@ class Rules(NamedTuple):
     """How records wait: for their next attempt, for each other, for the vendor's sake, and while something is wrong.
 
     `ledger`: what is settled is noted there; "required": before it counts as settled. None: there is none.
+    `deduplicate_ms`: for so long an event id that was accepted is not posted again. None: it is.
     """
 
     plan: RetryPlan
@@ -92,6 +96,7 @@ class Rules(NamedTuple):
     pace: PaceRules
     hold: HoldRules
     ledger: Literal["required", "optional"] | None = None
+    deduplicate_ms: int | None = None
 
 
 class Engine:
@@ -136,7 +141,10 @@ class Engine:
         self.judge = Judge(rules.hold, self.holds, limits, self._schedule, context, road.chance)
         self.pauser = Pauser(self.holds, blocks, self._schedule, self.assignments, now, events)
         self._copies = Copies(topics.targets, blocks, commits, context)
-        self._ledger = None if rules.ledger is None else Ledger(required=rules.ledger == "required", context=context)
+        required = rules.ledger == "required"
+        self._ledger = None if rules.ledger is None else Ledger(commits, context, required=required)
+        window_ms, recalls = rules.deduplicate_ms, rules.ledger is not None
+        self.recent = None if window_ms is None else Recent(window_ms, recalls=recalls, blocks=blocks, context=context)
         self._shares = Shares(topics.delayed, now, self._timers)
         self._drains = Drains(context)
 
@@ -210,6 +218,9 @@ class Engine:
                 self._copied(copy, failed)
             case Noted():
                 self._noted(happened)
+            case Recalled():
+                assert self.recent is not None
+                self.recent.recalled(happened)
             case Gap(partition, first, end):
                 if (assignment := self.assignments.get(partition)) and self._heads.pass_over(assignment, first, end):
                     self.commits.passed_over(assignment)
@@ -261,7 +272,9 @@ class Engine:
     def _begin(self, delivery: Delivery) -> None:
         delivery.assignment.begin(delivery.record.offset)
         self._at_work.add(delivery)
-        if delivery.request is not None:
+        if self.recent is not None and delivery.request is not None and self.recent.has(delivery):
+            self._pass_duplicate(delivery)
+        elif delivery.request is not None:
             self.limits.begin(delivery)
             self._road.begin(delivery)
             self._outbox.append(Post(delivery))
@@ -286,13 +299,15 @@ class Engine:
 
     def _carry_out(self, delivery: Delivery, destination: Destination) -> bool:
         """Whether nothing more is to be done until its turn comes again: False while its copy or entry is written."""
+        if self.recent is not None and isinstance(destination, Settled):
+            self.recent.accepted(delivery)
         if delivery.assignment.gone:
             self._events.late_answer(delivery.record, delivery.event_id, delivery.outcome)
             return True
         match destination:
             case Settled():
                 self._report_accepted(delivery)
-                if self._ledger is not None and self._ledger.keeps(delivery, None):
+                if self._ledger is not None and self._ledger.keeps(delivery, Fate.ACCEPTED):
                     return False
                 self._settle(delivery)
             case ToRetry() | ToDeadLetter():
@@ -306,12 +321,20 @@ class Engine:
                 assert_never(destination)
         return True
 
+    def _pass_duplicate(self, delivery: Delivery) -> None:
+        """An event of its id was accepted already: it is settled without a post."""
+        self._events.duplicate_event(delivery.record, delivery.event_id)
+        if self._ledger is None or not self._ledger.keeps(delivery, Fate.DUPLICATE):
+            self._settle(delivery)
+            self._put_down(delivery)
+
     def _copied(self, copy: Copy, failed: WriteFailed | None) -> None:
         delivery = copy.delivery
         try:
             is_over = self._copies.answered(copy, failed)
             if is_over and failed is None and not delivery.assignment.gone:
-                if self._ledger is not None and self._ledger.keeps(delivery, copy.destination):
+                fate = Fate.RETRY if isinstance(copy.destination, ToRetry) else Fate.DEAD_LETTER
+                if self._ledger is not None and self._ledger.keeps(delivery, fate, copy.destination):
                     return
                 self._settle(delivery)
         except Exception as error:  # as above
@@ -416,6 +439,8 @@ class Engine:
         self.assignments[event.partition] = assignment
         self._shares.stale = True
         self._events.assigned(event.partition, event.position)
+        if self.recent is not None:
+            self.recent.recall(assignment)
         self.pauser.look_at(assignment)
 
     def _ours(self, partitions: Iterable[Partition]) -> list[Assignment]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from connector.core.destination import ToDeadLetter, ToRetry
 from connector.core.ledger import Entry, Fate
+from connector.engine.commits import Commits
 from connector.engine.context import Context
 from connector.engine.messages import Note, Noted
 from connector.engine.partition import Delivery
@@ -14,11 +15,12 @@ FIRST_BACKOFF, LONGEST_BACKOFF = 0.1, 30.0
 
 
 class Ledger:
-    """Says what is to be noted. `required`: a record is settled only once its entry is acknowledged, and keeps its slot
-    until then, so that what a crash may repeat stays bounded."""
+    """Says what is noted. `required`: a record is settled only once its entry is acknowledged; until then it takes
+    no slot, and counts as answered and uncommitted, so that what a crash may repeat stays bounded."""
 
-    def __init__(self, *, required: bool, context: Context) -> None:
+    def __init__(self, commits: Commits, context: Context, *, required: bool) -> None:
         self._required = required
+        self._commits = commits
         self._now, self._timers, self._outbox, self._events = context
         self._waiting: dict[Delivery, Entry] = {}
         self._refused: list[Delivery] = []
@@ -30,13 +32,14 @@ class Ledger:
         """Records that are settled as soon as their entries are acknowledged."""
         return len(self._waiting)
 
-    def keeps(self, delivery: Delivery, copied: ToRetry | ToDeadLetter | None) -> bool:
-        """Note what became of it (`copied` None: it was accepted); whether it has to wait for the acknowledgement."""
-        entry = self._entry(delivery, copied)
+    def keeps(self, delivery: Delivery, fate: Fate, copied: ToRetry | ToDeadLetter | None = None) -> bool:
+        """Note what became of it; whether it has to wait for the acknowledgement."""
+        entry = self._entry(delivery, fate, copied)
         if not self._required:
             self._outbox.append(Note(entry, None))
             return False
         self._waiting[delivery] = entry
+        self._commits.waiting_copies += 1
         self._outbox.append(Note(entry, delivery))
         return True
 
@@ -44,7 +47,7 @@ class Ledger:
         """These entries were acknowledged, or refused; return the records that are settled now."""
         if noted.failed is None:
             self._backoff = FIRST_BACKOFF
-            return [each for each in noted.deliveries if self._waiting.pop(each, None) is not None]
+            return [each for each in noted.deliveries if self._is_over(each)]
         self._refused += noted.deliveries
         if self._again is None:
             self._again = self._timers.after(self._backoff, self._note_again)
@@ -55,33 +58,36 @@ class Ledger:
         """Partitions have left: return those of their records that waited. Whoever is next posts them again."""
         gone = [each for each in self._waiting if each.assignment.gone]
         for delivery in gone:
-            del self._waiting[delivery]
+            self._is_over(delivery)
             if delivery.outcome is not None:
                 self._events.left_behind(delivery.record, delivery.event_id)
         return gone
+
+    def _is_over(self, delivery: Delivery) -> bool:
+        if self._waiting.pop(delivery, None) is None:
+            return False
+        self._commits.waiting_copies -= 1
+        return True
 
     def _note_again(self) -> None:
         refused, self._refused, self._again = self._refused, [], None
         self._outbox += [Note(self._waiting[each], each) for each in refused if each in self._waiting]
 
-    def _entry(self, delivery: Delivery, copied: ToRetry | ToDeadLetter | None) -> Entry:
-        now, history = self._now, delivery.history
-        was_posted = delivery.outcome is not None
-        posted_ms = now.ms - round((now.seconds - delivery.began) * 1000) if was_posted else None
-        if copied is None:
-            outcome = delivery.outcome
-            assert outcome is not None
-            code, request_id, attempts, fate = outcome.code, outcome.request_id, history.attempts + 1, Fate.ACCEPTED
-        else:
-            code, request_id, history = copied.cause.code, copied.cause.request_id, copied.history
-            attempts, fate = history.attempts, Fate.RETRY if isinstance(copied, ToRetry) else Fate.DEAD_LETTER
+    def _entry(self, delivery: Delivery, fate: Fate, copied: ToRetry | ToDeadLetter | None) -> Entry:
+        now, outcome = self._now, delivery.outcome
+        posted_ms = None if outcome is None else now.ms - round((now.seconds - delivery.began) * 1000)
+        history, code, request_id = delivery.history, fate.value, None
+        if copied is not None:
+            history, code, request_id = copied.history, copied.cause.code, copied.cause.request_id
+        elif fate is Fate.ACCEPTED and outcome is not None:
+            code, request_id = outcome.code, outcome.request_id
         return Entry(
             delivery.event_id,
             delivery.end_user,
-            delivery.service_id or delivery.refused_service,
+            delivery.refused_service if delivery.request is None else delivery.request.service_id,
             fate,
             code,
-            attempts,
+            history.attempts + (fate is Fate.ACCEPTED),
             history.maybe_delivered > 0,
             request_id,
             posted_ms,

@@ -36,6 +36,14 @@ class Noted(NamedTuple):
     failed: str | None
 
 
+class Recalled(NamedTuple):
+    """A `Recall` came back: event ids that were accepted, and when (ms since the epoch). `failed`: why not."""
+
+    recall: Recall
+    accepted: Sequence[tuple[str, int]]
+    failed: str | None
+
+
 class Fetched(NamedTuple):
     """A `Fetch` came back; `missing`: why there is no schema now."""
 
@@ -64,7 +72,7 @@ class Tick(NamedTuple):
     """Time has passed, or something was changed from outside: a command, new credentials."""
 
 
-Input = Answered | Copied | Noted | Fetched | Broken | CaughtUp | Leave | Tick | SourceEvent
+Input = Answered | Copied | Noted | Recalled | Fetched | Broken | CaughtUp | Leave | Tick | SourceEvent
 
 
 # What is to be done.
@@ -97,6 +105,13 @@ class Note(NamedTuple):
 
     entry: Entry
     waits: Delivery | None
+
+
+class Recall(NamedTuple):
+    """Ask the ledger what was accepted of this partition since then (ms since the epoch); answered by `Recalled`."""
+
+    assignment: Assignment
+    since_ms: int
 
 
 class Fetch(NamedTuple):
@@ -164,6 +179,7 @@ Effect = (
     | Write
     | CancelWrite
     | Note
+    | Recall
     | Fetch
     | GiveRoom
     | SendCommit

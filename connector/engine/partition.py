@@ -26,6 +26,8 @@ class Block(StrEnum):
     RETRY_WRITE = "retry write"
     DEAD_LETTER_WRITE = "dead_letter write"
     SCHEMA = "schema"
+    LEDGER = "ledger"
+    """It is asked what was accepted before the partition came here."""
     FAULT = "fault"
     """A bug of ours."""
     MAP = "map"

@@ -68,6 +68,10 @@ class Ledger(Protocol):
         """Write this at some time soon, and return at once. `waits` is what `on_noted` is told; None: nobody waits, and
         what cannot be written is left out."""
 
+    async def recall(self, partition: Partition, since_ms: int) -> Sequence[tuple[str, int]] | str:
+        """The ids of the events that were accepted since then (ms since the epoch), of records that producers wrote to
+        this partition, with their times; or the error's bounded name."""
+
 
 class Decoder(Protocol):
     """Wire bytes to fields."""

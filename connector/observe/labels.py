@@ -48,6 +48,7 @@ PARTITION_REASONS = (
     "paused",
     "room",
     "schema",
+    "ledger",
     "retry_write",
     "dead_letter_write",
 )

@@ -51,12 +51,22 @@ TABLE: tuple[Definition, ...] = (
         (labels.DEAD_LETTER_CODE,),
     ),
     Definition("records_skipped", C, "Records that had been settled before this process took them."),
+    Definition(
+        "records_duplicate",
+        C,
+        "Records settled without a post, since an event of their id had been accepted within `delivery.deduplicate`.",
+    ),
+    Definition(
+        "event_ids_forgotten",
+        C,
+        "Accepted event ids that were forgotten before `delivery.deduplicate` was over, for want of room.",
+    ),
     Definition("records_released", C, "Records given up unsettled with their partition."),
     Definition("records_in_hand", G, "Records taken and not settled, skipped or released yet."),
     Definition(
         "in_flight",
         G,
-        "Posts under way, and copies and entries of the ledger that records wait for, on their way to Kafka.",
+        "Posts under way, and copies on their way to Kafka.",
     ),
     Definition("in_flight_limit", G, "Posts that may be under way now."),
     Definition("rate", G, "Requests a second that this process may post: its part of `pace.rate`; 0 for no bound."),
@@ -73,7 +83,7 @@ TABLE: tuple[Definition, ...] = (
         G,
         "Partitions that take nothing new: their head is not due, a hold keeps what they have, a bug of ours stopped "
         "them, their map is nearly full, somebody paused them, too much of them waits in hand, a schema is missing, a "
-        "copy is not written.",
+        "copy is not written, the ledger is asked what was accepted.",
         (Label("reason", labels.PARTITION_REASONS),),
     ),
     Definition(
@@ -207,10 +217,17 @@ TABLE: tuple[Definition, ...] = (
         (labels.LEDGER_CODE,),
     ),
     Definition(
+        "ledger_unread",
+        C,
+        "Partitions of which the ledger could not be asked what was accepted before they came, for "
+        "`delivery.deduplicate`, by error.",
+        (labels.LEDGER_CODE,),
+    ),
+    Definition(
         "ledger_waiting",
         G,
-        "Records that are settled once their entries are acknowledged, with `ledger.required`; they keep the places of "
-        "posts under way.",
+        "Records that are settled once their entries are acknowledged, with `ledger.required`; they count towards "
+        "`delivery.uncommitted`.",
     ),
     Definition("commits_acknowledged", C, "Offset commits that the broker acknowledged."),
     Definition("commits_failed", C, "Offset commits that failed (tried again), by error.", (labels.KAFKA_CODE,)),

@@ -33,6 +33,8 @@ from connector.engine.messages import (
     Note,
     Noted,
     Post,
+    Recall,
+    Recalled,
     Release,
     SendCommit,
     Sleep,
@@ -219,6 +221,8 @@ class Driver:
             case Note(entry, waits):
                 assert self._ledger is not None
                 self._ledger.note(entry, waits)
+            case Recall():
+                self._work(self._recall(effect))
             case Fetch():
                 self._work(self._fetch(effect))
             case Sleep(partition, offset):
@@ -260,6 +264,12 @@ class Driver:
 
     def _noted(self, deliveries: Sequence[Delivery], failed: str | None) -> None:
         self._feed(Noted(deliveries, failed))
+
+    async def _recall(self, effect: Recall) -> None:
+        assert self._ledger is not None
+        found = await self._ledger.recall(effect.assignment.partition, effect.since_ms)
+        accepted, failed = ((), found) if isinstance(found, str) else (found, None)
+        self._feed(Recalled(effect, accepted, failed))
 
     async def _fetch(self, effect: Fetch) -> None:
         try:

@@ -55,7 +55,12 @@ def policy(settings: Settings) -> Policy:
 def engine_rules(settings: Settings) -> Rules:
     """How records wait."""
     return Rules(
-        policy(settings).retry, settings.delivery.ordering, _pace(settings), _hold(settings), _ledger(settings.ledger)
+        policy(settings).retry,
+        settings.delivery.ordering,
+        _pace(settings),
+        _hold(settings),
+        _ledger(settings.ledger),
+        None if (seconds := settings.delivery.deduplicate) is None else round(seconds * 1000),
     )
 
 

@@ -27,6 +27,7 @@ from connector.edge.kafka.errors import COPY_REMEDIES
 from connector.edge.kafka.identity import LogIdentities
 from connector.edge.kafka.ledger import KafkaLedger
 from connector.edge.kafka.properties import refusal
+from connector.edge.kafka.recall import Recalls
 from connector.edge.kafka.sink import KafkaSink
 from connector.edge.kafka.source import KafkaSource
 from connector.edge.kafka.starts import Subscription
@@ -225,8 +226,11 @@ class _Process:
         if settings.ledger is None:
             return None, lambda _: None
         entries = Entries(settings.ledger.key_file.secret.get_secret_value())
-        topic = settings.kafka.topics.ledger
-        return KafkaLedger(producer_properties(settings.kafka), topic, entries.encode, self._events), entries.renew_key
+        topic, producer = settings.kafka.topics.ledger, producer_properties(settings.kafka)
+        recalls = Recalls(kafka_properties(settings.kafka), topic, entries.beginning)
+        required = settings.ledger.required
+        ledger = KafkaLedger(producer, topic, entries.encode, self._events, recalls, required=required)
+        return ledger, entries.renew_key
 
     def _follow(self, path: Path) -> FileWatch:
         """What the file of pauses says is in force before the first record, and whenever it changes."""

@@ -241,7 +241,13 @@ class Connector:
 
     def books_balance(self) -> bool:
         """Whether what was taken is accounted for."""
-        settled = ("records_accepted", "records_retried", "records_dead_lettered", "records_skipped")
+        settled = (
+            "records_accepted",
+            "records_retried",
+            "records_dead_lettered",
+            "records_duplicate",
+            "records_skipped",
+        )
         accounted = sum(map(self.count, settled)) + self.count("records_released") + self.engine.in_hand
         return self.count("records_taken") == accounted
 

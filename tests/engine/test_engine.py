@@ -89,6 +89,7 @@ class Around:
         service_ids: Mapping[str, str] | None = None,
         has_posted: bool = True,
         ledger: Literal["required", "optional"] | None = None,
+        deduplicate_ms: int | None = None,
     ) -> None:
         self.chance = chance
         self.bounds = bounds
@@ -103,7 +104,8 @@ class Around:
             lambda: 0.5,
         )
         pace = pace or PaceRules(service_share=chance.choice((0.5, 1.0)))
-        rules, topics = Rules(POLICY.retry, "end_user", pace, HOLD, ledger), Targets(RETRY, DEAD, Names("c"))
+        rules = Rules(POLICY.retry, "end_user", pace, HOLD, ledger, deduplicate_ms)
+        topics = Targets(RETRY, DEAD, Names("c"))
         self.engine = Engine(
             road, Topics(frozenset({RETRY}), topics), bounds, rules, Fixed(bounds.in_flight), self.now, events
         )

@@ -110,22 +110,24 @@ def test_an_entry_that_is_refused_is_written_again_until_it_is_acknowledged() ->
         around.notes.clear()
         assert note.waits is not None
         around.tell(Noted([note.waits], "topic_authorization_failed"))
-        assert around.engine.in_hand == around.engine.in_flight == 1
+        assert (around.engine.in_hand, around.engine.commits.exposed, around.engine.in_flight) == (1, 1, 0)
         around.now.seconds = around.engine.rings_at
         around.tell(Tick())
     around.acknowledge_note(well=True)
     assert around.engine.in_hand == around.engine.in_flight == 0
 
 
-def test_records_that_wait_for_the_ledger_keep_the_places_of_posts() -> None:
-    """So no more of them wait than a crash may repeat."""
+def test_records_that_wait_for_the_ledger_are_bounded_by_what_a_crash_may_repeat() -> None:
+    """They take no slots: what the ledger takes to answer must not slow posting down."""
     around = Noting(Random(0), required=True)
     around.engine.limits.open_wide()
     around.logs[FIRST] = [event(n, str(n)) for n in range(20)]
     around.fetch()
     while around.posts:
         around.answer(well=True)
-    assert len(around.notes) == around.engine.waiting_for_ledger == BOUNDS.in_flight
+    assert len(around.notes) == around.engine.waiting_for_ledger
+    assert BOUNDS.uncommitted <= around.engine.waiting_for_ledger < BOUNDS.uncommitted + BOUNDS.in_flight
+    assert around.engine.in_flight == 0
 
 
 def test_a_stop_waits_for_entries_as_it_does_for_answers_and_then_leaves_the_record_uncommitted() -> None:

@@ -226,6 +226,6 @@ class Stage:
 
 def books_balance(metrics: Mapping[str, float]) -> bool:
     """Whether what was taken is accounted for, from the metrics alone."""
-    accounted = ("accepted", "retried", "dead_lettered", "skipped", "released")
+    accounted = ("accepted", "retried", "dead_lettered", "duplicate", "skipped", "released")
     total = sum(metrics[f"records_{name}_total"] for name in accounted) + metrics["records_in_hand"]
     return metrics["records_taken_total"] == total

@@ -15,7 +15,7 @@ from connector.core.ledger import Fate, Told
 from connector.core.record import Partition
 from connector.edge.avro.entries import decoded, hmac_of
 from tests.support.connector_process import ConnectorProcess
-from tests.whole.stage import Stage, event, number, single_object
+from tests.whole.stage import Stage, books_balance, event, number, single_object
 
 KEY = "0123456789abcdef-ledger"
 
@@ -76,11 +76,13 @@ async def test_where_it_is_required_nothing_is_committed_without_its_entry(stage
     ledger = f"{stage.main}.ledger"
     stage.cluster.kafka.create_topic(ledger)
     stage.cluster.kafka.refuse_writes(ledger)
-    connector = stage.connector(ledger={"key_file": key_file, "required": True}, delivery={"in_flight": 4})
+    connector = stage.connector(
+        ledger={"key_file": key_file, "required": True}, delivery={"in_flight": 1, "uncommitted": 4}
+    )
     await connector.start()
     marks = [f"e-{n}" for n in range(8)]
     stage.produce([single_object(event(mark, n)) for n, mark in enumerate(marks)])
-    await connector.shows(ledger_waiting=4, in_flight=4, records_accepted_total=4)
+    await connector.shows(ledger_waiting=4, in_flight=0, records_accepted_total=4)
     await connector.counts("ledger_refused_total", 8)
     assert stage.cluster.committed(Partition(stage.main, 0)) <= 0
 
@@ -107,3 +109,31 @@ async def test_a_ledger_that_cannot_be_written_keeps_nobody_and_is_counted(stage
     await connector.counts("ledger_left_out_total", 1)
     assert await connector.stop() == 0
     assert stage.cluster.committed(Partition(stage.main, 0)) == 1
+
+
+async def test_what_a_producer_wrote_twice_is_posted_once_and_a_restart_remembers_it(
+    stage: Stage, key_file: str
+) -> None:
+    """By the ledger, which is read before the first post; an event of another id behind it is posted."""
+    stage.create_topics()
+    stage.cluster.kafka.create_topic(f"{stage.main}.ledger")
+    sections: dict[str, dict[str, Any]] = {
+        "ledger": {"key_file": key_file, "required": True},
+        "delivery": {"deduplicate": "10m"},
+    }
+    twice = single_object(event("twice", 1))
+    first = stage.connector(**sections)
+    await first.start()
+    stage.produce([twice, twice])
+    await first.shows(records_accepted_total=1, records_duplicate_total=1, records_in_hand=0)
+    assert await first.stop() == 0
+    stage.produce([twice, single_object(event("other", 1))])
+    second = stage.connector(**sections)
+    await second.start()
+    metrics = await second.shows(records_accepted_total=1, records_duplicate_total=1, records_in_hand=0)
+    assert books_balance(metrics)
+    assert await second.stop() == 0
+    assert stage.accepted_once(["twice", "other"])
+    assert stage.cluster.committed(Partition(stage.main, 0)) == 4
+    fates = [told.entry.fate for told in entries(stage, 4)]
+    assert sorted(fates) == [Fate.ACCEPTED, Fate.ACCEPTED, Fate.DUPLICATE, Fate.DUPLICATE]

@@ -116,6 +116,8 @@ def _told(entry: Entry) -> str:
     if entry.fate is Fate.ACCEPTED:
         seconds = "" if entry.posted_ms is None else f" after {entry.settled_ms - entry.posted_ms} ms"
         return f"attempt {entry.attempts} accepted{seconds}{request_id}"
+    if entry.fate is Fate.DUPLICATE:
+        return "settled without a post: an event of its id had been accepted (duplicate_event)"
     if entry.fate is Fate.RETRY:
         return f"attempt {entry.attempts} failed: {entry.code}{request_id}; its copy is not there any more"
     return f"dead letter: {entry.code}{request_id}; its copy is not there any more"
@@ -151,6 +153,8 @@ def _now(of: _Chain) -> str:
     chain, entries = of
     if any(entry.fate is Fate.ACCEPTED for entry in entries):
         return "accepted, as the ledger tells"
+    if any(entry.fate is Fate.DUPLICATE for entry in entries):
+        return "settled as duplicate_event, without a post"
     letters = [each for each in chain if each.role is Role.DEAD_LETTER]
     if letters:
         last = letters[-1]

@@ -5,9 +5,11 @@ Written by hand, since one is written for every record: fastavro takes three tim
 
 from __future__ import annotations
 
+import hashlib
 import hmac
 import json
 from functools import cache
+from hashlib import sha256
 from importlib.resources import files
 from io import BytesIO
 from typing import Any
@@ -23,6 +25,7 @@ from connector.edge.avro.schemas import LEDGER_ENTRY
 
 _MARKER = b"\xc3\x01"
 _NULL, _SOME = b"\x00", b"\x02"
+_BLOCK = 64
 _REMEMBERED = 4096
 _LOW_BITS = 14
 _LOW = (1 << _LOW_BITS) - 1
@@ -31,35 +34,47 @@ _LOW_BYTES = [bytes((0x80 | low & 0x7F, 0x80 | low >> 7)) for low in range(_LOW 
 
 
 class Entries:
-    """Writes entries. `key` is the HMAC's, and may be changed at any time."""
+    """Writes entries. `key` is the HMAC's, and may be changed at any time, by another thread too."""
 
     def __init__(self, key: str) -> None:
-        self._key = key.encode()
+        self._begun = _begun(key)
         self._head = _schema()[1]
         self._beginnings: dict[tuple[str, int, Fate, str, str | None, int, bool], bytes] = {}
         self._endings: dict[int, bytes] = {}
 
     def renew_key(self, key: str) -> None:
         """Use another key from now on."""
-        self._key = key.encode()
+        self._begun = _begun(key)
 
     def encode(self, entry: Entry) -> bytes:
         """One entry, with the HMAC in place of the phone number."""
         (topic, partition), offset, timestamp_ms = entry.origin
         same = topic, partition, entry.fate, entry.code, entry.service_id, entry.attempts, entry.maybe_delivered
-        end_user, number = entry.end_user, self._number
+        number = self._number
         return b"".join(
             (
                 self._beginnings.get(same) or self._begin(same),
                 number(offset),
                 _NULL if timestamp_ms is None else _SOME + number(timestamp_ms),
                 _NULL if entry.event_id is None else _SOME + _text(entry.event_id),
-                _SOME + hmac.digest(self._key, end_user.encode(), "sha256") if end_user else _NULL,
+                _SOME + self._hmac(entry.end_user) if entry.end_user else _NULL,
                 _NULL if entry.request_id is None else _SOME + _text(entry.request_id),
                 _NULL if entry.posted_ms is None else _SOME + number(entry.posted_ms),
                 number(entry.settled_ms),
             )
         )
+
+    def _hmac(self, end_user: str) -> bytes:
+        """As `hmac_of`, from hashes that have read the key already: that takes half as long."""
+        begun_inner, begun_outer = self._begun
+        inner, outer = begun_inner.copy(), begun_outer.copy()
+        inner.update(end_user.encode())
+        outer.update(inner.digest())
+        return outer.digest()
+
+    def beginning(self, origin: Partition, fate: Fate) -> bytes:
+        """What all entries of this fate begin with that are of records of one partition."""
+        return b"".join((self._head, _text(origin.topic), _number(origin.number), _text(fate.value)))
 
     def _begin(self, same: tuple[str, int, Fate, str, str | None, int, bool]) -> bytes:
         """What many entries have in common."""
@@ -68,10 +83,7 @@ class Entries:
             self._beginnings.clear()
         beginning = self._beginnings[same] = b"".join(
             (
-                self._head,
-                _text(topic),
-                _number(partition),
-                _text(fate.value),
+                self.beginning(Partition(topic, partition), fate),
                 _text(code),
                 _NULL if service_id is None else _SOME + _text(service_id),
                 _number(attempts),
@@ -124,6 +136,13 @@ def decoded(value: bytes | None) -> Told | None:
 def hmac_of(key: str, end_user: str) -> bytes:
     """The 32 bytes that stand for a phone number's digits: HMAC-SHA256."""
     return hmac.digest(key.encode(), end_user.encode(), "sha256")
+
+
+def _begun(key: str) -> tuple[hashlib._Hash, hashlib._Hash]:
+    """The inner and the outer hash of HMAC (RFC 2104), after the key."""
+    secret = key.encode()
+    block = (secret if len(secret) <= _BLOCK else sha256(secret).digest()).ljust(_BLOCK, b"\0")
+    return sha256(bytes(each ^ 0x36 for each in block)), sha256(bytes(each ^ 0x5C for each in block))
 
 
 def _text(text: str) -> bytes:

@@ -1,4 +1,4 @@
-"""Entries of the delivery ledger, written in batches on a thread of their own."""
+"""Entries of the delivery ledger: handed to a producer that sends them in batches, its reports polled on a thread."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from connector.core.ledger import Entry
 from connector.deadline import in_time
 from connector.edge.kafka.errors import COPY_REMEDIES, name_of
+from connector.edge.kafka.recall import Recalls
 from connector.edge.kafka.tokens import keep
 
 _OURS: Mapping[str, object] = {
     "acks": "all",
-    "linger.ms": 20,
     "compression.codec": "lz4",
     "message.timeout.ms": 10_000,
     "queue.buffering.max.messages": 50_000,
@@ -29,12 +29,12 @@ _OURS: Mapping[str, object] = {
 }
 """Not idempotent: an entry may be there twice, and no fatal error can end the client."""
 
-_LINGER = 0.02
-"""Seconds for which entries gather before they are encoded: each time the thread wakes, the event loop waits for it."""
+_GATHER, _GATHER_AWAITED = 0.1, 0.01
+"""Seconds for which entries gather before they are sent, and reports before they are looked at: what is done together
+costs less. The second where records wait for them."""
 _MOST_WAITING = 20_000
-"""Entries in memory that nobody waits for; what comes beyond is left out."""
+"""Entries that nobody waits for, kept until it is known how many partitions the topic has."""
 _IDLE = 1.0
-_POLL = 0.1
 _ANSWER = 3.0
 _LOOK_AGAIN = 1.0
 _FLUSH, _GOODBYE = 3.0, 3.5
@@ -63,19 +63,29 @@ class KafkaLedger:
     """
 
     def __init__(
-        self, properties: Mapping[str, object], topic: str, encode: Callable[[Entry], bytes], reports: Reports
+        self,
+        properties: Mapping[str, object],
+        topic: str,
+        encode: Callable[[Entry], bytes],
+        reports: Reports,
+        recalls: Recalls,
+        *,
+        required: bool,
     ) -> None:
-        """`properties` are librdkafka's for producers."""
+        """`properties` are librdkafka's for producers. `required`: records wait for their entries."""
         self._topic = topic
         self._encode = encode
         self._reports = reports
+        self.recall = recalls.of
         self._loop = asyncio.get_running_loop()
-        self._producer = Producer({**_OURS, **properties}, logger=logging.getLogger("librdkafka"))
+        self._required = required
+        self._gather = _GATHER_AWAITED if required else _GATHER
+        own = {**_OURS, "linger.ms": self._gather * 1000, "delivery.report.only.error": not required}
+        self._producer = Producer({**own, **properties}, logger=logging.getLogger("librdkafka"))
         keep(self._producer, properties)
         self._partitions = 0
         self._waiting: deque[_Waiting] = deque()
-        self._outstanding = 0
-        self._written = 0
+        self._produced = self._produced_late = self._refusals = self._written = 0
         self._noted: list[object] = []
         self._failed: dict[str, list[object]] = {}
         self._on_noted: Callable[[Sequence[Any], str | None], None] = lambda _noted, _failed: None
@@ -91,10 +101,12 @@ class KafkaLedger:
 
     def note(self, entry: Entry, waits: object) -> None:
         """Write this at some time soon; see `engine.ports.Ledger`."""
-        if waits is None and len(self._waiting) >= _MOST_WAITING:
-            self._say_failed(QUEUE_FULL, 1, left_out=True)
-            return
-        self._waiting.append(_Waiting(entry, waits))
+        if partitions := self._partitions:
+            self._produced += self._produce(entry, waits, partitions)
+        elif waits is None and len(self._waiting) >= _MOST_WAITING:
+            self._fail(QUEUE_FULL, None)
+        else:
+            self._waiting.append(_Waiting(entry, waits))
         if not self._some.is_set():
             self._some.set()
 
@@ -111,29 +123,28 @@ class KafkaLedger:
 
     def _run(self) -> None:
         while not self._closing.is_set():
-            if not self._outstanding:
+            if not len(self._producer):
                 self._some.wait(_IDLE)
-            if self._some.is_set():
-                self._closing.wait(_LINGER)
-                self._some.clear()
-                self._produce()
-            self._poll(_POLL if self._outstanding and not self._some.is_set() else 0)
-        self._produce()
+            self._closing.wait(self._gather)
+            self._some.clear()
+            self._produce_waiting()
+            self._serve()
+        self._produce_waiting()
         with contextlib.suppress(KafkaException):
             self._producer.flush(_FLUSH)
         self._producer.purge()
-        self._poll(0)
+        self._serve()
         for each in self._waiting:
             self._fail(STOPPED, each.waits)
         self._tell()
         self._call_soon(self._ended.set)
 
-    def _poll(self, seconds: float) -> None:
+    def _serve(self) -> None:
         with contextlib.suppress(KafkaException):
-            self._producer.poll(seconds)
+            self._producer.poll(0)
         self._tell()
 
-    def _produce(self) -> None:
+    def _produce_waiting(self) -> None:
         if not self._waiting:
             return
         if not self._partitions and (code := self._look()) is not None:
@@ -143,24 +154,9 @@ class KafkaLedger:
             self._tell()
             self._closing.wait(_LOOK_AGAIN)
             return
+        partitions = self._partitions
         for _ in range(len(self._waiting)):
-            entry, waits = self._waiting.popleft()
-            try:
-                self._producer.produce(
-                    self._topic,
-                    self._encode(entry),
-                    None if entry.event_id is None else entry.event_id.encode(),
-                    partition=entry.origin.partition.number % self._partitions,
-                    on_delivery=partial(self._report, waits),
-                )
-            except BufferError:
-                self._fail(QUEUE_FULL, waits)
-            except KafkaException as raised:
-                self._refused(raised.args[0], waits)
-            except Exception:  # a bug of ours must not end the thread: the entry is left out, and counted
-                self._fail(FAULT, waits)
-            else:
-                self._outstanding += 1
+            self._produced_late += self._produce(*self._waiting.popleft(), partitions)
 
     def _look(self) -> str | None:
         """Ask how many partitions the topic has; the error's name where nobody says."""
@@ -174,13 +170,51 @@ class KafkaLedger:
         return None
 
     def _report(self, waits: object, error: KafkaError | None, _message: Message) -> None:
-        self._outstanding -= 1
         if error is not None:
+            self._refusals += 1
             self._refused(error, waits)
-            return
-        self._written += 1
-        if waits is not None:
+        elif waits is not None:
             self._noted.append(waits)
+
+    def _left_out(self, error: KafkaError | None, _message: Message) -> None:
+        """Only of those that failed: reports cost as much as writing."""
+        if error is not None:
+            self._refusals += 1
+            self._refused(error, None)
+
+    def _tell(self) -> None:
+        """Tell the event loop what became of many at once: each call wakes it."""
+        written = self._produced + self._produced_late - self._refusals - len(self._producer)
+        if written > self._written or self._noted or self._failed:
+            noted, failed, more = self._noted, self._failed, max(0, written - self._written)
+            self._noted, self._failed, self._written = [], {}, max(written, self._written)
+            self._call_soon(self._told, more, noted, failed)
+
+    def _call_soon(self, call: Callable[..., None], *arguments: object) -> None:
+        with contextlib.suppress(RuntimeError):  # the event loop is closed: nobody waits
+            self._loop.call_soon_threadsafe(call, *arguments)
+
+    # On either.
+
+    def _produce(self, entry: Entry, waits: object, partitions: int) -> bool:
+        """Whether the producer took it. Each thread counts its own: adding is not atomic."""
+        try:
+            self._producer.produce(
+                self._topic,
+                self._encode(entry),
+                None if entry.event_id is None else entry.event_id.encode(),
+                partition=entry.origin.partition.number % partitions,
+                on_delivery=self._left_out if waits is None else partial(self._report, waits),
+            )
+        except BufferError:
+            self._fail(QUEUE_FULL, waits)
+        except KafkaException as raised:
+            self._refused(raised.args[0], waits)
+        except Exception:  # a bug of ours: the entry is left out, and counted
+            self._fail(FAULT, waits)
+        else:
+            return True
+        return False
 
     def _refused(self, error: KafkaError, waits: object) -> None:
         if error.code() in _UNKNOWN_PARTITION:
@@ -189,17 +223,6 @@ class KafkaLedger:
 
     def _fail(self, code: str, waits: object) -> None:
         self._failed.setdefault(code, []).append(waits)
-
-    def _tell(self) -> None:
-        """Tell the event loop what became of many at once: each call wakes it."""
-        if self._written or self._failed:
-            written, noted, failed = self._written, self._noted, self._failed
-            self._written, self._noted, self._failed = 0, [], {}
-            self._call_soon(self._told, written, noted, failed)
-
-    def _call_soon(self, call: Callable[..., None], *arguments: object) -> None:
-        with contextlib.suppress(RuntimeError):  # the event loop is closed: nobody waits
-            self._loop.call_soon_threadsafe(call, *arguments)
 
     # On the event loop.
 

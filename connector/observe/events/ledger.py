@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from connector.core.record import Partition
 from connector.observe.events.reporter import Reporter
 
 
@@ -16,6 +17,11 @@ class LedgerEvents(Reporter):
         if self._is_failing:
             self._is_failing = False
             self._log.info("ledger_recovered")
+
+    def ledger_unread(self, partition: Partition, code: str) -> None:
+        """What was accepted of a partition before it came here is not known: repeats of it will be posted."""
+        self._count("ledger_unread", code)
+        self._log.warning("ledger_unread", topic=partition.topic, partition=partition.number, code=code)
 
     def ledger_failed(self, code: str, topic: str, remedy: str, count: int, *, left_out: bool) -> None:
         """So many entries were not acknowledged. `left_out`: they never will be; else their records wait for them."""

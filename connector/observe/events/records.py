@@ -78,6 +78,16 @@ class RecordEvents(Reporter):
         """Records had been settled before, as the commit's metadata says."""
         self._count("records_skipped", by=count)
 
+    def duplicate_event(self, record: Record, event_id: str | None) -> None:
+        """An event of this id was accepted a short time ago; this record is settled without a post."""
+        self._count("records_duplicate")
+        if self._admit("duplicate_event", ""):
+            self._log.info("duplicate_event", **place(record), event_id=event_id)
+
+    def event_ids_forgotten(self, count: int) -> None:
+        """So many accepted ids were forgotten before their time, for want of room."""
+        self._count("event_ids_forgotten", by=count)
+
     def answered(self, outcome: Outcome, post_seconds: float, service_id: str = OTHER) -> None:
         """A post for this service was answered, or failed, after so many seconds."""
         self._post_seconds.observe(post_seconds)

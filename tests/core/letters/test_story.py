@@ -96,6 +96,7 @@ def test_the_ledger_tells_of_accepted_posts_and_counts_them() -> None:
     [
         (Fate.RETRY, "attempt 1 failed: c, X-Request-Id req-1; its copy", "accepted, unless"),
         (Fate.DEAD_LETTER, "dead letter: c, X-Request-Id req-1; its copy", "a dead letter that was deleted"),
+        (Fate.DUPLICATE, "settled without a post", "settled as duplicate_event"),
     ],
 )
 def test_the_ledger_tells_of_copies_that_were_deleted(fate: Fate, step: str, now: str) -> None:

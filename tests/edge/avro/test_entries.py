@@ -86,6 +86,14 @@ def test_what_is_no_entry_is_none(value: bytes | None) -> None:
     assert decoded(value) is None
 
 
+@pytest.mark.parametrize("length", [16, 64, 65, 200])
+def test_a_key_of_any_length_makes_the_hmac_of_the_standard(length: int) -> None:
+    entry = Entry("a", "12025550100", None, Fate.ACCEPTED, "c", 1, False, None, 1, 2, Origin(Partition("t", 0), 0, 1))
+    told = decoded(Entries("k" * length).encode(entry))
+    assert told is not None
+    assert told.hmac == hmac.new(b"k" * length, b"12025550100", "sha256").digest()
+
+
 def test_a_new_key_makes_another_stand_in_for_the_same_number() -> None:
     entry = Entry("a", "12025550100", None, Fate.ACCEPTED, "c", 1, False, None, 1, 2, Origin(Partition("t", 0), 0, 1))
     writer = Entries(KEY)

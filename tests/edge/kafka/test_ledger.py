@@ -13,6 +13,7 @@ from connector.core.ledger import Entry, Fate
 from connector.core.record import Partition
 from connector.edge.avro.entries import Entries, decoded
 from connector.edge.kafka.ledger import KafkaLedger
+from connector.edge.kafka.recall import Recalls
 from tests.support.clusters import RealCluster
 from tests.support.kafka_broker import Kafka
 
@@ -61,9 +62,11 @@ def cluster(kafka: Kafka) -> RealCluster:
     return RealCluster(kafka)
 
 
-def made(cluster: RealCluster, topic: str, told: Told, **properties: object) -> KafkaLedger:
-    given = {"bootstrap.servers": cluster.kafka.bootstrap_servers, **properties}
-    ledger = KafkaLedger(given, topic, Entries("0123456789abcdef").encode, told)
+def made(cluster: RealCluster, topic: str, told: Told, *, required: bool = True) -> KafkaLedger:
+    given = {"bootstrap.servers": cluster.kafka.bootstrap_servers}
+    entries = Entries("0123456789abcdef")
+    recalls = Recalls(given, topic, entries.beginning)
+    ledger = KafkaLedger(given, topic, entries.encode, told, recalls, required=required)
     ledger.start(told.on_noted)
     return ledger
 
@@ -135,9 +138,36 @@ async def test_an_entry_that_cannot_be_encoded_is_left_out_and_the_others_are_wr
 async def test_no_broker_keeps_a_stop() -> None:
     """What is left is left out."""
     told = Told()
-    ledger = KafkaLedger({"bootstrap.servers": "127.0.0.1:1"}, "t", Entries("0123456789abcdef").encode, told)
+    given, entries = {"bootstrap.servers": "127.0.0.1:1"}, Entries("0123456789abcdef")
+    recalls = Recalls(given, "t", entries.beginning)
+    ledger = KafkaLedger(given, "t", entries.encode, told, recalls, required=False)
     ledger.start(told.on_noted)
     ledger.note(entry(0), None)
     await ledger.close()
     await told.until(failed=1)
     assert sum(told.left_out.values()) == 1
+
+
+async def test_what_was_accepted_of_partitions_since_a_time_is_read_back(cluster: RealCluster) -> None:
+    """Several at once, each its own, and nothing but what was accepted."""
+    topic, told = cluster.create(2), Told()
+    ledger = made(cluster, topic, told)
+    for number in range(4):
+        ledger.note(entry(number, partition=number), None)
+    ledger.note(entry(8)._replace(fate=Fate.RETRY), None)
+    ledger.note(entry(9)._replace(event_id=None), None)
+    await told.until(written=6)
+    partitions = [Partition("main", number) for number in range(5)]
+    found = await asyncio.gather(*(ledger.recall(partition, 0) for partition in partitions))
+    ids = [[each[0] for each in accepted] for accepted in found]
+    assert ids == [["e-0"], ["e-1"], ["e-2"], ["e-3"], []]
+    written_ms = found[0][0][1]
+    assert isinstance(written_ms, int)
+    assert await ledger.recall(partitions[0], written_ms + 3_600_000) == []
+    await ledger.close()
+
+
+async def test_a_ledger_that_is_not_there_has_nothing_to_recall_and_says_why(cluster: RealCluster) -> None:
+    properties = {"bootstrap.servers": cluster.kafka.bootstrap_servers}
+    recalls = Recalls(properties, f"{cluster.create()}-none", Entries("0123456789abcdef").beginning)
+    assert await recalls.of(Partition("main", 0), 0) == "unknown_topic_or_part"

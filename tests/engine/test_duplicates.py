@@ -1,0 +1,216 @@
+"""What a producer wrote twice is posted once, told by inputs alone."""
+
+from __future__ import annotations
+
+import io
+from random import Random
+
+import pytest
+import structlog
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from connector.core.envelope import fresh
+from connector.core.ledger import Fate
+from connector.core.record import Partition, Record
+from connector.core.signals import Lost
+from connector.engine.blocks import Blocks
+from connector.engine.budget import Budget
+from connector.engine.context import Context
+from connector.engine.messages import Answered, Input, Note, Post, Recall, Recalled
+from connector.engine.partition import Delivery
+from connector.engine.recent import Recent
+from connector.engine.timers import Timers
+from connector.engine.turns import Turns
+from connector.observe.events import Events
+from connector.observe.metrics import Metrics
+from tests.engine.stage import ACCEPTED, PERMANENT, POLICY, event
+from tests.engine.test_engine import PARTITIONS, PEOPLE, Around
+
+WINDOW_MS = 60_000
+FIRST, SECOND, THIRD = PARTITIONS
+
+
+class Deduplicating(Around):
+    """The same, with producers that write events twice, and a ledger that tells of duplicates."""
+
+    def __init__(self, chance: Random) -> None:
+        self.accepted_at: dict[tuple[Partition, str | None], int] = {}
+        self.recalls: list[Recall] = []
+        self.duplicates = 0
+        super().__init__(chance, ledger="optional", deduplicate_ms=WINDOW_MS)
+
+    def tell(self, happened: Input) -> None:
+        if isinstance(happened, Answered) and happened.answer is ACCEPTED:
+            self.accepted_at[_key(happened.delivery)] = self.now.ms
+        super().tell(happened)
+
+    def carry_out(self, effect: object) -> None:
+        match effect:
+            case Recall():
+                self.recalls.append(effect)
+            case Post(delivery):
+                assert not self.was_accepted(_key(delivery)), "posted though it was accepted"
+                super().carry_out(effect)
+            case Note(entry):
+                if entry.fate is Fate.DUPLICATE:
+                    self.duplicates += 1
+                    assert self.was_accepted((entry.origin.partition, entry.event_id))
+                    self.settled[entry.origin.partition].add(entry.origin.offset)
+            case _:
+                super().carry_out(effect)
+
+    def was_accepted(self, key: tuple[Partition, str | None]) -> bool:
+        at = self.accepted_at.get(key)
+        return at is not None and self.now.ms - at < WINDOW_MS
+
+    def produce(self) -> None:
+        partition, person = self.chance.choice(PARTITIONS), self.chance.randrange(PEOPLE)
+        self.logs[partition].append(event(person, str(self.chance.randrange(3))))
+
+    def recall(self, *accepted: tuple[str, int], failed: str | None = None) -> None:
+        """The ledger answers, and knows of these."""
+        for recall in self.recalls:
+            partition = recall.assignment.partition
+            self.accepted_at |= {(partition, event_id): at for event_id, at in accepted}
+        recalls, self.recalls = self.recalls, []
+        for recall in recalls:
+            self.tell(Recalled(recall, accepted, failed))
+
+    def post_all(self, *values: bytes, partition: Partition = FIRST) -> list[int]:
+        """Write these, and have all that is posted answered well: the offsets that were posted."""
+        self.logs[partition] += values
+        posted = []
+        for _ in range(3):
+            self.fetch()
+            while self.posts:
+                posted.append(self.posts[0].delivery.record.offset)
+                self.tell(Answered(self.posts.pop(0).delivery, ACCEPTED))
+                self.settled[partition].add(posted[-1])
+            self.acknowledge(well=True)
+        return posted
+
+    def pass_seconds(self, seconds: float) -> None:
+        self.now.seconds += seconds
+        self.now.ms += round(seconds * 1000)
+
+    def peace(self) -> None:
+        for _ in range(3):
+            self.recall()
+            super().peace()
+
+
+def _key(delivery: Delivery) -> tuple[Partition, str | None]:
+    return delivery.history.origin.partition, delivery.event_id
+
+
+@pytest.fixture
+def around() -> Deduplicating:
+    """All partitions were asked about."""
+    found = Deduplicating(Random(0))
+    found.recall()
+    return found
+
+
+@pytest.mark.no_cover  # as in test_engine
+@settings(max_examples=100)
+@given(st.integers(0, 1 << 32))
+def test_no_id_is_posted_while_it_counts_as_accepted_and_nothing_else_is_left_out(seed: int) -> None:
+    """Whatever else happens; and at rest all is settled."""
+    around = Deduplicating(Random(seed))
+    usual = [around.produce] * 6 + [around.fetch] * 3 + [around.answer] * 6 + [around.write, around.acknowledge] * 3
+    rare = [around.wait] * 3 + [around.revoke, around.lose, around.come_back, around.recall]
+    for _ in range(around.chance.choice((20, 100, 300))):
+        around.chance.choice(usual + rare)()
+    around.peace()
+    for partition, log in around.logs.items():
+        assert around.committed[partition] == len(log), partition
+    assert around.engine.in_hand == around.engine.in_flight == around.engine.commits.exposed == 0
+
+
+def test_an_id_that_was_accepted_is_settled_without_a_post(around: Deduplicating) -> None:
+    """In its own partition, and until the time is over."""
+    twice = event(1, "a")
+    assert around.post_all(twice, twice, event(1, "b")) == [0, 2]
+    assert around.duplicates == 1
+    assert around.post_all(twice, partition=SECOND) == [0]
+    around.pass_seconds(WINDOW_MS / 1000 - 1)
+    assert around.post_all(twice) == []
+    around.pass_seconds(1)
+    assert around.post_all(twice) == [4]
+
+
+def test_an_id_that_was_not_accepted_is_posted_again(around: Deduplicating) -> None:
+    around.logs[FIRST] = [event(1, "a"), event(1, "a")]
+    around.fetch()
+    around.tell(Answered(around.posts.pop().delivery, PERMANENT))
+    around.write(well=True)
+    assert [post.delivery.record.offset for post in around.posts] == [1]
+
+
+def test_what_was_accepted_is_remembered_when_the_partition_comes_back_and_for_a_late_answer(
+    around: Deduplicating,
+) -> None:
+    """The record that was not committed is found to be posted already."""
+    around.logs[FIRST] = [event(1, "a")]
+    around.fetch()
+    (post,) = around.posts
+    around.tell(Lost(frozenset({FIRST})))
+    around.posts.clear()
+    around.tell(Answered(post.delivery, ACCEPTED))
+    around.assign(FIRST)
+    around.recall()
+    assert around.post_all() == []
+    assert around.engine.in_hand == 0
+
+
+def test_nothing_of_a_partition_is_posted_before_the_ledger_said_what_others_accepted() -> None:
+    around = Deduplicating(Random(0))
+    around.logs[FIRST] = [event(1, "a"), event(1, "b"), event(1, "c")]
+    around.fetch()
+    assert not around.posts
+    assert {recall.since_ms for recall in around.recalls} == {around.now.ms - WINDOW_MS}
+    around.recall(("e-1-a", around.now.ms - 1000), ("e-1-b", around.now.ms - WINDOW_MS))
+    assert around.post_all() == [1, 2]
+
+
+def test_a_ledger_that_cannot_be_read_keeps_nobody() -> None:
+    around = Deduplicating(Random(0))
+    around.logs[FIRST] = [event(1, "a")]
+    around.fetch()
+    around.recall(failed="timed_out")
+    assert around.post_all() == [0]
+
+
+def test_what_there_is_no_room_for_is_forgotten_oldest_first_and_counted() -> None:
+    """Memory is bounded, whatever the rate."""
+    around = Deduplicating(Random(0))
+    metrics = Metrics()
+    events = Events(metrics, structlog.wrap_logger(structlog.PrintLogger(io.StringIO())), log_accepted=False)
+    context = Context(around.now, Timers(around.now), [], events)
+    blocks = Blocks(Turns(), Budget(1, 1, 1), POLICY.retry, context)
+    recent = Recent(WINDOW_MS, recalls=False, blocks=blocks, context=context, most=80)
+    assignment = around.engine.assignments[FIRST]
+    deliveries = []
+    for number in range(200):
+        record = Record(FIRST, number, 0, None, b"")
+        delivery = Delivery(assignment, record, fresh(record), ())
+        delivery.event_id = f"e-{number}"
+        deliveries.append(delivery)
+        recent.accepted(delivery)
+        assert len(recent) <= 80
+    forgotten = metrics.counter("event_ids_forgotten").at().value
+    assert forgotten == 200 - len(recent) >= 120
+    assert [recent.has(each) for each in (deliveries[0], deliveries[150], deliveries[199])] == [False, True, True]
+
+
+def test_after_their_time_ids_take_no_memory() -> None:
+    around = Deduplicating(Random(0))
+    around.recall()
+    around.post_all(*(event(1, str(n)) for n in range(9)))
+    for _ in range(20):
+        around.pass_seconds(WINDOW_MS / 1000)
+        around.post_all(event(1, "again"))
+    recent = around.engine.recent
+    assert recent is not None
+    assert len(recent) <= 2
