@@ -81,6 +81,27 @@ def test_what_was_redriven_is_not_redriven_again_by_whatever_filter(stage: Topic
     assert again["redriven"] == {"bad_phone_number": 1}
 
 
+def test_of_a_record_that_has_two_letters_one_is_redriven(stage: Topics, connector: Command) -> None:
+    """A process that is killed after a letter was written and before its commit leaves the record to another one, which
+    writes a second letter. An equal event of another record is another one."""
+    letters = [Letter(ENCODE(event("ev-1"))), Letter(ENCODE(event("ev-1")))]
+    stage.write(letters)
+    stage.write(letters[:1])
+    found = redrive(connector, stage, "--yes")
+    assert (found["redriven"], found["stays"]) == ({"retries_exhausted": 2}, {"written_twice": 1})
+    assert redrive(connector, stage, "--yes")["redriven"] == {}
+    assert len(stage.read(stage.main)) == 2
+
+
+def test_what_a_crash_wrote_behind_the_position_stays_too(stage: Topics, connector: Command) -> None:
+    letter = Letter(ENCODE(event("ev-1")))
+    stage.write([letter])
+    assert redrive(connector, stage, "--yes")["redriven"] == {"retries_exhausted": 1}
+    stage.write([letter])
+    found = redrive(connector, stage, "--yes")
+    assert (found["redriven"], found["stays"]) == ({}, {"written_twice": 1})
+
+
 def test_a_record_is_redriven_so_often_and_then_stays(stage: Topics, connector: Command) -> None:
     value = ENCODE(event("ev-1"))
     stage.write([Letter(value, original=((REDRIVES, b"2"),)), Letter(value, original=((REDRIVES, b"3"),))])

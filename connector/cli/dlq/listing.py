@@ -152,8 +152,13 @@ def watched(scan: Scan, name: str) -> Iterator[Record]:
 
 
 def fitting(record: Record, filters: Filters, judge: Judge) -> Listed | None:
-    """The letter, if it fits; decoded only where a filter asks for its event."""
-    letter = letter_of(record)
+    """The record's letter, if it fits; decoded only where a filter asks for its event."""
+    return fitting_letter(letter_of(record), filters, judge)
+
+
+def fitting_letter(letter: DeadLetter, filters: Filters, judge: Judge) -> Listed | None:
+    """The same of a letter that was read."""
+    record = letter.record
     if not filters.take(letter):
         return None
     if not filters.need_event:

@@ -25,6 +25,9 @@ from connector.edge.kafka.scan import Scan
 _BATCH = 500
 """Letters in a transaction, at most; and no more than those of a second."""
 
+_BEFORE = 10_000
+"""Letters before the position that are read again: what a crash wrote a second time lies not far behind the first."""
+
 
 class Moved(NamedTuple):
     """What was done. `without_transactions`: why the brokers take none, or None; `waiting` offsets were not read."""
@@ -68,10 +71,15 @@ def move(
         redriven = marks_of(settings, topic, starts)
         planner = _planner(settings, judge, wanted, redriven)
         with Scan(kafka_properties(settings.kafka), topic, starts) as scan:
-            batches = _Batches(copies, Positions(scan.starts, committed), wanted.target, rate)
+            begins = scan.starts
+            batches = _Batches(copies, Positions(begins, committed), wanted.target, rate)
+            scan.starts = {each: max(scan.bounds[each].start, at - _BEFORE) for each, at in begins.items()}
             for record in watched(scan, topic):
                 if stop():
                     break
+                if record.offset < begins[record.partition]:
+                    planner.remember(record)
+                    continue
                 decision = planner.decide(record)
                 outcome.add(decision)
                 match decision:

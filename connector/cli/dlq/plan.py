@@ -6,14 +6,22 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from connector.cli.dlq.listing import fitting
+from connector.cli.dlq.listing import fitting_letter
 from connector.cli.dlq.today import Judge, Today
 from connector.core.destination import EXPIRED
 from connector.core.letters.chosen import Filters
-from connector.core.letters.letter import DeadLetter, redriven_headers
+from connector.core.letters.letter import DeadLetter, letter_of, redriven_headers
 from connector.core.letters.marks import Redriven
 from connector.core.letters.patch import Change, Patch, changes_of
-from connector.core.letters.redrive import NOT_CHANGED, NOT_WRITABLE, REDRIVEN_BEFORE, RedriveRules, stays
+from connector.core.letters.redrive import (
+    NOT_CHANGED,
+    NOT_WRITABLE,
+    REDRIVEN_BEFORE,
+    WRITTEN_TWICE,
+    Originals,
+    RedriveRules,
+    stays,
+)
 from connector.core.record import Record
 from connector.edge.avro.splicing import NotWritableError, spliced
 from connector.edge.kafka.copies import Copy
@@ -74,20 +82,25 @@ class Planner:
         self._texts = judge.texts()
         self._wanted = wanted
         self._redriven = redriven
+        self._originals = Originals()
         self._now_ms = now_ms
         self._max_event_age_ms = max_event_age_ms
+
+    def remember(self, record: Record) -> None:
+        """Take in one that is done with: a second letter of the same record may come."""
+        self._originals.has_another(letter_of(record))
 
     def decide(self, record: Record) -> Decision:
         """What becomes of one record of the dead-letter topic."""
         if self._redriven.see(record):
             return Passed(done=True)
+        letter = letter_of(record)
+        is_second = self._originals.has_another(letter)
         if self._redriven.has(record) and REDRIVEN_BEFORE not in self._wanted.rules.include:
             return Passed(done=True)
-        listed = fitting(record, self._wanted.filters, self._judge)
-        if listed is None:
+        if fitting_letter(letter, self._wanted.filters, self._judge) is None:
             return Passed(done=False)
-        letter = listed.letter
-        why = stays(letter, self._wanted.rules)
+        why = WRITTEN_TWICE if is_second else stays(letter, self._wanted.rules)
         if why is not None:
             return Stays(letter, why)
         return self._judged(letter)

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from connector.core.envelope import Origin
 from connector.core.letters.letter import HEADERS_DROPPED, OURS, SPRING, SUMMARY, DeadLetter
 from connector.core.letters.redrive import (
     NOT_OURS,
@@ -13,6 +14,7 @@ from connector.core.letters.redrive import (
     TOO_OFTEN,
     UNLIKELY,
     WHY_STAYS,
+    Originals,
     Positions,
     RedriveRules,
     stays,
@@ -50,10 +52,22 @@ RULES = st.builds(
         (LETTER._replace(code="rejected"), "rejected"),
         (LETTER._replace(code="body_too_large"), "body_too_large"),
         (LETTER._replace(code="body_too_large", stage="request"), None),
+        (LETTER._replace(code="operator_dropped", stage="route"), "operator_dropped"),
     ],
 )
 def test_what_stays_says_why(letter: DeadLetter, why: str | None) -> None:
     assert stays(letter, RedriveRules()) == why
+
+
+def test_letters_of_one_record_are_known_by_its_place_and_its_bytes() -> None:
+    """Not those of another record at the same place, of a topic that was created anew; and none of others."""
+    originals = Originals()
+    letter = LETTER._replace(origin=Origin(Partition("main", 0), 7, None))
+    elsewhere = letter._replace(origin=Origin(Partition("main", 1), 7, None))
+    anew = letter._replace(record=letter.record._replace(value=b"another"))
+    again = letter._replace(record=letter.record._replace(offset=9), code="rejected")
+    told = [originals.has_another(each) for each in (letter, elsewhere, anew, LETTER, LETTER, again)]
+    assert told == [False, False, False, False, False, True]
 
 
 @given(LETTERS, RULES)
