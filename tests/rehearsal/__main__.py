@@ -13,8 +13,9 @@ from pathlib import Path
 from connector import __version__
 from connector.simulator.server import SimulatorServer
 from tests.rehearsal import runbook
-from tests.rehearsal.incidents import INCIDENTS, Incident, World
+from tests.rehearsal.incidents import INCIDENTS, Incident
 from tests.rehearsal.watch import Prometheus
+from tests.rehearsal.world import World
 from tests.support.kafka_broker import KafkaBroker
 from tests.whole.stage import ListeningVendor, Stage
 
@@ -23,6 +24,7 @@ FACTOR = 30
 
 PROTOCOL = Path(__file__).parents[2] / "docs/rehearsal.md"
 _PATIENCE = 300.0
+_QUIET = 60.0
 _SHOWN = 16
 """Lines from the beginning and from the end of an output that are kept."""
 
@@ -72,8 +74,8 @@ there, and its end. Written by the run itself, and cut where an output is long; 
 
 Connector {connector}, Prometheus {prometheus} and the rules of `helm/invoke-connector/files/alerts.yaml`, scraped and
 evaluated each second, on real Apache Kafka, with the simulator as the vendor. Each `for` and each range of the rules is
-shortened by {factor} (no range below 6 s); thresholds are as they are. Not rehearsed: a stuck partition, which takes a
-bug of ours that no input from outside brings about; and an eviction by Kubernetes, for which a process is killed here.
+shortened by {factor} (no range below 6 s); thresholds are as they are. The stuck partition takes a bug of ours, put into
+a copy of the connector; an eviction is a SIGTERM here, a target that is gone, and another process in its place.
 
 | incident | alert | fired after | resolved after |
 |---|---|---|---|
@@ -101,12 +103,14 @@ class _Story:
 
     def __init__(self, incident: Incident) -> None:
         self._incident = incident
-        self._runbook = runbook.Runbook.of(incident.alert)
+        self._runbook = runbook.Runbook.of(incident.alert) if incident.alert else runbook.Runbook({})
         self._fired = self._resolved = ""
         self.lines = [f"## {incident.title[0].upper()}{incident.title[1:]}\n\n"]
 
     def row(self) -> str:
         """The table's."""
+        if not self._incident.alert:
+            return f"| {self._incident.title} | none | {self._fired or 'one did'} | |\n"
         link = f"[{self._incident.alert}](runbooks/{self._incident.alert}.md)"
         return f"| {self._incident.title} | {link} | {self._fired or 'never'} | {self._resolved or 'never'} |\n"
 
@@ -117,9 +121,13 @@ class _Story:
     async def live(self, world: World, prometheus: Prometheus) -> None:
         """From its beginning to its end."""
         incident = self._incident
+        world.run = lambda command: self._mitigate(command, world)
         producing = asyncio.create_task(_produce(world))
         try:
             await incident.begin(world)
+            if not incident.alert:
+                await self._stays_quiet(world, prometheus)
+                return
             begun = time.monotonic()
             others = await _until(prometheus, incident.alert, fires=True)
             self._fired = f"{time.monotonic() - begun:.0f} s"
@@ -128,12 +136,11 @@ class _Story:
                 self.says(f"With it fired {', '.join(f'`{name}`' for name in sorted(others))}.")
             await self._ask(world, prometheus, "Diagnosis")
             for command in incident.do:
-                assert command in self._runbook.commands("Mitigation"), f"{command} is not in the runbook"
-                await self._run(command, world)
+                await self._mitigate(command, world)
             mended = time.monotonic()
             await incident.mend(world)
             if incident.mend.__doc__:
-                self.says(f"Mended by hand: {incident.mend.__doc__}")
+                self.says(f"Mended by hand: {' '.join(incident.mend.__doc__.split())}")
             if incident.said:
                 self.says(f"Nothing was done: {incident.said}.")
             await _until(prometheus, incident.alert, fires=False)
@@ -143,6 +150,16 @@ class _Story:
             producing.cancel()
             await asyncio.gather(producing, return_exceptions=True)
 
+    async def _stays_quiet(self, world: World, prometheus: Prometheus) -> None:
+        until = time.monotonic() + _QUIET
+        while time.monotonic() < until:
+            firing = await prometheus.firing()
+            assert not firing, f"{', '.join(sorted(firing))} fired"
+            await asyncio.sleep(0.5)
+        await self._incident.mend(world)
+        self._fired = f"not in {_QUIET * FACTOR / 60:.0f} shortened minutes"
+        self.says(f"Nobody is woken. {' '.join(str(self._incident.mend.__doc__).split())}")
+
     async def _ask(self, world: World, prometheus: Prometheus, head: str) -> None:
         self.lines.append(f"### {head}\n\n")
         for command in self._runbook.commands(head):
@@ -150,6 +167,12 @@ class _Story:
                 await self._run(command, world)
         for query in self._runbook.queries(head):
             self._show(query, "\n".join(await prometheus.answer(query)) or "(nothing)")
+
+    async def _mitigate(self, command: str, world: World) -> None:
+        assert command in self._runbook.commands("Mitigation"), f"{command} is not in the runbook"
+        if (head := "### Mitigation\n\n") not in self.lines:
+            self.lines.append(head)
+        await self._run(command, world)
 
     async def _run(self, command: str, world: World) -> None:
         code, printed = await runbook.run(command, world.process)

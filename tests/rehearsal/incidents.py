@@ -2,92 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import trustme
-from aiohttp import web
 
 from connector.edge.clock import SystemClock
 from connector.simulator.rules import PASSWORD
-from tests.support.connector_process import ConnectorProcess, free_port
-from tests.support.kafka_broker import KafkaBroker
-from tests.whole.stage import SCHEMA, Stage, confluent, event, number, single_object
-
-
-class World:
-    """One rehearsal's neighbours. Events are written in the background, so many a second."""
-
-    def __init__(
-        self, stage: Stage, broker: KafkaBroker, watch: Callable[[list[ConnectorProcess]], Awaitable[None]]
-    ) -> None:
-        """`watch` is told of processes before anything happens: what rose before the first scrape is no increase."""
-        self.stage = stage
-        self.broker = broker
-        self._watch = watch
-        self.processes: list[ConnectorProcess] = []
-        self.rate = 0
-        self.bad: Callable[[int], dict[str, Any]] | None = None
-        self._count = 0
-        self._registry_port = free_port()
-        self._registry: web.AppRunner | None = None
-
-    @property
-    def registry_url(self) -> str:
-        """Where the registry is, once it is started."""
-        return f"http://127.0.0.1:{self._registry_port}"
-
-    async def start_registry(self) -> None:
-        """One that knows a single schema, with the id 1."""
-
-        async def answer(_request: web.Request) -> web.Response:
-            return web.json_response({"schema": SCHEMA.read_text()})
-
-        app = web.Application()
-        app.add_routes([web.get("/schemas/ids/1", answer)])
-        self._registry = web.AppRunner(app)
-        await self._registry.setup()
-        await web.TCPSite(self._registry, "127.0.0.1", self._registry_port).start()
-
-    async def close(self) -> None:
-        """End what was started."""
-        await self.stage.close()
-        if self._registry is not None:
-            await self._registry.cleanup()
-
-    @property
-    def process(self) -> ConnectorProcess:
-        """The one to look at."""
-        return self.processes[0]
-
-    async def start(self, count: int = 1, **sections: Any) -> None:
-        """Fresh topics, and so many processes on them."""
-        self.stage.create_topics(2, retry=1)
-        for topic in (self.stage.retry, self.stage.dead_letter):
-            self.stage.configure(topic, "max.message.bytes", "1056780")
-        await self.add(count, **sections)
-
-    async def add(self, count: int = 1, **sections: Any) -> None:
-        """More processes."""
-        for _ in range(count):
-            process = self.stage.connector(admin={"control_port": free_port()}, **sections)
-            self.processes.append(process)
-            await process.start(90)
-        await self._watch(self.processes)
-
-    def produce(self) -> None:
-        """What comes within a tenth of a second."""
-        for _ in range(self.rate):
-            self._count += 1
-            more = self.bad(self._count) if self.bad is not None else {}
-            self.stage.produce_events([event(f"e-{self._count}", self._count % 5000, **more)])
+from tests.rehearsal import stuck
+from tests.rehearsal.world import World
+from tests.support.connector_process import free_port
+from tests.whole.stage import confluent, event, number, single_object
 
 
 class Incident(NamedTuple):
     """`begin` makes it happen and `alert` has to fire; the runbook's commands `do` are run, then `mend` is what a
-    person does besides, and it has to resolve. `said` explains what cannot be seen.
+    person does besides, and it has to resolve. `said` explains what cannot be seen. Without `alert` none may fire.
     """
 
     title: str
@@ -222,6 +155,25 @@ async def _comes_back(world: World) -> None:
     await world.processes[1].start(90)
 
 
+async def _evicted(world: World) -> None:
+    await world.start(2)
+    world.rate = 3
+    await world.processes[0].counts("records_accepted_total", 30)
+    leaving = world.processes.pop()
+    await world.add()
+    assert await leaving.stop() == 0
+
+
+async def _all_delivered(world: World) -> None:
+    """The new process joined, the old one drained and left with exit code 0, and every event was accepted once."""
+    world.rate = 0
+    marks = world.marks
+    async with asyncio.timeout(60):
+        while world.stage.lost(marks):  # noqa: ASYNC110 - the vendor is asked
+            await asyncio.sleep(0.1)
+    assert world.stage.accepted_once(marks)
+
+
 async def _old_certificate(world: World) -> None:
     folder = world.stage.folder
     _certificate(world, days=5)
@@ -282,7 +234,9 @@ INCIDENTS = (
         ("connector topics create --config config.yaml",),
     ),
     Incident("a repeat suspected", "InvokeConnectorAcceptedTwice", _repeats, _vendor_well),
+    Incident("a partition stuck", "InvokeConnectorPartitionStuck", stuck.begin, stuck.mend),
     Incident("a pod killed", "InvokeConnectorTargetDown", _killed, _comes_back),
+    Incident("a pod evicted", "", _evicted, _all_delivered),
     Incident("a certificate about to expire", "InvokeConnectorCertificateExpiring", _old_certificate, _new_certificate),
     Incident("Kafka away", "InvokeConnectorKafkaAway", _kafka_away, _kafka_back),
 )
