@@ -74,7 +74,7 @@ there, and its end. Written by the run itself, and cut where an output is long; 
 
 Connector {connector}, Prometheus {prometheus} and the rules of `helm/invoke-connector/files/alerts.yaml`, scraped and
 evaluated each second, on real Apache Kafka, with the simulator as the vendor. Each `for` and each range of the rules is
-shortened by {factor} (no range below 6 s); thresholds are as they are. The stuck partition takes a bug of ours, put into
+shortened by {factor} (no range below 6 s); thresholds are as they are. A stuck partition takes a bug of ours, put into
 a copy of the connector; an eviction is a SIGTERM here, a target that is gone, and another process in its place.
 
 | incident | alert | fired after | resolved after |
