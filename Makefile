@@ -10,7 +10,7 @@ UV_VERSION := 0.13.9
 LOCK := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-strip-extras --no-emit-index-url --no-annotate
 
 .DEFAULT_GOAL := help
-.PHONY: help setup prefetch test quick format lint chart dashboards watchday demo kafka bench profile chaos kills rehearse world image release sbom cluster lock clean
+.PHONY: help setup prefetch test quick format lint chart dashboards watchday demo kafka bench profile chaos kills failover rehearse world image release sbom cluster lock clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -87,6 +87,9 @@ chaos: setup prefetch  ## an hour of kills, restarts and rebalances, and the fig
 
 kills: setup prefetch  ## a minute of kill -9 at full speed and at low load, and what each repeats beside the posts in flight
 	@$(BIN)/python -m tests.chaos.kills $(KILLS)
+
+failover: setup prefetch  ## a group goes on in another cluster, with MirrorMaker between two real ones; what is lost and posted twice
+	@$(BIN)/python -m tests.chaos.failover $(FAILOVER)
 
 rehearse: setup prefetch  ## each incident for real, its alert on a real Prometheus, its runbook, its end; a quarter of an hour
 	@$(BIN)/python -m tests.rehearsal $(REHEARSE)

@@ -33,7 +33,7 @@ _WHY_IGNORED = {
     "damaged": "a damaged map, ignored",
     "base": "a map of another commit, ignored",
     "unidentified": "a map; which log it is of cannot be told now",
-    "cluster": "a map of another cluster, ignored",
+    "cluster": "a commit of another cluster, translated",
     "topic": "a map of a topic that was created anew since, ignored",
     "end": "a map beyond the log's end, ignored",
 }

@@ -1,8 +1,11 @@
-"""What is settled beyond a committed offset, as text that travels in the commit's metadata.
+"""Whose commit it is, and what is settled beyond its offset, as text that travels in the commit's metadata.
 
 A record is known by its topic's id, its offset and its leader epoch: the log may be cut and written anew at the same
 offsets, but never under the same epoch (Kafka's KIP-101). So the map holds the epoch of its records, and a reader
 compares it with that of each record; a map that does not fit costs repeats, never losses.
+
+A commit with nothing settled beyond it is a map without runs: it names its log all the same, so that who finds it in
+another cluster, translated by a mirror, knows that its offset is not ours.
 
 The text is `s1:` and base64url of a CRC-32 (4 bytes), the base offset, the cluster id, the topic id, and then groups
 of runs of one epoch: the epoch, twice the number of runs or of bytes (odd: of bytes), and either the runs as pairs of
@@ -14,6 +17,7 @@ from __future__ import annotations
 import re
 from base64 import b64decode, urlsafe_b64encode
 from collections.abc import Sequence
+from functools import lru_cache
 from itertools import groupby
 from operator import attrgetter
 from typing import Literal, NamedTuple
@@ -32,8 +36,8 @@ _LONGEST_NUMBER = 9
 
 Ignored = Literal["foreign", "damaged", "base", "unidentified", "cluster", "topic", "end"]
 """Why a map is not used (metric label): another program's text or another version's; damaged on its way; of another
-commit; the log's identity is not known now; of another cluster (a mirrored group); of a topic that was created anew;
-beyond the end of the log."""
+commit; the log's identity is not known now; of another cluster (a mirrored group, whose offset is a translated one); of
+a topic that was created anew; beyond the end of the log."""
 
 IGNORED: tuple[Ignored, ...] = ("foreign", "damaged", "base", "unidentified", "cluster", "topic", "end")
 
@@ -64,12 +68,15 @@ class SettledMap(NamedTuple):
 def encode(base: int, runs: Sequence[Run], identity: LogIdentity | None, bound: int = BOUND) -> tuple[str, int]:
     """Return the text, at most `bound` characters, and how many of `runs`, from the first on, are in it.
 
-    `runs` are as in `SettledMap`. The text is empty when none fits, or when the log's identity is not known.
+    `runs` are as in `SettledMap`. The text is empty when the log's identity is not known, or does not fit itself.
     """
-    known = next((index for index, run in enumerate(runs) if run.epoch < 0), len(runs))
-    if identity is None or not known:
+    if identity is None:
         return "", 0
-    head = _number(base) + _text(identity.cluster_id) + _text(identity.topic_id)
+    head = _number(base) + _name(identity)
+    if not runs:
+        text = _sealed(head)
+        return (text, 0) if len(text) <= bound else ("", 0)
+    known = next((index for index, run in enumerate(runs) if run.epoch < 0), len(runs))
     text = _written(head, base, runs[:known])
     if len(text) <= bound:
         return text, known
@@ -80,7 +87,8 @@ def encode(base: int, runs: Sequence[Run], identity: LogIdentity | None, bound: 
             least = middle
         else:
             most = middle
-    return (_written(head, base, runs[:least]), least) if least else ("", 0)
+    text = _written(head, base, runs[:least])
+    return (text, least) if len(text) <= bound else ("", 0)
 
 
 def decode(text: str, base: int, identity: LogIdentity | None, end: int | None) -> tuple[Run, ...] | Ignored:
@@ -93,12 +101,12 @@ def decode(text: str, base: int, identity: LogIdentity | None, end: int | None) 
     found = read(text)
     if isinstance(found, str):
         return found
-    if found.base != base:
-        return "base"
     if identity is None or end is None:
-        return "unidentified"
+        return "unidentified" if found.runs else ()
     if found.identity.cluster_id != identity.cluster_id:
         return "cluster"
+    if found.base != base:
+        return "base"
     if found.identity.topic_id != identity.topic_id:
         return "topic"
     if found.runs and found.runs[-1].last >= end:
@@ -116,6 +124,12 @@ def read(text: str) -> SettledMap | Literal["foreign", "damaged"]:
         return "damaged"
 
 
+def says_ahead(text: str) -> bool:
+    """Whether it is a map with runs, which are of no use unless the log's identity is known."""
+    found = read(text)
+    return not isinstance(found, str) and bool(found.runs)
+
+
 def _written(head: bytes, base: int, runs: Sequence[Run]) -> str:
     body = bytearray(head)
     cursor = base
@@ -124,6 +138,10 @@ def _written(head: bytes, base: int, runs: Sequence[Run]) -> str:
         body += _number(epoch)
         body += _smaller(cursor, members)
         cursor = members[-1].last + 1
+    return _sealed(body)
+
+
+def _sealed(body: bytes | bytearray) -> str:
     return _MARK + urlsafe_b64encode(crc32(body).to_bytes(4) + body).rstrip(b"=").decode()
 
 
@@ -224,6 +242,11 @@ def _number(value: int) -> bytes:
         value >>= 7
     out.append(value)
     return bytes(out)
+
+
+@lru_cache(maxsize=256)
+def _name(identity: LogIdentity) -> bytes:
+    return _text(identity.cluster_id) + _text(identity.topic_id)
 
 
 def _text(value: str) -> bytes:

@@ -60,6 +60,11 @@ class _Sent(NamedTuple):
     left_out: int
     runs: int
 
+    @property
+    def says_ahead(self) -> bool:
+        """Whether its map has runs."""
+        return self.reach >= self.commit.offset
+
 
 class Commits:
     """One commit under way at a time; a partition's commit never goes down within its assignment."""
@@ -156,7 +161,7 @@ class Commits:
             self._events.commit_failed(event.error)
             self._dirty |= {one.assignment: None for one in sent}
             self._backoff = min(self._backoff * 2, LONGEST_BACKOFF)
-            self._shrink(event.error, [len(one.commit.metadata) for one in sent if one.commit.metadata])
+            self._shrink(event.error, [one for one in sent if one.commit.metadata])
         if not self._dirty:
             return
         wait = self._pause if event.error is None else self._backoff
@@ -222,7 +227,7 @@ class Commits:
             assignment = next(iter(self._dirty))
             sent = self._commit_of(assignment)
             self._spent += A_PARTITION + A_RUN * sent.runs
-            self._see_crowd(assignment, sent.commit.metadata)
+            self._see_crowd(assignment, sent)
             room -= len(sent.commit.metadata)
             if room < 0 and self._under_way:
                 break
@@ -250,14 +255,18 @@ class Commits:
         before, assignment.uncovered = assignment.uncovered, sent.left_out + assignment.answered - sent.answered
         self.uncommitted += assignment.uncovered - before
 
-    def _see_crowd(self, assignment: Assignment, text: str) -> None:
+    def _see_crowd(self, assignment: Assignment, sent: _Sent) -> None:
         was, share = assignment.crowded, ROOMY if assignment.crowded else CROWDED
-        assignment.crowded = bool(text) and len(text) >= share * self._map_bound
+        assignment.crowded = sent.says_ahead and len(sent.commit.metadata) >= share * self._map_bound
         if was and not assignment.crowded:
             self._blocks.map_has_room(assignment)
 
-    def _shrink(self, code: str, texts: list[int]) -> None:
-        """A commit that was refused for its metadata is sent in smaller parts, then with smaller maps, then without."""
+    def _shrink(self, code: str, sent: list[_Sent]) -> None:
+        """A commit that was refused for its metadata is sent in smaller parts, then with smaller maps, then without.
+
+        Where no map has runs, the error that may mean anything means something else.
+        """
+        texts = [len(one.commit.metadata) for one in sent if one.says_ahead or code == _TOO_LARGE]
         if not texts or code not in (_TOO_LARGE, _ANY_ERROR):
             return
         self._backoff = FIRST_BACKOFF

@@ -14,6 +14,7 @@ from typing import Literal, NamedTuple, assert_never
 
 from connector.core.destination import Again, Destination, Keep, Settled, ToDeadLetter, ToRetry
 from connector.core.ledger import Fate
+from connector.core.pauses import Target
 from connector.core.record import Partition, Record
 from connector.core.reply import Answer
 from connector.core.schedule import RetryPlan
@@ -70,6 +71,7 @@ from connector.engine.road import Road
 from connector.engine.schedule import Ordering, Schedule, TurnRules
 from connector.engine.shares import Shares
 from connector.engine.timers import Now, Timers
+from connector.engine.translated import STOP, WHY, Translated
 from connector.engine.turns import Turns
 from connector.observe.events import Events
 
@@ -89,6 +91,7 @@ class Rules(NamedTuple):
 
     `ledger`: what is settled is noted there; "required": before it counts as settled. None: there is none.
     `deduplicate_ms`: for so long an event id that was accepted is not posted again. None: it is.
+    `translated`: what becomes of a partition whose commit was made in another cluster.
     """
 
     plan: RetryPlan
@@ -97,6 +100,7 @@ class Rules(NamedTuple):
     hold: HoldRules
     ledger: Literal["required", "optional"] | None = None
     deduplicate_ms: int | None = None
+    translated: Translated = "stop"
 
 
 class Engine:
@@ -118,6 +122,7 @@ class Engine:
         self._now = now
         self._events = events
         self._topics = topics
+        self._translated = rules.translated
         self._slots = bounds.in_flight
         self._road = road
         self._outbox: list[Effect] = [GiveRoom(bounds.records, bounds.size)]
@@ -425,9 +430,15 @@ class Engine:
 
     def _assign(self, event: Assigned) -> None:
         known = decode(event.metadata, event.position, event.identity, event.end)
+        translated = known == "cluster"
         if isinstance(known, str):
             self._events.map_ignored(event.partition, known)
             known = ()
+        if translated and self._translated == "stop":
+            self._outbox.append(STOP)
+            return  # nothing of it may be posted until the process has ended
+        if translated and self._translated == "hold":
+            self.pauser.pause([Target(*event.partition)], WHY)
         assignment = Assignment(
             event.partition,
             Commit(event.position, event.metadata),

@@ -61,6 +61,7 @@ def engine_rules(settings: Settings) -> Rules:
         _hold(settings),
         _ledger(settings.ledger),
         None if (seconds := settings.delivery.deduplicate) is None else round(seconds * 1000),
+        settings.kafka.translated,
     )
 
 

@@ -10,7 +10,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connector.core.settled_map import BOUND, IGNORED, NO_EPOCH, LogIdentity, Run, SettledMap, decode, encode, read
+from connector.core.settled_map import (
+    BOUND,
+    IGNORED,
+    NO_EPOCH,
+    LogIdentity,
+    Run,
+    SettledMap,
+    decode,
+    encode,
+    read,
+    says_ahead,
+)
 
 IDENTITY = LogIdentity("ASwZCPxmTEm9PwR3wMt0xw", "Fznotj_gQ2ei_qsRFJVngw")
 END = 1 << 62
@@ -41,7 +52,8 @@ def test_what_was_written_is_read(given_map: tuple[int, list[Run]], cluster: str
     text, inside = encode(base, runs, identity)
     assert inside == len(runs)
     assert decode(text, base, identity, END) == tuple(runs)
-    assert read(text) == SettledMap(base, identity, tuple(runs)) or not runs
+    assert read(text) == SettledMap(base, identity, tuple(runs))
+    assert says_ahead(text) == bool(runs)
 
 
 @given(maps(), st.integers(0, 400))
@@ -147,6 +159,19 @@ def test_a_group_without_runs_is_damage(group: bytes) -> None:
     assert decode(_sealed(b"\x05\x01c\x01t" + group), 5, LogIdentity("c", "t"), END) == "damaged"
 
 
+def test_a_commit_with_nothing_settled_ahead_names_its_log_in_few_characters() -> None:
+    """It is written with every commit of every partition. Its base is told even where the topic is another one."""
+    text, _ = encode(123_456_789, (), IDENTITY)
+    assert len(text) == 75
+    assert decode(text, 123_456_789, IDENTITY, END) == ()
+    assert decode(text, 123_456_789, None, None) == ()
+    assert decode(text, 99, IDENTITY._replace(cluster_id="mirror"), END) == "cluster"
+
+
+def test_a_name_that_does_not_fit_is_left_out() -> None:
+    assert encode(0, (), IDENTITY, 40) == encode(0, [Run(1, 2, 1)], IDENTITY, 40) == ("", 0)
+
+
 def test_no_text_is_a_map_without_runs() -> None:
     """A commit of a partition with nothing settled ahead carries no metadata: nothing to report."""
     assert decode("", 0, None, None) == ()
@@ -159,7 +184,7 @@ def test_nothing_is_written_of_a_log_that_is_not_known() -> None:
 
 def test_nothing_is_written_from_the_first_record_on_whose_epoch_is_not_known() -> None:
     """Without its epoch a record cannot be told from one that was written in its place."""
-    assert encode(0, [Run(1, 2, NO_EPOCH), Run(4, 5, 1)], IDENTITY) == ("", 0)
+    assert encode(0, [Run(1, 2, NO_EPOCH), Run(4, 5, 1)], IDENTITY) == encode(0, (), IDENTITY)
     text, inside = encode(0, [Run(1, 2, 1), Run(3, 5, NO_EPOCH), Run(6, 7, 2)], IDENTITY)
     assert inside == 1
     assert decode(text, 0, IDENTITY, END) == (Run(1, 2, 1),)

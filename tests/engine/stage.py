@@ -32,6 +32,7 @@ from connector.engine.ports import Clock, Decoder
 from connector.engine.road import Road, Rules
 from connector.engine.schedule import Ordering
 from connector.engine.timers import Now
+from connector.engine.translated import Translated
 from connector.observe.events import Events
 from connector.observe.metrics import Metrics
 from connector.runtime.driver import Driver, Ports
@@ -203,6 +204,7 @@ class Connector:
         pace: PaceRules = PaceRules(),  # noqa: B008 - an immutable value
         limit: Limit | None = None,
         warm: bool = True,
+        translated: Translated = "stop",
     ) -> None:
         """`warm`: as if it had posted for a while; else it opens gradually, from one post on."""
         self.metrics = Metrics()
@@ -219,7 +221,7 @@ class Connector:
             road,
             topics,
             bounds,
-            EngineRules(policy.retry, ordering, pace, hold),
+            EngineRules(policy.retry, ordering, pace, hold, translated=translated),
             limit or Fixed(bounds.in_flight),
             now,
             self.events,

@@ -27,6 +27,11 @@ BOUND = 500
 IDENTITY = LogIdentity("cluster", "topic")
 
 
+def plain(offset: int) -> Commit:
+    """A commit with nothing settled ahead of it: it names its log."""
+    return Commit(offset, encode(offset, (), IDENTITY)[0])
+
+
 class Desk:
     """The commits of one partition, from offset 0 on with `known` settled before."""
 
@@ -167,7 +172,7 @@ def test_a_partition_that_was_handed_over_has_no_last_commit() -> None:
     desk = Desk()
     desk.take(0)
     desk.settle(0)
-    assert desk.committer.final([desk.assignment]) == {PLACE: Commit(1, "")}
+    assert desk.committer.final([desk.assignment]) == {PLACE: plain(1)}
     desk.assignment.go()
     assert desk.committer.final([desk.assignment]) == {}
 
@@ -201,13 +206,41 @@ def test_a_skipped_record_that_a_shorter_map_left_out_is_uncommitted() -> None:
     assert desk.committer.uncommitted == 0
 
 
+def test_a_commit_that_names_its_log_and_nothing_ahead_is_no_reason_for_shorter_maps() -> None:
+    """An error that may mean anything means something else then: maps are as long as before."""
+    desk = Desk()
+    desk.work(1)
+    desk.wait(CADENCE * 2)
+    desk.answer("unknown")
+    desk.take(1)
+    desk.take(2)
+    desk.settle(2)
+    desk.wait(FIRST_BACKOFF * 3)
+    assert desk.commits[-1] == {PLACE: Commit(1, encode(1, [Run(2, 2, 1)], IDENTITY)[0])}
+
+
+def test_a_partition_without_anything_ahead_is_not_crowded_however_short_maps_are() -> None:
+    """The name of the log takes more than half of what this broker takes."""
+    desk = Desk()
+    for offset in range(60):
+        desk.take(offset)
+    desk.settle(*range(1, 60, 2))
+    desk.committer._map_bound = 40
+    desk.wait(CADENCE * 2)
+    desk.answer()
+    assert desk.assignment.crowded
+    desk.settle(*range(0, 60, 2))
+    desk.wait(CADENCE * 2)
+    assert not desk.assignment.crowded
+
+
 def test_while_enough_is_settled_commits_follow_each_other_without_a_pause() -> None:
     """What is answered between two of them is posted twice by a crash."""
     desk = Desk()
     for count in range(1, 10):
         desk.work(ENOUGH)
         desk.wait(CADENCE / 20)
-        assert desk.commits[-1] == {PLACE: Commit(count * ENOUGH, "")}
+        assert desk.commits[-1] == {PLACE: plain(count * ENOUGH)}
         desk.answer()
 
 
@@ -220,10 +253,10 @@ def test_while_little_is_settled_a_commit_waits_for_more() -> None:
     desk.wait(CADENCE * 0.2)
     desk.work(1)
     desk.answer()
-    assert desk.commits == [{PLACE: Commit(ENOUGH - 1, "")}]
+    assert desk.commits == [{PLACE: plain(ENOUGH - 1)}]
     desk.work(ENOUGH - 1)
     desk.wait(0)
-    assert desk.commits[1:] == [{PLACE: Commit(2 * ENOUGH - 1, "")}]
+    assert desk.commits[1:] == [{PLACE: plain(2 * ENOUGH - 1)}]
 
 
 def test_after_a_refusal_nothing_is_committed_before_its_backoff_however_much_is_settled() -> None:

@@ -7,6 +7,7 @@ from collections import Counter
 
 import pytest
 
+from connector.core.pauses import Target
 from connector.core.record import Partition
 from connector.core.reply import Answer, Failure, NoReply
 from connector.core.settled_map import BOUND, Run, encode, read
@@ -113,7 +114,7 @@ async def test_a_hand_over_with_a_slow_record_repeats_that_record_only(clock: Vi
     async with running(Connector(kafka, vendor, clock)) as second:
         await asyncio.sleep(60)
         assert Counter(vendor.posted) == Counter({**{number(n): 1 for n in range(2000)}, SLOW: 2})
-        assert kafka.committed[HEAD] == Commit(2000, "")
+        assert kafka.committed[HEAD] == Commit(2000, encode(2000, (), kafka.describe(HEAD)[0])[0])
         assert second.books_balance()
 
 
@@ -169,10 +170,76 @@ async def test_a_map_of_another_log_skips_nothing(clock: VirtualClock, reason: s
         for n in range(100):
             feed(kafka, event(n))
     again = ScriptedVendor(always(ACCEPTED))
-    async with running(Connector(kafka, again, clock)) as second:
+    async with running(Connector(kafka, again, clock, translated="warn")) as second:
         await asyncio.sleep(10)
         assert sorted(again.posted) == [number(n) for n in range(reason == "base", 100)]
         assert ignored(second) == [reason]
+
+
+async def settled_elsewhere(clock: VirtualClock) -> MemoryBroker:
+    """A group that stopped after 60 records with nothing ahead, and its mirror: another cluster, 20 records too low."""
+    kafka, vendor = broker(clock, main=1), ScriptedVendor(always(ACCEPTED))
+    for n in range(60):
+        feed(kafka, event(n))
+    async with running(Connector(kafka, vendor, clock)):
+        await asyncio.sleep(10)
+    for n in range(60, 100):
+        feed(kafka, event(n))
+    kafka.cluster_id = "mirror"
+    kafka.committed[HEAD] = kafka.committed[HEAD]._replace(offset=40)
+    return kafka
+
+
+@run_virtual
+async def test_a_translated_commit_ends_the_process_and_nothing_is_posted(clock: VirtualClock) -> None:
+    """Every commit names its log, also one with nothing settled ahead of it."""
+    kafka, vendor = await settled_elsewhere(clock), ScriptedVendor(always(ACCEPTED))
+    connector = Connector(kafka, vendor, clock)
+    failed = await connector.task
+    await asyncio.sleep(10)
+    assert failed.code == "commit_translated"
+    assert "connector offsets translate" in failed.remedy
+    assert vendor.posted == []
+    assert kafka.committed[HEAD].offset == 40
+    connector.crash()
+
+
+@run_virtual
+async def test_a_translated_commit_pauses_its_partition_until_somebody_resumes_it(clock: VirtualClock) -> None:
+    kafka, vendor = await settled_elsewhere(clock), ScriptedVendor(always(ACCEPTED))
+    async with running(Connector(kafka, vendor, clock, translated="hold")) as connector:
+        await asyncio.sleep(60)
+        assert vendor.posted == []
+        (paused,) = connector.engine.pauser.in_force
+        assert paused.target == Target(MAIN, 0)
+        assert "connector offsets translate" in paused.reason
+        connector.driver.resume([Target(MAIN, 0)])
+        await asyncio.sleep(60)
+        assert vendor.posted == [number(n) for n in range(40, 100)]
+
+
+@run_virtual
+async def test_a_translated_commit_may_be_gone_on_from(clock: VirtualClock) -> None:
+    """The next commit names the new log, so that it is said once."""
+    kafka, vendor = await settled_elsewhere(clock), ScriptedVendor(always(ACCEPTED))
+    async with running(Connector(kafka, vendor, clock, translated="warn")) as connector:
+        await asyncio.sleep(60)
+        assert ignored(connector) == ["cluster"]
+    assert vendor.posted == [number(n) for n in range(40, 100)]
+    async with running(Connector(kafka, vendor, clock)) as again:
+        await asyncio.sleep(60)
+        assert ignored(again) == []
+
+
+@run_virtual
+async def test_commits_of_earlier_versions_name_no_log_and_are_gone_on_from(clock: VirtualClock) -> None:
+    """So are those that somebody set by hand. A mirror's are the same then, and cannot be recognised."""
+    kafka, vendor = await settled_elsewhere(clock), ScriptedVendor(always(ACCEPTED))
+    kafka.committed[HEAD] = Commit(60, "")
+    async with running(Connector(kafka, vendor, clock)) as connector:
+        await asyncio.sleep(60)
+        assert ignored(connector) == []
+    assert vendor.posted == [number(n) for n in range(60, 100)]
 
 
 @run_virtual
@@ -291,7 +358,7 @@ async def test_a_map_that_the_broker_does_not_take_shrinks_and_commits_go_on(clo
     vendor.script = always(ACCEPTED)
     async with running(Connector(kafka, vendor, clock)):
         await asyncio.sleep(300)
-        assert kafka.committed[HEAD] == Commit(kafka.logs[HEAD][-1].offset + 1, "")
+        assert kafka.committed[HEAD].offset == kafka.logs[HEAD][-1].offset + 1
         assert repeats(vendor) <= connector.engine.commits.uncommitted
 
 

@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 from connector.core.record import Partition
-from connector.core.settled_map import read
+from connector.core.settled_map import LogIdentity, encode, read
 from tests.support.connector_process import ConnectorProcess
 from tests.whole.stage import Stage, books_balance, event, number
 
@@ -37,7 +37,27 @@ async def test_after_a_kill_behind_a_slow_record_nothing_that_was_committed_is_p
     assert books_balance(metrics)
     assert await second.stop() == 0
     assert stage.accepted_once(fields["eventId"] for fields in events)
-    assert stage.cluster.committed_with_metadata(Partition(stage.main, 0)) == (800, "")
+    base, metadata = stage.cluster.committed_with_metadata(Partition(stage.main, 0))
+    last = read(metadata)
+    assert base == 800
+    assert not isinstance(last, str)
+    assert last.runs == ()
+
+
+async def test_a_commit_that_a_mirror_translated_ends_the_process_and_nothing_is_posted(stage: Stage) -> None:
+    """MirrorMaker carries the metadata over, beside an offset of its own."""
+    stage.create_topics()
+    stage.produce_events(event(f"e-{n}", n) for n in range(3))
+    elsewhere, _ = encode(2, (), LogIdentity("another-cluster", "another-topic"))
+    stage.cluster.commit(Partition(stage.main, 0), 1, elsewhere)
+    process = stage.connector()
+    await process.spawn()
+    assert await process.ended() == 1
+    (failed,) = process.lines("source_failed")
+    assert failed["code"] == "commit_translated"
+    assert "connector offsets translate" in failed["remedy"]
+    assert stage.simulator.ledger.accepted == 0
+    assert stage.cluster.committed_with_metadata(Partition(stage.main, 0)) == (1, elsewhere)
 
 
 async def _committed(connector: ConnectorProcess) -> None:

@@ -15,10 +15,12 @@ from connector.cli.options import ConfigFile
 from connector.cli.status import GroupName
 from connector.config.client import kafka_properties
 from connector.core.record import Partition
+from connector.core.settled_map import decode
 from connector.core.signals import Commit
 from connector.edge.kafka.admin import AdminError
 from connector.edge.kafka.bounds import Bounds, Look
 from connector.edge.kafka.groups import KafkaGroups
+from connector.edge.kafka.identity import LogIdentities
 
 
 def set_offsets(
@@ -34,10 +36,12 @@ def set_offsets(
     """
     settings = load_without_password(file, os.environ)
     name = group or settings.kafka.group_id
-    wanted = read_file(source).commits
+    wanted: Mapping[Partition, Commit] = read_file(source).commits
     try:
-        groups = KafkaGroups(kafka_properties(settings.kafka))
+        properties = kafka_properties(settings.kafka)
+        groups = KafkaGroups(properties)
         found, committed, told = groups.group(name), groups.committed(name, wanted), groups.look(wanted)
+        wanted = without_other_clusters(wanted, LogIdentities(properties), told)
         for text in changes(wanted, committed, told):
             typer.echo(text)
         if found is not None and found.members:
@@ -53,6 +57,21 @@ def set_offsets(
     except AdminError as error:
         raise unanswered(error) from None
     typer.echo(f"group {name}: {len(wanted)} offsets set")
+
+
+def without_other_clusters(
+    wanted: Mapping[Partition, Commit], identities: LogIdentities, told: Look
+) -> dict[Partition, Commit]:
+    """The same commits, without the maps of other clusters: a process that found one would not go on from it."""
+    with_map = [each for each, commit in wanted.items() if commit.metadata and each in told.bounds]
+    if with_map:
+        identities.ask(with_map[0].topic)
+    logs = identities.of(with_map, urgent=with_map)
+    kept = dict(wanted)
+    for each, log in logs.items():
+        if decode(wanted[each].metadata, wanted[each].offset, log.identity, log.end) == "cluster":
+            kept[each] = wanted[each]._replace(metadata="")
+    return kept
 
 
 def changes(

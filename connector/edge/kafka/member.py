@@ -29,7 +29,7 @@ from connector.edge.kafka.leaving import leave
 from connector.edge.kafka.memberships import Membership, is_eager
 from connector.edge.kafka.owned import OwnedPartitions
 from connector.edge.kafka.records import record_of
-from connector.edge.kafka.starts import NoStartError, Starts, Subscription
+from connector.edge.kafka.starts import NoStartError, Starts, Subscription, first_commits
 from connector.edge.kafka.topics import TopicWatch
 from connector.edge.kafka.waits import Waits
 
@@ -277,8 +277,7 @@ class Member:
         self._has_joined()
         self.topics.look_anew()
         # At once: a crash before the first commit must not move the start to a later end of the log.
-        new = [start.assigned for start in starts if start.is_new]
-        self._commits.send_unasked(consumer, {each.partition: Commit(each.position, "") for each in new})
+        self._commits.send_unasked(consumer, first_commits(starts))
         for assigned in (start.assigned for start in starts):
             identity = assigned.identity
             self._owned.come(assigned.partition, None if identity is None else identity.topic_id)

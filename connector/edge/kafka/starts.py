@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Literal, NamedTuple
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
 
 from connector.core.record import Partition
-from connector.core.signals import Assigned
+from connector.core.settled_map import encode, says_ahead
+from connector.core.signals import Assigned, Commit
 from connector.edge.kafka.identity import LogIdentities
 from connector.edge.kafka.tokens import let_go
 
@@ -47,6 +48,12 @@ class Start(NamedTuple):
     assigned: Assigned
 
 
+def first_commits(starts: Iterable[Start]) -> dict[Partition, Commit]:
+    """Of the partitions that start where no commit holds their place yet."""
+    new = [start.assigned for start in starts if start.is_new]
+    return {each.partition: Commit(each.position, encode(each.position, (), each.identity)[0]) for each in new}
+
+
 class Starts:
     """Asks on the consumer's thread, inside its callback. `on_asking` is told before each look-up, and of errors."""
 
@@ -69,7 +76,8 @@ class Starts:
         # After the commits were read: of a topic that is created anew in between, the map names the old one.
         self._on_asking(None)
         logs = self._identities.of(
-            [_partition(tp) for tp in committed], urgent=[_partition(tp) for tp in committed if tp.metadata]
+            [_partition(tp) for tp in committed],
+            urgent=[_partition(tp) for tp in committed if says_ahead(tp.metadata or "")],
         )
         return [
             Start(
