@@ -23,7 +23,7 @@ _READING: Mapping[str, Any] = {
     "fetch.queue.backoff.ms": 20,
     "group.id": "connector.stretches",
 }
-"""The group is asked nothing: partitions are assigned by hand."""
+"""The group is asked nothing, and no right to it is needed: partitions are assigned by hand."""
 
 _BATCH = 499
 _WAIT = 0.2
@@ -86,6 +86,8 @@ class Stretches:
                 if (error := message.error()) is not None:
                     if error.code() == KafkaError._PARTITION_EOF:
                         return
+                    if error.code() == KafkaError.GROUP_AUTHORIZATION_FAILED:
+                        continue  # librdkafka looks for the group's coordinator all the same
                     raise AdminError.of(error)
                 if offset < end:
                     yield record_of(message)
