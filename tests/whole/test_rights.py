@@ -30,7 +30,7 @@ def _rights(stage: Stage, who: str) -> Iterator[tuple[str, str, str]]:
 
 async def test_the_rights_in_the_readme_are_enough(own_stage: Stage, private_kafka: KafkaBroker) -> None:
     """To make a topic, to deliver, retry, write dead letters and commit, for a check without a complaint, to redrive in
-    a transaction, and to purge: each on a broker that refuses everything else."""
+    a transaction, to expedite, and to purge: each on a broker that refuses everything else."""
 
     def allow(who: str) -> None:
         private_kafka.allow_only(*_rights(own_stage, who))
@@ -55,6 +55,8 @@ async def test_the_rights_in_the_readme_are_enough(own_stage: Stage, private_kaf
     redriven = await _command(connector, 0, "dlq", "redrive", "--yes")
     assert "take no transactions" not in redriven
     assert "retries_exhausted" in redriven
+    allow("`retry expedite`")
+    await _command(connector, 0, "retry", "expedite", "--yes")
     allow("`dlq purge`")
     await _command(connector, 0, "dlq", "purge", "--up-to", "0:1", "--yes-lose")
 
