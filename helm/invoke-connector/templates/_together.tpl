@@ -138,10 +138,10 @@ that has a problem already, or of which a variable gives a part: nobody can tell
 {{- end -}}
 {{- $topics := include "invoke-connector.section" (list . "kafka.topics") | fromJson -}}
 {{- $main := $topics.main | default "invocations" -}}
-{{- $names := list $main ($topics.retry | default (printf "%s.retry" $main)) ($topics.dead_letter | default (printf "%s.dlq" $main)) -}}
+{{- $names := list $main ($topics.retry | default (printf "%s.retry" $main)) ($topics.dead_letter | default (printf "%s.dlq" $main)) ($topics.ledger | default (printf "%s.ledger" $main)) -}}
 {{- if kindIs "slice" $topics.retry_also -}}{{- $names = concat $names $topics.retry_also -}}{{- end -}}
 {{- if lt (len (uniq $names)) (len $names) -}}
-{{- include "invoke-connector.apart" (list . "kafka.topics" "main, retry, dead_letter and retry_also must all be different topics") -}}
+{{- include "invoke-connector.apart" (list . "kafka.topics" "main, retry, dead_letter, ledger and retry_also must all be different topics") -}}
 {{- end -}}
 {{- $consumer := eq (toString $kafka.group_protocol) "consumer" -}}
 {{- if kindIs "map" $kafka.client -}}
