@@ -1,5 +1,6 @@
 {{/* What Helm prints after an install or upgrade. */}}
 {{- define "invoke-connector.notes" -}}
+{{- include "invoke-connector.vet" . -}}
 {{- $name := include "invoke-connector.fullname" . -}}
 {{- $port := include "invoke-connector.adminPort" . -}}
 {{- $kubectl := printf "kubectl --namespace %s" .Release.Namespace -}}
