@@ -6,11 +6,12 @@ import asyncio
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 
 from connector.edge.kafka.admin import SILENT
 from connector.simulator.server import SimulatorServer
@@ -19,9 +20,12 @@ from tests.support.connector_process import ConnectorProcess
 from tests.support.deadline import eventually
 from tests.support.kafka_broker import Kafka
 from tests.support.mirror_maker import MirrorMaker
-from tests.whole.stage import ListeningVendor, Stage, event
+from tests.whole.stage import Fields, ListeningVendor, Stage, event, single_object
 
 _PARTITIONS = 4
+_IN_A_TRANSACTION = 400
+"""Events whose transaction's markers take offsets at the source that a mirror does not have."""
+
 _PATIENCE = 300.0
 _ASKED_TO_WAIT = 25
 """Seconds for which the vendor puts some off, so that the rest is settled ahead of them."""
@@ -54,7 +58,9 @@ async def _drill(folder: Path, source: ApacheKafka, target: ApacheKafka, events:
     here = Stage(Kafka(source.bootstrap_servers), folder / "here", simulator, await simulator.start())
     here.create_topics(_PARTITIONS, retry=1)
     marks = [f"e-{n}" for n in range(events)]
-    here.produce_events(event(mark, n % 10_000) for n, mark in enumerate(marks))
+    given = [event(mark, n % 10_000) for n, mark in enumerate(marks)]
+    _produce_in_a_transaction(here, given[:_IN_A_TRANSACTION])
+    here.produce_events(given[_IN_A_TRANSACTION:])
     put_off = [marks[events // 2 - back] for back in (10, 70, 130, 190, 1_000)]
     at_source = here.connector()
     settings = {"kafka": {"bootstrap_servers": target.bootstrap_servers}}
@@ -80,6 +86,16 @@ async def _drill(folder: Path, source: ApacheKafka, target: ApacheKafka, events:
         return len(here.lost(marks)), here.repeats
     finally:
         await here.close()
+
+
+def _produce_in_a_transaction(here: Stage, events: Iterable[Fields]) -> None:
+    properties = {"bootstrap.servers": here.cluster.kafka.bootstrap_servers, "transactional.id": "events"}
+    producer = Producer(properties, logger=SILENT)
+    producer.init_transactions(20)
+    producer.begin_transaction()
+    for fields in events:
+        producer.produce(here.main, single_object(fields), fields["phoneNumber"].encode())
+    producer.commit_transaction(20)
 
 
 async def _mirrored(here: Stage, target: ApacheKafka, events: int) -> None:
