@@ -58,6 +58,13 @@ MUTANTS = (
         "pytest tests/core/test_settled_map.py::test_a_map_is_ignored_unless_all_fits",
     ),
     Mutant(
+        "a commit that a mirror translated is gone on from",
+        "engine/engine.py",
+        'translated = known == "cluster"',
+        "translated = False",
+        f"{_ENGINE}_settled_map.py::test_a_translated_commit_ends_the_process_and_nothing_is_posted",
+    ),
+    Mutant(
         "a record of another leader's epoch is skipped",
         "core/offsets.py",
         "known[0].first <= offset and known[0].epoch == epoch",
