@@ -16,6 +16,8 @@ class Fate(StrEnum):
     DEAD_LETTER = "dead_letter"
     DUPLICATE = "duplicate_event"
 
+    __hash__ = str.__hash__  # an Enum's own is a function of Python, called for each entry
+
 
 class Entry(NamedTuple):
     """One record of a topic, settled. Times in ms since the epoch.

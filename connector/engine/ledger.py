@@ -34,7 +34,25 @@ class Ledger:
 
     def keeps(self, delivery: Delivery, fate: Fate, copied: ToRetry | ToDeadLetter | None = None) -> bool:
         """Note what became of it; whether it has to wait for the acknowledgement."""
-        entry = self._entry(delivery, fate, copied)
+        now, outcome, request = self._now, delivery.outcome, delivery.request
+        history, code, request_id = delivery.history, fate.value, None
+        if copied is not None:
+            history, code, request_id = copied.history, copied.cause.code, copied.cause.request_id
+        elif fate is Fate.ACCEPTED and outcome is not None:
+            code, request_id = outcome.code, outcome.request_id
+        entry = Entry(
+            delivery.event_id,
+            delivery.end_user,
+            delivery.refused_service if request is None else request.service_id,
+            fate,
+            code,
+            history.attempts + (fate is Fate.ACCEPTED),
+            history.maybe_delivered > 0,
+            request_id,
+            None if outcome is None else now.ms - round((now.seconds - delivery.began) * 1000),
+            now.ms,
+            history.origin,
+        )
         if not self._required:
             self._outbox.append(Note(entry, None))
             return False
@@ -72,25 +90,3 @@ class Ledger:
     def _note_again(self) -> None:
         refused, self._refused, self._again = self._refused, [], None
         self._outbox += [Note(self._waiting[each], each) for each in refused if each in self._waiting]
-
-    def _entry(self, delivery: Delivery, fate: Fate, copied: ToRetry | ToDeadLetter | None) -> Entry:
-        now, outcome = self._now, delivery.outcome
-        posted_ms = None if outcome is None else now.ms - round((now.seconds - delivery.began) * 1000)
-        history, code, request_id = delivery.history, fate.value, None
-        if copied is not None:
-            history, code, request_id = copied.history, copied.cause.code, copied.cause.request_id
-        elif fate is Fate.ACCEPTED and outcome is not None:
-            code, request_id = outcome.code, outcome.request_id
-        return Entry(
-            delivery.event_id,
-            delivery.end_user,
-            delivery.refused_service if delivery.request is None else delivery.request.service_id,
-            fate,
-            code,
-            history.attempts + (fate is Fate.ACCEPTED),
-            history.maybe_delivered > 0,
-            request_id,
-            posted_ms,
-            now.ms,
-            history.origin,
-        )

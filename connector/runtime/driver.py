@@ -213,14 +213,14 @@ class Driver:
                 self._source.give_room(records, size)
             case SendCommit(offsets):
                 self._source.commit(offsets)
+            case Note(entry, waits):
+                assert self._ledger is not None
+                self._ledger.note(entry, waits)
             case Write(copy):
                 self._writes[copy] = self._work(self._write(effect))
             case CancelWrite(copy):
                 if write := self._writes.pop(copy, None):
                     write.cancel()
-            case Note(entry, waits):
-                assert self._ledger is not None
-                self._ledger.note(entry, waits)
             case Recall():
                 self._work(self._recall(effect))
             case Fetch():

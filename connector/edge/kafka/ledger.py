@@ -9,7 +9,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
@@ -32,6 +32,9 @@ _OURS: Mapping[str, object] = {
 _GATHER, _GATHER_AWAITED = 0.1, 0.01
 """Seconds for which entries gather before they are sent, and reports before they are looked at: what is done together
 costs less. The second where records wait for them."""
+_BURST = 64
+"""Entries that are encoded at once, as soon as there are so many: one after the other between posts each takes twice as
+long, and more that wait keep the garbage collector busy."""
 _MOST_WAITING = 20_000
 """Entries that nobody waits for, kept until it is known how many partitions the topic has."""
 _IDLE = 1.0
@@ -49,11 +52,6 @@ class Reports(Protocol):
 
     def ledger_written(self, count: int) -> None: ...
     def ledger_failed(self, code: str, topic: str, remedy: str, count: int, *, left_out: bool) -> None: ...
-
-
-class _Waiting(NamedTuple):
-    entry: Entry
-    waits: object
 
 
 class KafkaLedger:
@@ -84,7 +82,7 @@ class KafkaLedger:
         self._producer = Producer({**own, **properties}, logger=logging.getLogger("librdkafka"))
         keep(self._producer, properties)
         self._partitions = 0
-        self._waiting: deque[_Waiting] = deque()
+        self._waiting: deque[tuple[Entry, object]] = deque()
         self._produced = self._produced_late = self._refusals = self._written = 0
         self._noted: list[object] = []
         self._failed: dict[str, list[object]] = {}
@@ -101,13 +99,14 @@ class KafkaLedger:
 
     def note(self, entry: Entry, waits: object) -> None:
         """Write this at some time soon; see `engine.ports.Ledger`."""
-        if partitions := self._partitions:
-            self._produced += self._produce(entry, waits, partitions)
-        elif waits is None and len(self._waiting) >= _MOST_WAITING:
+        waiting = self._waiting
+        if waits is None and len(waiting) >= _MOST_WAITING:
             self._fail(QUEUE_FULL, None)
         else:
-            self._waiting.append(_Waiting(entry, waits))
-        if not self._some.is_set():
+            waiting.append((entry, waits))
+        if len(waiting) >= _BURST and self._partitions:
+            self._produced += self._produce_waiting()
+        if len(waiting) == 1:
             self._some.set()
 
     async def close(self) -> None:
@@ -127,15 +126,15 @@ class KafkaLedger:
                 self._some.wait(_IDLE)
             self._closing.wait(self._gather)
             self._some.clear()
-            self._produce_waiting()
+            self._write_waiting()
             self._serve()
-        self._produce_waiting()
+        self._write_waiting()
         with contextlib.suppress(KafkaException):
             self._producer.flush(_FLUSH)
         self._producer.purge()
         self._serve()
-        for each in self._waiting:
-            self._fail(STOPPED, each.waits)
+        for _, waits in self._waiting:
+            self._fail(STOPPED, waits)
         self._tell()
         self._call_soon(self._ended.set)
 
@@ -144,19 +143,18 @@ class KafkaLedger:
             self._producer.poll(0)
         self._tell()
 
-    def _produce_waiting(self) -> None:
+    def _write_waiting(self) -> None:
+        """What did not come to a burst, and what came before it was known how many partitions there are."""
         if not self._waiting:
             return
         if not self._partitions and (code := self._look()) is not None:
             # Nothing can be written: what waits is told so, and the next ones ask again.
             for _ in range(len(self._waiting)):
-                self._fail(code, self._waiting.popleft().waits)
+                self._fail(code, self._waiting.popleft()[1])
             self._tell()
             self._closing.wait(_LOOK_AGAIN)
             return
-        partitions = self._partitions
-        for _ in range(len(self._waiting)):
-            self._produced_late += self._produce(*self._waiting.popleft(), partitions)
+        self._produced_late += self._produce_waiting()
 
     def _look(self) -> str | None:
         """Ask how many partitions the topic has; the error's name where nobody says."""
@@ -194,10 +192,18 @@ class KafkaLedger:
         with contextlib.suppress(RuntimeError):  # the event loop is closed: nobody waits
             self._loop.call_soon_threadsafe(call, *arguments)
 
-    # On either.
+    # On either. Each counts its own, as adding is not atomic.
+
+    def _produce_waiting(self) -> int:
+        """Hand what waits to the producer; how many of it that took."""
+        waiting, partitions, produced = self._waiting, self._partitions, 0
+        with contextlib.suppress(IndexError):  # none is left
+            while partitions:
+                produced += self._produce(*waiting.popleft(), partitions)
+        return produced
 
     def _produce(self, entry: Entry, waits: object, partitions: int) -> bool:
-        """Whether the producer took it. Each thread counts its own: adding is not atomic."""
+        """Whether the producer took it."""
         try:
             self._producer.produce(
                 self._topic,

@@ -135,17 +135,18 @@ async def test_an_entry_that_cannot_be_encoded_is_left_out_and_the_others_are_wr
     assert told.left_out == {"fault": 1}
 
 
-async def test_no_broker_keeps_a_stop() -> None:
+async def test_no_broker_keeps_a_stop_and_what_waits_meanwhile_is_bounded() -> None:
     """What is left is left out."""
     told = Told()
     given, entries = {"bootstrap.servers": "127.0.0.1:1"}, Entries("0123456789abcdef")
     recalls = Recalls(given, "t", entries.beginning)
     ledger = KafkaLedger(given, "t", entries.encode, told, recalls, required=False)
+    for _ in range(20_003):
+        ledger.note(entry(0), None)
     ledger.start(told.on_noted)
-    ledger.note(entry(0), None)
     await ledger.close()
-    await told.until(failed=1)
-    assert sum(told.left_out.values()) == 1
+    await told.until(failed=20_003)
+    assert told.left_out["queue_full"] == 3
 
 
 async def test_what_was_accepted_of_partitions_since_a_time_is_read_back(cluster: RealCluster) -> None:
