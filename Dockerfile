@@ -12,22 +12,24 @@ ARG PIP_CERT
 # Debian's stable suite carries one version at a time, so a pinned one breaks the build at the next security fix.
 # hadolint ignore=DL3008
 RUN apt-get update \
-    && apt-get install --yes --no-install-recommends ca-certificates python3 python3-venv \
+    && apt-get install --yes --no-install-recommends ca-certificates gcc libc6-dev python3-dev python3-venv \
     && rm -rf /var/lib/apt/lists/*
 # pip lives beside the environment and fills it from outside: what is shipped holds no installer.
 RUN python3 -m venv /build/tools && python3 -m venv --without-pip /opt/venv
 WORKDIR /build/source
 COPY requirements/ requirements/
-# Wheels only, each with its hash: no compiler is needed and nothing unlocked can come in.
+# Wheels only, each with its hash: nothing unlocked can come in. The tools have the connector's own too, for their types.
 RUN /build/tools/bin/pip --python /opt/venv/bin/python install --no-cache-dir --no-compile \
         --require-hashes --only-binary :all: --requirement requirements/run.txt \
-    && /build/tools/bin/pip install --no-cache-dir --require-hashes --requirement requirements/build.txt
-COPY pyproject.toml README.md LICENSE ./
+    && /build/tools/bin/pip install --no-cache-dir --require-hashes --only-binary :all: \
+        --requirement requirements/build.txt --requirement requirements/compile.txt --requirement requirements/run.txt
+COPY pyproject.toml setup.py README.md LICENSE ./
 COPY connector/ connector/
 # connector/schemas is a link to it: the schema that events are read into is part of the package.
 COPY schemas/ schemas/
 # Hash-based bytecode is never checked against file times: a root that cannot be written costs no start-up time.
-RUN /build/tools/bin/pip wheel --no-cache-dir --no-deps --no-build-isolation --wheel-dir /build/wheels . \
+# The rooms that decide are compiled (docs/decisions/0006); the compiler stays in this stage.
+RUN CONNECTOR_COMPILE=1 /build/tools/bin/pip wheel --no-cache-dir --no-deps --no-build-isolation --wheel-dir /build/wheels . \
     && /build/tools/bin/pip --python /opt/venv/bin/python install --no-cache-dir --no-compile --no-deps --no-index \
         /build/wheels/*.whl \
     && /opt/venv/bin/python -m compileall -q --invalidation-mode unchecked-hash /opt/venv/lib

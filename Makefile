@@ -10,7 +10,7 @@ UV_VERSION := 0.13.9
 LOCK := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-strip-extras --no-emit-index-url --no-annotate
 
 .DEFAULT_GOAL := help
-.PHONY: help setup prefetch test quick format lint chart dashboards watchday demo kafka bench profile chaos kills failover rehearse world image release sbom cluster lock clean
+.PHONY: help setup prefetch test compiled quick format lint chart dashboards watchday demo kafka bench profile chaos kills failover rehearse world image release sbom cluster lock clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -39,6 +39,9 @@ test: setup prefetch  ## all tests, on real Apache Kafka, with the coverage of l
 	@$(BIN)/coverage report --skip-covered --show-missing
 	@echo "The core is covered whole:"
 	@$(BIN)/coverage report --include='connector/core/*' --skip-covered --show-missing --fail-under=100
+
+compiled: setup prefetch  ## the connector compiled as in the image, in build/compiled, and the tests of what is compiled
+	@VENV=$(VENV) scripts/compiled
 
 quick: setup  ## in seconds, while you write: ruff, the contracts, the laws of core, config and observe with few examples
 	@$(BIN)/ruff check --quiet
@@ -115,6 +118,7 @@ lock:  ## new locks from pyproject.toml
 	@$(LOCK) pyproject.toml -o requirements/run.txt
 	@$(LOCK) --extra dev pyproject.toml -c requirements/run.txt -o requirements/dev.txt
 	@$(LOCK) requirements/build.in -c requirements/dev.txt -o requirements/build.txt
+	@$(LOCK) requirements/compile.in -c requirements/dev.txt -o requirements/compile.txt
 	@$(LOCK) requirements/release.in -c requirements/dev.txt -o requirements/release.txt
 
 clean:  ## remove the virtual environment and every cache of this folder

@@ -7,6 +7,7 @@ import os
 import sys
 import traceback
 from importlib import import_module
+from importlib.util import find_spec
 from typing import Annotated, Any
 
 import typer
@@ -106,7 +107,9 @@ app = typer.Typer(
 
 def _version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"connector {__version__}")
+        engine = find_spec("connector.engine.engine")
+        compiled = engine is not None and not str(engine.origin).endswith(".py")
+        typer.echo(f"connector {__version__}{' (compiled)' if compiled else ''}")
         raise typer.Exit
 
 

@@ -142,7 +142,7 @@ class Adaptive:
         """By half of what may wait besides what does, or by one where the vendor refused before."""
         if self._struck * _BAND <= self.limit <= self._struck / _BAND:
             self._grow_at = now + _PATIENCE
-            room = 0
+            room = 0.0
         self._set(now, mean, self.limit + max(1, int(room / 2)))
 
     def _end_look(self, now: float, mean: float) -> None:

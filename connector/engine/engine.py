@@ -39,7 +39,7 @@ from connector.engine.context import Context
 from connector.engine.copies import Copies, Targets
 from connector.engine.copy import Copy
 from connector.engine.drains import Drains
-from connector.engine.heads import Blocked, Faulty, Heads, NeedsSchema, NotDue, Stopped
+from connector.engine.heads import Heads
 from connector.engine.holds import Holds
 from connector.engine.judge import HoldRules, Judge
 from connector.engine.ledger import Ledger
@@ -70,6 +70,7 @@ from connector.engine.recent import Recent
 from connector.engine.road import Road
 from connector.engine.schedule import Ordering, Schedule, TurnRules
 from connector.engine.shares import Shares
+from connector.engine.stops import Blocked, Faulty, NeedsSchema, NotDue, Stop
 from connector.engine.timers import Now, Timers
 from connector.engine.translated import STOP, WHY, Translated
 from connector.engine.turns import Turns
@@ -414,9 +415,9 @@ class Engine:
             else:
                 self._budget.free(batch)
 
-    def _see_to(self, stopped: Stopped) -> None:
+    def _see_to(self, stop: Stop) -> None:
         """A partition lost its turn: see to what lets it go on."""
-        match stopped:
+        match stop:
             case Blocked(assignment, reason):
                 self._blocks.add(assignment, reason)
             case NeedsSchema(assignment, needed):
@@ -426,7 +427,7 @@ class Engine:
             case Faulty(assignment, error):
                 self._blocks.stop(assignment, error)
             case _:
-                assert_never(stopped)
+                assert_never(stop)
 
     def _assign(self, event: Assigned) -> None:
         known = decode(event.metadata, event.position, event.identity, event.end)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from connector.core.record import Record
 from connector.core.signals import SchemaNeeded
@@ -14,39 +13,7 @@ from connector.engine.commits import Commits
 from connector.engine.context import Context
 from connector.engine.partition import Assignment, Block, Delivery
 from connector.engine.road import Road
-
-
-class Blocked(NamedTuple):
-    """Nothing more may be taken of this partition for now."""
-
-    assignment: Assignment
-    reason: Block
-
-
-class NeedsSchema(NamedTuple):
-    """The schema of a partition's head is missing."""
-
-    assignment: Assignment
-    needed: SchemaNeeded
-
-
-class NotDue(NamedTuple):
-    """The head of a retry partition, at `offset`, has to wait for so long."""
-
-    assignment: Assignment
-    offset: int
-    wait_ms: int
-
-
-class Faulty(NamedTuple):
-    """The head of a partition cannot be handled, by a bug of ours."""
-
-    assignment: Assignment
-    error: Exception
-
-
-Stopped = Blocked | NeedsSchema | NotDue | Faulty
-"""Why a partition lost its turn, where somebody has to do something about it."""
+from connector.engine.stops import Blocked, Faulty, NeedsSchema, NotDue, Stop
 
 
 class Heads:
@@ -85,7 +52,7 @@ class Heads:
         assignment.expected = end
         return assignment.see_end()
 
-    def first_of(self, turns: deque[Assignment]) -> Delivery | Stopped | None:
+    def first_of(self, turns: deque[Assignment]) -> Delivery | Stop | None:
         """Take a record of the partition whose turn it is; a partition that has none loses its turn."""
         assignment = turns[0]
         taken = self._take(assignment)
@@ -98,7 +65,7 @@ class Heads:
             assignment.ready = False
         return taken
 
-    def _take(self, assignment: Assignment) -> Delivery | Stopped | None:
+    def _take(self, assignment: Assignment) -> Delivery | Stop | None:
         queue = assignment.queue
         if assignment.blocks or assignment.leaving:
             return None

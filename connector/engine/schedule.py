@@ -10,10 +10,11 @@ from typing import Literal, NamedTuple
 from connector.core.destination import EXPIRED
 from connector.engine.budget import Budget
 from connector.engine.context import Context
-from connector.engine.heads import Heads, Stopped
+from connector.engine.heads import Heads
 from connector.engine.limits import Admission, Limits
 from connector.engine.partition import Assignment, Block, Delivery
 from connector.engine.road import Road
+from connector.engine.stops import Stop
 from connector.engine.timers import Timer
 
 Ordering = Literal["end_user", "partition", "none"]
@@ -138,7 +139,7 @@ class Schedule:
 
     # What goes out.
 
-    def next(self, rank: Rank) -> Delivery | Stopped | None:
+    def next(self, rank: Rank) -> Delivery | Stop | None:
         """The next one to start; None: nothing now, or no turns are left. `rank` says what is tried first in a hold."""
         admission = self._limits.admission()
         if admission is Admission.GO:
@@ -159,7 +160,7 @@ class Schedule:
         elif self._owed < 1:
             self._owed += self._retry_share
 
-    def _first_of(self, side: _Side) -> Delivery | Stopped | None:
+    def _first_of(self, side: _Side) -> Delivery | Stop | None:
         if side.kept_back and (delivery := self._within_its_part(side)) is not None:
             return delivery
         while side.runnable:
@@ -235,7 +236,7 @@ class Schedule:
 
     # In a hold, and at the bound of what is uncommitted.
 
-    def _to_try(self, rank: Rank, *, another: bool) -> Delivery | Stopped | None:
+    def _to_try(self, rank: Rank, *, another: bool) -> Delivery | Stop | None:
         """The record to try during a hold: one that was not refused before, of another service and partition.
 
         As far as there is one; with `another`, none else.

@@ -56,8 +56,8 @@ class Lines:
         self._untold = 0
         self._is_idle = self._is_urgent = self._is_closing = False
         self._is_cut = False  # the last that was written of the stream is no whole line
-        self._thread = Thread(target=self._write_all, name="log-writer", daemon=True)
-        self._thread.start()
+        self._writer = Thread(target=self._write_all, name="log-writer", daemon=True)
+        self._writer.start()
 
     def write(self, line: bytes) -> None:
         """Have a line written at once, its newline included, and everything before it. Any thread."""
@@ -89,7 +89,7 @@ class Lines:
         with self._lock:
             self._is_closing = True
             self._changed.notify()
-        self._thread.join(_LAST_SECONDS)
+        self._writer.join(_LAST_SECONDS)
 
     def _drop(self, lines: int) -> None:
         self.dropped.value += lines

@@ -15,6 +15,7 @@ from connector import __version__
 from connector.cli.main import SUMMARIES, app
 from connector.config.reference import reference
 from connector.core.codes import DEFAULT_TABLE
+from connector.engine import engine
 
 
 @pytest.fixture
@@ -34,8 +35,9 @@ def connector(*arguments: str | Path, environ: dict[str, str] | None = None) -> 
 
 
 def test_the_version_is_the_packages() -> None:
-    """Printed for scripts: one line."""
-    assert connector("--version").stdout == f"connector {__version__}\n"
+    """Printed for scripts: one line. Whether it is compiled, as in the image, is told behind the number."""
+    compiled = not str(engine.__file__).endswith(".py")
+    assert connector("--version").stdout == f"connector {__version__}{' (compiled)' if compiled else ''}\n"
 
 
 def test_the_module_is_the_command() -> None:

@@ -37,7 +37,15 @@ histories = st.builds(
     due_ms=numbers,
     late_ms=st.integers(0, 100),
 )
-causes = st.builds(Cause, st.sampled_from(Stage), st.just("vendor_temporary"), st.text(max_size=50))
+causes = st.builds(
+    Cause,
+    st.sampled_from(Stage),
+    st.just("vendor_temporary"),
+    st.text(max_size=50),
+    status=st.none() | st.integers(100, 999),
+    vendor_code=st.none() | st.text(max_size=8),
+    request_id=st.none() | st.text(max_size=50),
+)
 
 CAUSE = Cause(Stage.INVOKE, "vendor_temporary", "error while processing, temporary", 500, "1010", "REQ-1")
 WRITTEN = 2**63 - 1
