@@ -35,6 +35,7 @@ def bench(
     events: Annotated[int, typer.Option(min=1000, help="Events that each contender posts in a run.")] = 200_000,
     rounds: Annotated[int, typer.Option(min=1, help="Runs of each contender, by turns.")] = 3,
     against: Annotated[list[str] | None, typer.Option(help="A commit whose connector is measured, too.")] = None,
+    compiled: Annotated[bool, typer.Option("--compiled", help="Measure it compiled, as in the image, too.")] = False,
     svg: Annotated[Path | None, typer.Option("--picture", help="An SVG file to draw.")] = None,
     listed: Annotated[bool, typer.Option("--list", help="Name the scenarios, and end.")] = False,
 ) -> None:
@@ -53,7 +54,8 @@ def bench(
         with ExitStack() as stack:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="connector-bench-")))
             connectors: dict[str, Start] = {}
-            for build in (builds.HERE, *(stack.enter_context(builds.of_commit(each)) for each in against or ())):
+            ours = [builds.HERE, *([builds.compiled()] if compiled else [])]
+            for build in (*ours, *(stack.enter_context(builds.of_commit(each)) for each in against or ())):
                 connectors[build.name] = partial(contenders.connector, build)
             peer = _peer(folder) if any(scenario.parallel_consumer for scenario in full_speed) else None
             rig = Rig(folder, events)
@@ -98,7 +100,7 @@ def _at_full_speed(rig: Rig, scenario: Scenario, running: Mapping[str, Start]) -
 
         with start(stage, _new_group()) as pid:
             measured = measure(scenario.name, name, pid, events, posts)
-        if name == builds.HERE.name and (posted := posts()) != events:
+        if name in (builds.HERE.name, builds.COMPILED.name) and (posted := posts()) != events:
             raise RuntimeError(f"{name} posted {posted} times for {events} events")
         typer.echo(f"  {report.line(measured)}")
         yield measured

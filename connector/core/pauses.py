@@ -189,7 +189,7 @@ class Pauses:
 
     def follow_file(self, targets: frozenset[Target], now_ms: int) -> Change:
         """Pause what the file says and nothing else of it; what it said before keeps its time."""
-        paused = tuple(sorted(targets - self._by_file.keys()))
+        paused = tuple(sorted(targets.difference(self._by_file)))
         resumed = tuple(sorted(self._by_file.keys() - targets))
         for target in resumed:
             del self._by_file[target]
