@@ -50,13 +50,13 @@ _TOO_LARGE, _ANY_ERROR = "offset_metadata_too_large", "unknown"
 
 
 class _Sent(NamedTuple):
-    """A commit of one partition: how far its map reaches, what had been answered, what of that it leaves out, and how
-    many runs there were to tell of."""
+    """A commit of one partition: how far its map reaches, how many were settled by then, what of that it leaves out,
+    and how many runs there were to tell of."""
 
     assignment: Assignment
     commit: Commit
-    reach: int
-    answered: int
+    mapped_up_to: int
+    settled_count: int
     left_out: int
     runs: int
 
@@ -109,7 +109,7 @@ class Commits:
 
     def settled(self, assignment: Assignment) -> None:
         """One more record of this partition is settled."""
-        assignment.answered += 1
+        assignment.settled_count += 1
         assignment.uncovered += 1
         self.uncommitted += 1
         self._new += 1
@@ -117,7 +117,7 @@ class Commits:
 
     def skipped(self, assignment: Assignment, record: Record) -> None:
         """A record had been settled before. The map it was found in covers it, unless a shorter one took its place."""
-        if record.offset > assignment.reach:
+        if record.offset > assignment.mapped_up_to:
             self.settled(assignment)
         else:
             self._changed(assignment)
@@ -233,7 +233,7 @@ class Commits:
                 break
             del self._dirty[assignment]
             if _says_more(sent):
-                assignment.reach = min(assignment.reach, sent.reach)
+                assignment.mapped_up_to = min(assignment.mapped_up_to, sent.mapped_up_to)
                 self._under_way[assignment.partition] = sent
         if self._under_way:
             self._sent_at = self._now.seconds
@@ -243,16 +243,19 @@ class Commits:
     def _commit_of(self, assignment: Assignment) -> _Sent:
         offset, ahead, counts = assignment.tracker.progress()
         text, inside = encode(offset, ahead, assignment.identity, self._map_bound)
-        reach = ahead[inside - 1].last if inside else offset - 1
+        mapped_up_to = ahead[inside - 1].last if inside else offset - 1
         left_out = sum(counts[inside:])
         assignment.mapped = assignment.identity is not None and not left_out
-        return _Sent(assignment, Commit(offset, text), reach, assignment.answered, left_out, len(ahead))
+        return _Sent(assignment, Commit(offset, text), mapped_up_to, assignment.settled_count, left_out, len(ahead))
 
     def _acknowledged(self, sent: _Sent) -> None:
         assignment = sent.assignment
         assignment.committed = sent.commit
-        assignment.reach = sent.reach
-        before, assignment.uncovered = assignment.uncovered, sent.left_out + assignment.answered - sent.answered
+        assignment.mapped_up_to = sent.mapped_up_to
+        before, assignment.uncovered = (
+            assignment.uncovered,
+            sent.left_out + assignment.settled_count - sent.settled_count,
+        )
         self.uncommitted += assignment.uncovered - before
 
     def _see_crowd(self, assignment: Assignment, sent: _Sent) -> None:

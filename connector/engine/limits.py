@@ -73,7 +73,7 @@ class Admission(Enum):
     """One record, to try whether a hold may end."""
     PROBE_ANOTHER = auto()
     """The same, but none that was refused."""
-    UNBLOCK = auto()
+    FREE_COMMIT = auto()
     """Only a record that keeps others from being committed."""
     WAIT = auto()
 
@@ -140,12 +140,12 @@ class Limits:
         return sum(assignment.at_work for assignment in self.ours.values()) - self._commits.waiting_copies
 
     @property
-    def must_unblock(self) -> bool:
+    def must_free_commit(self) -> bool:
         """Whether the last post that a crash may repeat must be one that makes room when it is settled.
 
         Any other that is tried during a hold would leave none for it, and everything would wait for ever.
         """
-        return self._commits.full and self._room() <= 1
+        return self._commits.full and self._posts_left() <= 1
 
     def set_share(self, share: float) -> None:
         """This process has that part of all partitions."""
@@ -167,8 +167,8 @@ class Limits:
             return Admission.WAIT  # also what keeps others from being committed: it would fail, and go again at once
         if self._commits.full:
             # While a commit is under way or refused, its answer makes room; only then is it sure that none will.
-            may_unblock = self._commits.at_rest and self._room() > 0 and self._rate_allows()
-            return Admission.UNBLOCK if may_unblock else Admission.WAIT
+            may_free_commit = self._commits.at_rest and self._posts_left() > 0 and self._rate_allows()
+            return Admission.FREE_COMMIT if may_free_commit else Admission.WAIT
         if self.under_way >= self.limit and self._counted() >= self.limit:
             return Admission.WAIT
         return Admission.GO if not self._is_limited or self._rate_allows() else Admission.WAIT
@@ -296,7 +296,7 @@ class Limits:
             counted += min(service.under_way, self._part + service.borrowed)
         return counted
 
-    def _room(self) -> int:
+    def _posts_left(self) -> int:
         """Posts more after which a crash would still repeat no more than the bounds of uncommitted and in flight.
 
         Beyond them, by what expired in a hold or what a map has no room for any more, one at a time makes room again.
@@ -307,7 +307,7 @@ class Limits:
 
     def _admission_while_held(self) -> Admission:
         dues = self._holds.next_tries()
-        if dues is None or self.probe is not None or (self._commits.full and self._room() <= 0):
+        if dues is None or self.probe is not None or (self._commits.full and self._posts_left() <= 0):
             return Admission.WAIT
         due, due_for_others = dues
         if due_for_others > self._now.seconds or not self._rate_allows():

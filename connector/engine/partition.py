@@ -125,15 +125,15 @@ class Assignment:
     """A partition from its commit on, until it is released or lost. `delayed`: of a retry topic.
 
     `known` is what was settled beyond its commit before it came here. `uncovered` of its records settled here are in
-    no acknowledged commit, neither below its offset nor in its map, which reaches up to the offset `reach`. `mapped`:
-    a map has room for all that is settled ahead; `crowded`: only just. `parked` was taken before somebody paused it.
+    no acknowledged commit, neither below its offset nor in its map, which reaches up to the offset `mapped_up_to`.
+    `mapped`: a map has room for all that is settled ahead; `crowded`: only just. `settled_count` were settled here, and
+    `last_begun` is the highest offset that was begun. `parked` was taken before somebody paused it.
     `rests_since_ms`: while it is blocked and nothing of it is in memory, Kafka's time of what would be next, or when it
     began to rest if nothing was known then. `head_due` and `head_history`: offset, due time and history of a retry
     partition's head that was looked at last.
     """
 
     __slots__ = (
-        "answered",
         "asleep",
         "at_work",
         "blocks",
@@ -146,18 +146,19 @@ class Assignment:
         "head_history",
         "identity",
         "lanes",
+        "last_begun",
         "leaving",
         "mapped",
+        "mapped_up_to",
         "open",
         "open_bytes",
         "parked",
         "partition",
         "queue",
-        "reach",
-        "reached",
         "ready",
         "rests_since_ms",
         "rewound",
+        "settled_count",
         "tracker",
         "uncovered",
     )
@@ -177,8 +178,8 @@ class Assignment:
         self.mapped = identity is not None
         self.tracker = OffsetTracker(committed.offset, known)
         self.committed = committed
-        self.reach = known[-1].last if known else -1
-        self.answered = 0
+        self.mapped_up_to = known[-1].last if known else -1
+        self.settled_count = 0
         self.uncovered = 0
         self.crowded = False
         self.expected = committed.offset
@@ -197,7 +198,7 @@ class Assignment:
         self.rests_since_ms: int | None = None
         self.head_due: tuple[int, int] | None = None
         self.head_history: History | None = None
-        self.reached = -1
+        self.last_begun = -1
         self.leaving = False
         self.gone = False
 
@@ -211,7 +212,7 @@ class Assignment:
         While the partition is leaving, only one with a later record that was posted and that no map will tell of: left
         where it is, it would keep that one from being committed, and whoever comes next would post it again.
         """
-        return not self.leaving or (not self.gone and offset < self.reached and not self.mapped)
+        return not self.leaving or (not self.gone and offset < self.last_begun and not self.mapped)
 
     def go(self) -> None:
         """It is ours no more: from here on a late answer changes nothing, and nothing waits here for one."""
@@ -234,8 +235,8 @@ class Assignment:
     def begin(self, offset: int) -> None:
         """One of its records is about to be posted, or to be settled without a post."""
         self.at_work += 1
-        if offset > self.reached:
-            self.reached = offset
+        if offset > self.last_begun:
+            self.last_begun = offset
 
     def see_end(self) -> bool:
         """Whether all that was offered was taken; then what lies up to the next offset expected is no record."""

@@ -150,7 +150,7 @@ class Schedule:
             return found
         if admission is Admission.PROBE or admission is Admission.PROBE_ANOTHER:
             return self._to_try(rank, another=admission is Admission.PROBE_ANOTHER)
-        return self._unblocking() if admission is Admission.UNBLOCK else None
+        return self._freeing_commit() if admission is Admission.FREE_COMMIT else None
 
     def _count_share(self, delivery: Delivery) -> None:
         """Bounded both ways, so that a time without work on one side is no credit for later."""
@@ -263,13 +263,13 @@ class Schedule:
 
         When only one that holds its partition back makes room again, it is one of these.
         """
-        must_unblock = self._limits.must_unblock
+        must_free_commit = self._limits.must_free_commit
         best: Delivery | None = None
         lowest: tuple[int, ...] = ()
         for delivery in among:
             if not delivery.is_wanted or Block.PAUSED in delivery.assignment.blocks:
                 continue
-            if must_unblock and not delivery.holds_commit_back:
+            if must_free_commit and not delivery.holds_commit_back:
                 continue
             self._road.look_at_time(delivery)
             if delivery.refused is None:
@@ -279,12 +279,12 @@ class Schedule:
                 if place is not None and (best is None or place < lowest):
                     best, lowest = delivery, place
             elif delivery.refused.cause.code == EXPIRED or (
-                best is None and (must_unblock or self._budget.is_half_taken)
+                best is None and (must_free_commit or self._budget.is_half_taken)
             ):
                 return delivery
         return best
 
-    def _unblocking(self) -> Delivery | None:
+    def _freeing_commit(self) -> Delivery | None:
         """One that nothing but itself keeps from being committed: what is settled behind it would never make room."""
         for assignment in self._limits.ours.values():
             delivery = assignment.open.get(assignment.tracker.committable)

@@ -306,7 +306,7 @@ MUTANTS = (
     Mutant(
         "a try in a hold takes the room of the record that makes room",
         "engine/limits.py",
-        "return self._commits.full and self._room() <= 1",
+        "return self._commits.full and self._posts_left() <= 1",
         "return False",
         f"{_ENGINE}_deployment_hold.py::test_the_last_place_within_the_bound_is_for_a_record_that_makes_room",
     ),
