@@ -63,7 +63,7 @@ class _Sent(NamedTuple):
     @property
     def says_ahead(self) -> bool:
         """Whether its map has runs."""
-        return self.reach >= self.commit.offset
+        return self.mapped_up_to >= self.commit.offset
 
 
 class Commits:
