@@ -83,7 +83,7 @@ class Recent:
         oldest = self._now.ms - self._window_ms
         while self._parts and (not self._parts[0] or max(self._parts[0].values()) <= oldest):
             self._parts.popleft()
-        if len(self) + self._most_of_a_part > self._most_of_a_part * _PARTS:
+        while len(self) > self._most_of_a_part * (_PARTS - 1):
             self._events.event_ids_forgotten(len(self._parts.popleft()))
         self._parts.append({})
         return self._parts[-1]

@@ -71,6 +71,22 @@ def test_created_topics_are_what_check_wants(connector: Run, config: Path, kafka
     assert all(line.startswith("ok ") for line in found)
 
 
+def test_the_ledgers_topic_is_made_and_looked_at_where_it_is_on(
+    connector: Run, config_file: Configure, kafka: Kafka, main: str, tmp_path: Path
+) -> None:
+    key = tmp_path / "ledger-key"
+    key.write_text("0123456789abcdef")
+    section = {"bootstrap_servers": kafka.bootstrap_servers, "topics": {"main": main}}
+    config = config_file(kafka=section, ledger={"key_file": str(key)})
+    missing = connector("check", "--live", "--config", config)
+    assert "connector topics create" in lines(missing.stdout, "ledger topic")[0]
+    assert connector("topics", "create", "--config", config).exit_code == 0
+    _wait_for(kafka, f"{main}.ledger")
+    found = lines(connector("check", "--live", "--config", config).stdout, "ledger topic")
+    assert len(found) == 4
+    assert all(line.startswith("ok ") for line in found)
+
+
 def test_missing_topics_fail_the_check(connector: Run, config: Path) -> None:
     """With the command that creates them."""
     result = connector("check", "--live", "--config", config)

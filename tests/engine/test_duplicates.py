@@ -182,8 +182,9 @@ def test_a_ledger_that_cannot_be_read_keeps_nobody() -> None:
     assert around.post_all() == [0]
 
 
-def test_what_there_is_no_room_for_is_forgotten_oldest_first_and_counted() -> None:
-    """Memory is bounded, whatever the rate."""
+@pytest.mark.parametrize("seconds", [0.0, 0.3, 2.6])
+def test_what_there_is_no_room_for_is_forgotten_oldest_first_and_counted(seconds: float) -> None:
+    """Memory is bounded, whatever the rate: a burst after a quiet time too."""
     around = Deduplicating(Random(0))
     metrics = Metrics()
     events = Events(metrics, structlog.wrap_logger(structlog.PrintLogger(io.StringIO())), log_accepted=False)
@@ -199,8 +200,10 @@ def test_what_there_is_no_room_for_is_forgotten_oldest_first_and_counted() -> No
         deliveries.append(delivery)
         recent.accepted(delivery)
         assert len(recent) <= 80
+        around.pass_seconds(seconds if number < 20 else 0.0)
     forgotten = metrics.counter("event_ids_forgotten").at().value
     assert forgotten == 200 - len(recent) >= 120
+    assert recent.has(deliveries[-70])
     assert [recent.has(each) for each in (deliveries[0], deliveries[150], deliveries[199])] == [False, True, True]
 
 
