@@ -18,6 +18,8 @@ async def stop_listening(server: asyncio.Server) -> None:
     loop = asyncio.get_running_loop()
     for listening in server.sockets:
         loop.remove_reader(listening)
-    for _ in range(_TURNS_TO_ACCEPT):
-        await asyncio.sleep(0)
-    server.close()
+    try:
+        for _ in range(_TURNS_TO_ACCEPT):
+            await asyncio.sleep(0)
+    finally:  # cancelled or not, the port must not stay bound with nobody there
+        server.close()

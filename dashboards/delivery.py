@@ -86,6 +86,7 @@ def _is_it_delivering(board: build.Dashboard) -> None:
             Query(rate("records_accepted"), "accepted"),
             Query(rate("records_retried"), "to the retry topic"),
             Query(rate("records_dead_lettered"), "dead letter"),
+            Query(rate("records_duplicate") + " > 0", "an event that was accepted before"),
             unit="cps",
             wide=12,
         )

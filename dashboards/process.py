@@ -22,6 +22,7 @@ def process() -> build.Dashboard:
     _is_it_committed(board)
     _who_has_what(board)
     _what_is_missing(board)
+    _is_the_ledger_whole(board)
     _is_the_process_well(board)
     return finished(board)
 
@@ -260,6 +261,51 @@ def _what_is_missing(board: build.Dashboard) -> None:
             red(1),
             unit="none",
             wide=6,
+        )
+    )
+
+
+def _is_the_ledger_whole(board: build.Dashboard) -> None:
+    board.with_row(build.Row("Is the delivery ledger whole? (where it is on)"))
+    board.with_panel(
+        lines(
+            "Entries of the ledger",
+            "A second. Left out: nobody waited for them. Refused: their records wait, and they are written again.",
+            Query(rate("ledger_written") + " > 0", "written"),
+            Query(rate("ledger_left_out", "code") + " > 0", "left out: {{code}}"),
+            Query(rate("ledger_refused", "code") + " > 0", "refused: {{code}}"),
+            unit="cps",
+            wide=12,
+        )
+    )
+    board.with_panel(
+        number(
+            "Wait for the ledger",
+            "Records that are committed only once their entries are acknowledged (`ledger.required`).",
+            total("ledger_waiting"),
+            amber(100),
+            unit="none",
+            wide=4,
+        )
+    )
+    board.with_panel(
+        number(
+            "Ledgers not read",
+            "Partitions of which it is not known what was accepted before they came, in the time that is shown.",
+            rise("ledger_unread"),
+            amber(1),
+            unit="none",
+            wide=4,
+        )
+    )
+    board.with_panel(
+        number(
+            "Event ids forgotten",
+            "For want of memory, in the time that is shown: a repeat of one is posted.",
+            rise("event_ids_forgotten"),
+            amber(1),
+            unit="none",
+            wide=4,
         )
     )
 

@@ -47,6 +47,8 @@ _ALERTS: Mapping[str, str] = {
     "Secrets that cannot be used": "SecretUnusable",
     "Wait for a restart": "SecretUnusable",
     "Turns": "ProcessStuck",
+    "Entries of the ledger": "LedgerFailing",
+    "Wait for the ledger": "LedgerFailing",
     "Log lines that are missing": "LogLinesDropped",
     "Up for": "TargetDown",
     "Partitions stopped by a bug": "PartitionStuck",

@@ -44,3 +44,15 @@ async def test_a_stopped_server_refuses() -> None:
     await stop_listening(server)
     with pytest.raises(ConnectionRefusedError):
         await asyncio.open_connection(host, port)
+
+
+async def test_a_stop_that_is_cancelled_has_closed_the_port() -> None:
+    server = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0)
+    host, port = server.sockets[0].getsockname()
+    stopping = asyncio.create_task(stop_listening(server))
+    await asyncio.sleep(0)
+    stopping.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await stopping
+    with pytest.raises(ConnectionRefusedError):
+        await asyncio.open_connection(host, port)

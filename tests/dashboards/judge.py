@@ -22,6 +22,11 @@ SILENT: Mapping[str, str] = {
     "Memory": "it is to stay the same, whatever happens",
     "Open files": "as above",
     "Wait for a restart": "Kafka needs no password in this day",
+    "What becomes of records: an event that was accepted before": "no deduplication in this day",
+    "Entries of the ledger": "no ledger in this day; `tests/whole/test_ledger.py` has one",
+    "Wait for the ledger": "as above",
+    "Ledgers not read": "as above",
+    "Event ids forgotten": "no deduplication in this day",
     "Maps of settled records that did not count: refused: {{code}}": "Kafka takes a map of this size",
     "Maps of settled records that did not count: ignored: {{reason}}": "no foreign hand was at the group's commits",
 }
