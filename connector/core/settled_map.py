@@ -91,20 +91,24 @@ def encode(base: int, runs: Sequence[Run], identity: LogIdentity | None, bound: 
     return (text, least) if len(text) <= bound else ("", 0)
 
 
-def decode(text: str, base: int, identity: LogIdentity | None, end: int | None) -> tuple[Run, ...] | Ignored:
+def decode(
+    text: str, base: int, identity: LogIdentity | None, end: int | None, cluster_id: str | None = None
+) -> tuple[Run, ...] | Ignored:
     """The runs of a map that fits the commit at `base` and a log of this `identity` and `end`, else why it does not.
 
-    `end` is the offset after the log's last record. An empty text is a map without runs.
+    `end` is the offset after the log's last record, `cluster_id` that of the cluster where the log's identity is not
+    known. An empty text is a map without runs.
     """
     if not text:
         return ()
     found = read(text)
     if isinstance(found, str):
         return found
+    cluster = cluster_id if identity is None else identity.cluster_id
+    if cluster is not None and found.identity.cluster_id != cluster:
+        return "cluster"
     if identity is None or end is None:
         return "unidentified" if found.runs else ()
-    if found.identity.cluster_id != identity.cluster_id:
-        return "cluster"
     if found.base != base:
         return "base"
     if found.identity.topic_id != identity.topic_id:
@@ -128,6 +132,11 @@ def says_ahead(text: str) -> bool:
     """Whether it is a map with runs, which are of no use unless the log's identity is known."""
     found = read(text)
     return not isinstance(found, str) and bool(found.runs)
+
+
+def names_cluster(text: str) -> bool:
+    """Whether it says in which cluster the commit was made."""
+    return not isinstance(read(text), str)
 
 
 def _written(head: bytes, base: int, runs: Sequence[Run]) -> str:

@@ -28,7 +28,7 @@ class Assigned(NamedTuple):
     """A partition is ours from `position` on. `metadata` is what its last commit carried ("" for none).
 
     `identity` and `end` (the offset after the last record) are those of the log, asked after the commit was read;
-    None when Kafka did not tell them.
+    None when Kafka did not tell them. `cluster_id` is told more easily: no leader has to answer.
     """
 
     partition: Partition
@@ -36,6 +36,7 @@ class Assigned(NamedTuple):
     metadata: str
     identity: LogIdentity | None = None
     end: int | None = None
+    cluster_id: str | None = None
 
 
 class Revoking(NamedTuple):

@@ -72,7 +72,7 @@ from connector.engine.schedule import Ordering, Schedule, TurnRules
 from connector.engine.shares import Shares
 from connector.engine.stops import Blocked, Faulty, NeedsSchema, NotDue, Stop
 from connector.engine.timers import Now, Timers
-from connector.engine.translated import STOP, WHY, Translated
+from connector.engine.translated import Translated, doubt_of
 from connector.engine.turns import Turns
 from connector.observe.events import Events
 
@@ -430,16 +430,16 @@ class Engine:
                 assert_never(stop)
 
     def _assign(self, event: Assigned) -> None:
-        known = decode(event.metadata, event.position, event.identity, event.end)
-        translated = known == "cluster"
+        known = decode(event.metadata, event.position, event.identity, event.end, event.cluster_id)
+        doubted = doubt_of(event, known)
         if isinstance(known, str):
             self._events.map_ignored(event.partition, known)
             known = ()
-        if translated and self._translated == "stop":
-            self._outbox.append(STOP)
+        if doubted is not None and self._translated == "stop":
+            self._outbox.append(doubted.stop)
             return  # nothing of it may be posted until the process has ended
-        if translated and self._translated == "hold":
-            self.pauser.pause([Target(*event.partition)], WHY)
+        if doubted is not None and self._translated == "hold":
+            self.pauser.pause([Target(*event.partition)], doubted.why)
         assignment = Assignment(
             event.partition,
             Commit(event.position, event.metadata),

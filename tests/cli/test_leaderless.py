@@ -139,6 +139,9 @@ def test_the_logs_that_have_leaders_are_identified(stage: Stage) -> None:
     identities.ask(TOPIC)
     found = identities.of([LED, LEADERLESS, LED_TOO], urgent=[LED])
     assert {partition: log.end for partition, log in found.items()} == {LED: 5, LED_TOO: 5}
+    alone = identities.of([LEADERLESS], urgent=[], needs_cluster=True)
+    assert alone == {}
+    assert alone.cluster_id == found.cluster_id == found[LED].identity.cluster_id
 
 
 async def test_a_member_reads_the_partitions_that_have_leaders(stage: Stage) -> None:

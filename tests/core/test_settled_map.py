@@ -166,6 +166,8 @@ def test_a_commit_with_nothing_settled_ahead_names_its_log_in_few_characters() -
     assert decode(text, 123_456_789, IDENTITY, END) == ()
     assert decode(text, 123_456_789, None, None) == ()
     assert decode(text, 99, IDENTITY._replace(cluster_id="mirror"), END) == "cluster"
+    assert decode(text, 99, None, None, "mirror") == "cluster"
+    assert decode(text, 99, None, None, IDENTITY.cluster_id) == ()
 
 
 def test_a_name_that_does_not_fit_is_left_out() -> None:

@@ -218,6 +218,38 @@ async def test_a_translated_commit_pauses_its_partition_until_somebody_resumes_i
         assert vendor.posted == [number(n) for n in range(40, 100)]
 
 
+@pytest.mark.parametrize(("cluster_id", "code"), [("mirror", "commit_translated"), (None, "cluster_unknown")])
+@run_virtual
+async def test_a_commit_is_recognised_as_translated_while_a_leader_is_away_and_doubted_without_a_cluster(
+    clock: VirtualClock, cluster_id: str | None, code: str
+) -> None:
+    """It needs the cluster's id alone; where nobody tells that, the next process asks again."""
+    kafka, vendor = await settled_elsewhere(clock), ScriptedVendor(always(ACCEPTED))
+    kafka.tells_logs, kafka.cluster_id = False, cluster_id
+    connector = Connector(kafka, vendor, clock)
+    failed = await connector.task
+    await asyncio.sleep(10)
+    assert failed.code == code
+    assert vendor.posted == []
+    connector.crash()
+    async with running(Connector(kafka, vendor, clock, translated="hold")) as held:
+        await asyncio.sleep(60)
+        assert [paused.target for paused in held.engine.pauser.in_force] == [Target(MAIN, 0)]
+        assert vendor.posted == []
+    async with running(Connector(kafka, vendor, clock, translated="warn")):
+        await asyncio.sleep(60)
+    assert vendor.posted == [number(n) for n in range(40, 100)]
+
+
+@run_virtual
+async def test_a_commit_of_this_cluster_is_gone_on_from_while_a_leader_is_away(clock: VirtualClock) -> None:
+    kafka, vendor = await settled_elsewhere(clock), ScriptedVendor(always(ACCEPTED))
+    kafka.tells_logs, kafka.cluster_id = False, "memory"
+    async with running(Connector(kafka, vendor, clock)):
+        await asyncio.sleep(60)
+    assert vendor.posted == [number(n) for n in range(40, 100)]
+
+
 @run_virtual
 async def test_a_translated_commit_may_be_gone_on_from(clock: VirtualClock) -> None:
     """The next commit names the new log, so that it is said once."""

@@ -59,9 +59,9 @@ MUTANTS = (
     ),
     Mutant(
         "a commit that a mirror translated is gone on from",
-        "engine/engine.py",
-        'translated = known == "cluster"',
-        "translated = False",
+        "engine/translated.py",
+        'known == "cluster"',
+        "False",
         f"{_ENGINE}_settled_map.py::test_a_translated_commit_ends_the_process_and_nothing_is_posted",
     ),
     Mutant(

@@ -34,7 +34,8 @@ class MemoryBroker:
 
     A test may refuse commits (`commit_error`), writes by topic (`write_errors`), let both wait (`commit_delay`,
     `write_delay`, seconds), and bound a topic's record size (`max_bytes`) and the characters of a partition's and of a
-    whole commit's metadata (`max_metadata`, `max_commit`). With `cluster_id` None nobody is told which log is which.
+    whole commit's metadata (`max_metadata`, `max_commit`). With `cluster_id` None nobody is told which log is which,
+    nor without `tells_logs`, as while leaders are away.
     """
 
     def __init__(self, topics: Mapping[str, int], now_ms: Callable[[], int], drain: float = 40.0) -> None:
@@ -50,6 +51,7 @@ class MemoryBroker:
         self.max_bytes: dict[str, int] = {}
         self.max_metadata, self.max_commit = 4095, 900_000
         self.cluster_id: str | None = "memory"
+        self.tells_logs = True
         self._topic_ids: dict[str, str] = {}
         self._created = 0
         for topic in topics:
@@ -90,7 +92,8 @@ class MemoryBroker:
 
     def describe(self, partition: Partition) -> tuple[LogIdentity | None, int]:
         """Which log it is, and its end."""
-        known = None if self.cluster_id is None else LogIdentity(self.cluster_id, self._topic_ids[partition.topic])
+        is_told = self.tells_logs and self.cluster_id is not None
+        known = LogIdentity(self.cluster_id or "", self._topic_ids[partition.topic]) if is_told else None
         return known, self._next_offset[partition]
 
     def append(
@@ -311,7 +314,8 @@ class MemorySource:
     def gain(self, partition: Partition, commit: Commit) -> None:
         """Called by the broker: the partition is this member's from its committed offset on."""
         self._position[partition] = commit.offset
-        self._tell(Assigned(partition, commit.offset, commit.metadata, *self._broker.describe(partition)))
+        log = self._broker.describe(partition)
+        self._tell(Assigned(partition, commit.offset, commit.metadata, *log, cluster_id=self._broker.cluster_id))
         self.feed()
 
     def revoke(self, partitions: frozenset[Partition], budget: float) -> None:

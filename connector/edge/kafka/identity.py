@@ -32,6 +32,12 @@ class Log(NamedTuple):
     end: int
 
 
+class Logs(dict[Partition, Log]):
+    """The logs that Kafka told of. `cluster_id`: of the cluster that was asked; None when nobody told it."""
+
+    cluster_id: str | None = None
+
+
 class _Greeting(NamedTuple):
     topic: str
     at: float
@@ -53,21 +59,24 @@ class LogIdentities:
         answer = self.admin.describe_topics(TopicCollection([topic]), request_timeout=_ANSWER)[topic]
         self._greeting = _Greeting(topic, time.monotonic(), answer)
 
-    def of(self, partitions: Collection[Partition], *, urgent: Collection[Partition]) -> Mapping[Partition, Log]:
+    def of(
+        self, partitions: Collection[Partition], *, urgent: Collection[Partition], needs_cluster: bool = False
+    ) -> Logs:
         """The logs of these partitions as far as Kafka tells; `urgent`: those that have a map, of no use without it.
+        `needs_cluster`: the cluster's id is as urgent.
 
-        At most 15 s; without `urgent` ones what is left of 2 s where nothing was answered yet, and no try after 2 s.
+        At most 15 s; without anything urgent what is left of 2 s where nothing was answered yet, and no try after 2 s.
         Raises KafkaException when the client itself is of no use.
         """
+        is_urgent = bool(urgent) or needs_cluster
         now = time.monotonic()
         deadline, patience = now + _URGENT, now + _PATIENCE
-        if not partitions or not self._answers(_URGENT if urgent else self._greeting.at + _PATIENCE - now):
-            return {}
-        found: dict[Partition, Log] = {}
+        found = Logs()
+        if not partitions or not self._answers(_URGENT if is_urgent else self._greeting.at + _PATIENCE - now):
+            return found
         while True:
-            more, failed = self._look(set(partitions) - set(found), min(_ANSWER, deadline - time.monotonic()))
-            found |= more
-            waits = any(partition not in found for partition in urgent)
+            failed = self._look(set(partitions) - set(found), min(_ANSWER, deadline - time.monotonic()), found)
+            waits = any(partition not in found for partition in urgent) or (needs_cluster and found.cluster_id is None)
             if not (failed or waits) or len(found) == len(partitions):
                 return found
             if time.monotonic() + _PAUSE > (deadline if waits else patience):
@@ -90,13 +99,13 @@ class LogIdentities:
             else:
                 return True
 
-    def _look(self, partitions: Collection[Partition], seconds: float) -> tuple[dict[Partition, Log], bool]:
-        """What is told of them, and whether any question failed: of a topic that is new no leader may be known yet."""
+    def _look(self, partitions: Collection[Partition], seconds: float, found: Logs) -> bool:
+        """Add what is told of them; whether any question failed: of a topic that is new no leader may be known yet."""
         deadline = time.monotonic() + max(seconds, 0.0)
         names = TopicCollection(sorted({partition.topic for partition in partitions}))
         topics = self.admin.describe_topics(names, request_timeout=max(seconds, 0.0))
         told = look(self.admin, partitions, seconds)
-        found: dict[Partition, Log] = {}
+        found.cluster_id = told.cluster_id or found.cluster_id
         failed = bool(told.unknown or told.absent)
         for partition, bounds in told.bounds.items():
             try:
@@ -106,7 +115,7 @@ class LogIdentities:
                 continue
             if told.cluster_id and topic_id != NO_TOPIC_ID:
                 found[partition] = Log(LogIdentity(told.cluster_id, topic_id), bounds.end)
-        return found, failed
+        return failed
 
 
 def _answer(asked: Future[_T], deadline: float) -> _T:

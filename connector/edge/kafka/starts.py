@@ -10,9 +10,9 @@ from typing import Literal, NamedTuple
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
 
 from connector.core.record import Partition
-from connector.core.settled_map import encode, says_ahead
+from connector.core.settled_map import encode, names_cluster, says_ahead
 from connector.core.signals import Assigned, Commit
-from connector.edge.kafka.identity import LogIdentities
+from connector.edge.kafka.identity import LogIdentities, Logs
 from connector.edge.kafka.tokens import let_go
 
 _LOOK_UP, _LOOK_UP_PAUSE, _LOOK_UPS = 10.0, 0.5, 4
@@ -78,17 +78,13 @@ class Starts:
         logs = self._identities.of(
             [_partition(tp) for tp in committed],
             urgent=[_partition(tp) for tp in committed if says_ahead(tp.metadata or "")],
+            needs_cluster=any(names_cluster(tp.metadata or "") for tp in committed),
         )
         return [
             Start(
                 TopicPartition(tp.topic, tp.partition, offset),
                 is_new=tp.offset < 0 and offset >= 0,
-                assigned=Assigned(
-                    _partition(tp),
-                    max(offset, 0),
-                    tp.metadata or "" if tp.offset >= 0 else "",
-                    *logs.get(_partition(tp), (None, None)),
-                ),
+                assigned=_assigned(tp, offset, logs),
             )
             for tp, offset in zip(committed, offsets, strict=True)
         ]
@@ -123,6 +119,13 @@ class Starts:
                 self._on_asking(raised.args[0])
                 time.sleep(_LOOK_UP_PAUSE)
         return consumer.committed(native, timeout=_LOOK_UP)
+
+
+def _assigned(committed: TopicPartition, offset: int, logs: Logs) -> Assigned:
+    partition, metadata = _partition(committed), committed.metadata or "" if committed.offset >= 0 else ""
+    log = logs.get(partition)
+    identity, end = (None, None) if log is None else log
+    return Assigned(partition, max(offset, 0), metadata, identity, end, logs.cluster_id)
 
 
 def _partition(native: TopicPartition) -> Partition:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from concurrent.futures import Future
 from contextlib import closing
 from pathlib import Path
@@ -20,7 +20,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # the library
 from connector.core.envelope import UNREADABLE_HEADERS
 from connector.core.record import Partition
 from connector.core.signals import Assigned, Commit, Revoking, Taken
-from connector.edge.kafka.identity import Log, LogIdentities
+from connector.edge.kafka.identity import LogIdentities, Logs
 from connector.edge.kafka.mock import MockKafka
 from connector.edge.kafka.source import KafkaSource
 from tests.support.clusters import Member, RealCluster, joined
@@ -190,9 +190,11 @@ class _OtherTopicLater(LogIdentities):
         """See whether brokers answer."""
         self._first.ask(topic)
 
-    def of(self, partitions: Collection[Partition], *, urgent: Collection[Partition]) -> Mapping[Partition, Log]:
+    def of(
+        self, partitions: Collection[Partition], *, urgent: Collection[Partition], needs_cluster: bool = False
+    ) -> Logs:
         """The true ones."""
-        return self._first.of(partitions, urgent=urgent)
+        return self._first.of(partitions, urgent=urgent, needs_cluster=needs_cluster)
 
 
 async def test_a_topic_that_was_made_anew_ends_the_process_and_is_read_from_its_beginning(cluster: RealCluster) -> None:
