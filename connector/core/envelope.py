@@ -19,6 +19,7 @@ ATTEMPTS = "invoke.attempts"
 FIRST_FAILURE = "invoke.first-failure"
 LAST_FAILURE = "invoke.last-failure"
 DUE = "invoke.due"
+REWRITTEN = "invoke.rewritten"
 LATE = "invoke.late"
 ORIGIN = "invoke.origin"
 CLASS = "invoke.class"
@@ -212,6 +213,20 @@ def _ladder(original: Headers, ours: list[tuple[str, bytes | None]]) -> Iterator
 
 def _sealed(original: Headers, ours: list[tuple[str, bytes | None]]) -> Headers:
     return (*original, *ours, (COUNT, _text(len(ours) + 1)))
+
+
+def rewritten(headers: Headers, now_ms: int, due_ms: int | None = None) -> Headers:
+    """The headers of a retry copy that is written anew, with when that was, and with another due time if one is given.
+
+    Without that a copy would be the same in every byte as the one that it replaces. Headers without ours stay the same.
+    """
+    named, original = split(headers)
+    if not named:
+        return headers
+    ours = [header for header in headers[len(original) : -1] if header[0] != REWRITTEN]
+    if due_ms is not None:
+        ours = [(name, _text(due_ms) if name == DUE else value) for name, value in ours]
+    return _sealed(original, [*ours, (REWRITTEN, _text(now_ms))])
 
 
 def split(headers: Headers) -> tuple[dict[str, bytes | None], Headers]:

@@ -18,9 +18,9 @@ from connector.core.settled_map import Run
 
 _DIGEST_BYTES = 16
 
-Why = Literal["foreign", "unlike"]
-"""Why a place is not found: between the source's records lies one that it does not have; or where they should begin
-there is none of them."""
+Why = Literal["foreign", "unlike", "alike"]
+"""Why a place is not found: between the source's records lies one that it does not have; where they should begin there
+is none of them; or one is met that the source has twice, the same in every byte, settled and not."""
 
 
 class Mark(NamedTuple):
@@ -47,7 +47,7 @@ class Found(NamedTuple):
 
 
 class Unfound(NamedTuple):
-    """`offset`: with `foreign` that of the first such record."""
+    """`offset`: with `foreign` and `alike` that of the first such record."""
 
     why: Why
     offset: int = 0
@@ -90,8 +90,8 @@ def earliest_ms(marks: Iterable[Mark]) -> int | None:
 class Walk:
     """Compares records of a mirror, in offset order, with marks of its source.
 
-    `is_settled_here`: what was settled by whoever read the mirror itself. A record that might be another one, as it
-    is the same in every byte, counts as settled only when both are: in doubt it is posted again, never lost.
+    `is_settled_here`: what was settled by whoever read the mirror itself. A record that is the same in every byte as
+    one that is settled and as one that is not could be either: there is no place then, since a guess may lose a record.
     """
 
     def __init__(self, marks: Sequence[Mark], is_settled_here: Callable[[Record], bool]) -> None:
@@ -104,7 +104,7 @@ class Walk:
         self._compared = 0
         self._has_others_before = self._has_met_settled = False
         self._other: int | None = None
-        self._is_broken = False
+        self._unfound: Unfound | None = None
         self._next = 0
         self._tracker: OffsetTracker | None = None
 
@@ -118,25 +118,25 @@ class Walk:
                 self._other = record.offset
             return False
         if self._other is not None:  # it lies between records of the source
-            self._is_broken = True
+            self._unfound = Unfound("foreign", self._other)
             return True
-        later = bisect_right(places, self._last)
-        place = places[later] if later < len(places) else None
-        settled = (
-            self._marks[place].settled if place == self._last + 1 else all(self._marks[each].settled for each in places)
-        )
+        states = {self._marks[each].settled for each in places}
+        settled, is_settled_here = states == {True}, self._is_settled_here(record)
+        if len(states) > 1 and not is_settled_here:
+            self._unfound = Unfound("alike", record.offset)
+            return True
         self._has_met_settled |= settled
-        self._note(record, settled or self._is_settled_here(record))
+        self._note(record, settled or is_settled_here)
         self._compared += 1
-        if place is not None:
-            self._last = place
+        later = bisect_right(places, self._last)
+        if later < len(places):
+            self._last = places[later]
         return self._last == len(self._marks) - 1
 
     def result(self) -> Found | Unfound:
         """The place, once there is nothing more to compare or the mirror ends."""
-        if self._is_broken:
-            assert self._other is not None
-            return Unfound("foreign", self._other)
+        if self._unfound is not None:
+            return self._unfound
         starts_in_the_middle = self._has_others_before and not self._has_met_settled
         if self._last < 0 or (starts_in_the_middle and any(mark.settled for mark in self._marks)):
             return Unfound("unlike")

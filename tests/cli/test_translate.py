@@ -195,6 +195,29 @@ def test_what_a_mirror_copied_of_an_aborted_transaction_is_known(
     assert f"→ {COUNT + 2};" in said
 
 
+def test_an_aborted_record_and_its_repetition_cannot_be_told_apart(
+    source: Side, target: Side, connector: Command, tmp_path: Path
+) -> None:
+    """The file says that the first is settled and the second is not, and the target has one of them."""
+    producer = Producer({"bootstrap.servers": source.end.bootstrap_servers, "transactional.id": source.cluster.group})
+    producer.init_transactions(20)
+    for end in (producer.abort_transaction, producer.commit_transaction):
+        producer.begin_transaction()
+        producer.produce(source.partition.topic, b"again", partition=0, timestamp=1_000)
+        assert producer.flush(20) == 0
+        end(20)
+    source.wait_for(COUNT + 4)
+    source.commit(COUNT + 2)
+    mirror(source.end, target.end)
+    file = tmp_path / "offsets.json"
+    connector("offsets", "export", "--config", source.config, "--with-records", "--out", file)
+    run = connector("offsets", "translate", "--exported", file, "--to", target.config, "--yes")
+    said = " ".join(run.output.split())
+    assert run.exit_code == 1, said
+    assert f"records that cannot be told apart: the one at {COUNT} of the target" in said
+    assert target.cluster.committed_with_metadata(target.partition) == (-1001, "")
+
+
 async def test_a_source_that_still_runs_is_refused(source: Side, target: Side, connector: Command) -> None:
     """It would go on settling."""
     source.commit(50)

@@ -119,6 +119,12 @@ def _found(source: Source, origin: Partition, target: Target, place: Partition, 
         return "the source has no record left to compare with: `connector offsets set` sets it by hand"
     if found.why == "foreign":
         return f"the records do not match: the source does not have the one at {found.offset} of the target"
+    if found.why == "alike":
+        return (
+            f"records that cannot be told apart: the one at {found.offset} of the target is the same in every byte as "
+            "one that the source has settled and as one that it has not: find the place by hand, then "
+            "`connector offsets set`"
+        )
     return (
         "the records do not match: those around the source's commit are not at the target (is it a mirror of this "
         "topic, are they gone there, does it stamp them anew, message.timestamp.type?)"

@@ -15,8 +15,8 @@ from connector.config.kafka import Property
 from connector.config.settings import Settings
 from connector.core.envelope import Names
 from connector.core.letters.chosen import Filters
-from connector.core.letters.retry import Standing, dropped_headers, expedited_headers, stays
-from connector.core.record import Partition, Record
+from connector.core.letters.retry import Standing, dropped_headers, expedited_headers, rewritten_headers, stays
+from connector.core.record import Headers, Partition, Record
 from connector.core.settled_map import decode
 from connector.core.signals import Commit
 from connector.edge.clock import SystemClock
@@ -155,21 +155,22 @@ def _copies(settings: Settings, wanted: Wanted, partition: Partition, part: Part
     names = Names(settings.kafka.group_id)
     for record in _waiting(settings, partition, part, taken=True):
         if wanted.expedite:
-            yield _again(record)._replace(headers=expedited_headers(record.headers, now_ms))
+            yield _again(record, expedited_headers(record.headers, now_ms))
         else:
             headers = dropped_headers(record, names, now_ms)
             yield Copy(settings.kafka.topics.dead_letter, None, record.key, record.value, headers)
     if len(part.taken) < part.waiting:
-        yield from map(_again, _waiting(settings, partition, part, taken=False))
+        for record in _waiting(settings, partition, part, taken=False):
+            yield _again(record, rewritten_headers(record.headers, now_ms))
 
 
-def _again(record: Record) -> Copy:
+def _again(record: Record, headers: Headers) -> Copy:
     return Copy(
         record.partition.topic,
         record.partition.number,
         record.key,
         record.value,
-        record.headers,
+        headers,
         record.timestamp_ms,
     )
 

@@ -55,12 +55,14 @@ def stays(letter: DeadLetter, now_ms: int, *, expedite: bool) -> str | None:
     return DUE_ALREADY if expedite and letter.due_ms <= now_ms else None
 
 
-def expedited_headers(headers: Headers, due_ms: int) -> Headers:
-    """The headers of a copy, but for its due time."""
-    _, original = envelope.split(headers)
-    due = str(due_ms).encode()
-    ours = ((name, due if name == envelope.DUE else value) for name, value in headers[len(original) :])
-    return (*original, *ours)
+def expedited_headers(headers: Headers, now_ms: int) -> Headers:
+    """The headers of a copy that is due now."""
+    return envelope.rewritten(headers, now_ms, due_ms=now_ms)
+
+
+def rewritten_headers(headers: Headers, now_ms: int) -> Headers:
+    """The headers of a copy that stays as it is behind those that were taken."""
+    return envelope.rewritten(headers, now_ms)
 
 
 def dropped_headers(record: Record, names: Names, now_ms: int) -> Headers:

@@ -16,6 +16,7 @@ from connector.core.letters.retry import (
     Standing,
     dropped_headers,
     expedited_headers,
+    rewritten_headers,
     stays,
 )
 from connector.core.record import Headers, Partition, Record
@@ -43,14 +44,35 @@ def copy(headers: Headers, offset: int = 0, epoch: int = 4) -> Record:
 
 
 @given(HISTORIES, HEADERS, NUMBERS)
-def test_an_expedited_copy_differs_in_nothing_but_its_due_time(
+def test_an_expedited_copy_differs_in_nothing_but_its_due_time_and_when_it_was_rewritten(
     history: History, original: list[tuple[str, bytes | None]], due_ms: int
 ) -> None:
     """Also where the producer uses our names: its own headers stay as they are."""
     before = next(retry_headers(tuple(original), history, BUSY, 2**40))
     after = expedited_headers(before, due_ms)
     assert opened(copy(after)) == (opened(copy(before))[0]._replace(due_ms=due_ms), tuple(original))
-    assert [name for name, _ in after] == [name for name, _ in before]
+    assert [name for name, _ in after[:-2]] == [name for name, _ in before[:-1]]
+    assert after[-2] == (envelope.REWRITTEN, str(due_ms).encode())
+
+
+@given(HISTORIES, HEADERS)
+def test_a_rewritten_copy_differs_from_the_old_one_and_from_those_of_other_runs(
+    history: History, original: list[tuple[str, bytes | None]]
+) -> None:
+    """`offsets translate` would take one for the other. Whoever posts it, and whoever lists it, sees no difference."""
+    before = next(retry_headers(tuple(original), history, BUSY, 2**40))
+    once = rewritten_headers(before, 2**41)
+    again = rewritten_headers(once, 2**42)
+    assert len({before, once, again}) == 3
+    assert again == rewritten_headers(before, 2**42)
+    for after in (once, again):
+        assert opened(copy(after)) == opened(copy(before))
+        assert letter_of(copy(after))._replace(record=copy(before)) == letter_of(copy(before))
+
+
+@given(HEADERS)
+def test_another_programs_record_is_rewritten_as_it_is(headers: list[tuple[str, bytes | None]]) -> None:
+    assert rewritten_headers(tuple(headers), 2**41) == tuple(headers)
 
 
 @given(HISTORIES, HEADERS)
