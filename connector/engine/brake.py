@@ -156,7 +156,7 @@ class Brake:
             "partition": place.number,
             "offset": offset,
             "event_id": delivery.event_id,
-            "service_id": delivery.service_id or None,
+            "service_id": delivery.shown_service,
         }
         shows = f"connector render --topic {place.topic} --partition {place.number} --offset {offset}"
         reason = Reason(code, why, f"see one: `{shows}`; {remedy}; or let them go: `{_DISARM}`", details)

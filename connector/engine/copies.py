@@ -171,7 +171,7 @@ class Copies:
             history.attempts,
             history=history,
             trace_id=delivery.trace_id,
-            service_id=delivery.service_id or delivery.refused_service,
+            service_id=delivery.shown_service,
             is_summary=copy.is_summary,
         )
 

@@ -34,7 +34,7 @@ class Ledger:
 
     def keeps(self, delivery: Delivery, fate: Fate, copied: ToRetry | ToDeadLetter | None = None) -> bool:
         """Note what became of it; whether it has to wait for the acknowledgement."""
-        now, outcome, request = self._now, delivery.outcome, delivery.request
+        now, outcome = self._now, delivery.outcome
         history, code, request_id = delivery.history, fate.value, None
         if copied is not None:
             history, code, request_id = copied.history, copied.cause.code, copied.cause.request_id
@@ -43,7 +43,7 @@ class Ledger:
         entry = Entry(
             delivery.event_id,
             delivery.end_user,
-            delivery.refused_service if request is None else request.service_id,
+            delivery.shown_service,
             fate,
             code,
             history.attempts + (fate is Fate.ACCEPTED),

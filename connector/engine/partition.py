@@ -40,7 +40,7 @@ class Block(StrEnum):
 class Delivery:
     """A record that was taken. Exactly one of `request` and `refused` is set.
 
-    `refused_service` is the service id of one whose request was refused, where it may be shown.
+    `shown_service` is the service id that was asked for, where it was read and may be shown.
 
     `waits`: it is first in its lane, and waits for its turn. `posting`: its post was begun (at `began`), and nothing is
     known of it yet. `tries` counts posts in its place that were never sent, or turned away unread; `trials` how often
@@ -62,8 +62,8 @@ class Delivery:
         "posting",
         "record",
         "refused",
-        "refused_service",
         "request",
+        "shown_service",
         "size",
         "traceparent",
         "trials",
@@ -83,7 +83,7 @@ class Delivery:
         self.lane: str | None = None
         self.request: InvokeRequest | None = None
         self.refused: ToDeadLetter | None = None
-        self.refused_service: str | None = None
+        self.shown_service: str | None = None
         self.expires_ms: int | None = None
         self.created_ms: int | None = None
         self.traceparent: str | None = None

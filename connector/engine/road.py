@@ -72,8 +72,13 @@ class Road:
         request = build(event, self._rules.request)
         if isinstance(request, Refusal):
             delivery.refused = refused(request, history)
-            delivery.refused_service = safe_service_id(event.service_id, event.phone_number)
+            delivery.shown_service = safe_service_id(event.service_id, event.phone_number)
             return delivery
+        # One that is listed in the settings is known to be no phone number.
+        is_listed = self._rules.request.service_ids is not None
+        delivery.shown_service = (
+            request.service_id if is_listed else safe_service_id(request.service_id, event.phone_number)
+        )
         for kind in request.normalizations:
             self._events.normalized(kind)
         delivery.request = request

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from random import Random
 
 import pytest
@@ -12,9 +13,21 @@ from connector.core.envelope import Origin
 from connector.core.ledger import Fate
 from connector.core.record import Record
 from connector.core.signals import Lost
-from connector.engine.messages import Leave, Note, Noted, Tick
-from tests.engine.stage import event
+from connector.engine.messages import Answered, Leave, Note, Noted, Tick
+from tests.engine.stage import (
+    ACCEPTED,
+    PERMANENT,
+    Connector,
+    ScriptedVendor,
+    always,
+    broker,
+    event,
+    feed,
+    number,
+    running,
+)
 from tests.engine.test_engine import BOUNDS, PARTITIONS, Around
+from tests.support.clock import VirtualClock, run_virtual
 
 FIRST = PARTITIONS[0]
 
@@ -89,6 +102,33 @@ def test_an_entry_says_what_became_of_the_record_and_where_it_lies() -> None:
     assert (accepted.posted_ms, accepted.settled_ms) == (around.now.ms - 2000, around.now.ms)
     assert (refused.fate, refused.attempts, refused.posted_ms) == (Fate.DEAD_LETTER, 0, None)
     assert (refused.event_id, refused.end_user, refused.origin.offset) == (None, "", 1)
+
+
+def test_a_phone_number_in_the_place_of_the_service_id_is_not_noted() -> None:
+    """Digits are hexadecimal too, and any service may be asked for."""
+    around = Noting(Random(0))
+    around.engine.limits.open_wide()
+    around.logs[FIRST] = [event(1, serviceId=number(1)), event(2, serviceId=number(1)), event(3, serviceId="0A")]
+    around.fetch()
+    for answer in (ACCEPTED, PERMANENT, ACCEPTED):
+        around.tell(Answered(around.posts.pop(0).delivery, answer))
+    around.write(well=True)
+    assert sorted((note.entry.origin.offset, note.entry.service_id) for note in around.notes) == [
+        (0, None),
+        (1, None),
+        (2, "0A"),
+    ]
+
+
+@run_virtual
+async def test_a_phone_number_in_the_place_of_the_service_id_is_in_no_line(clock: VirtualClock) -> None:
+    kafka = broker(clock)
+    feed(kafka, event(1, serviceId=number(1)))
+    async with running(Connector(kafka, ScriptedVendor(always(PERMANENT)), clock)) as connector:
+        await asyncio.sleep(5)
+        (line,) = [line for line in connector.log if line["event"] == "dead_lettered"]
+        assert line.get("service_id") is None
+        assert number(1) not in str(connector.log)
 
 
 def test_nothing_waits_for_a_ledger_that_is_not_required() -> None:
