@@ -9,6 +9,7 @@ from typing import NamedTuple, Self
 import typer
 
 from connector.cli.offsets.files import Export
+from connector.cli.offsets.standstill import Standstill, members_of
 from connector.config.client import kafka_properties
 from connector.config.kafka import Kafka
 from connector.core.mirrored import Mark, marks_of
@@ -42,11 +43,11 @@ class LiveSource:
     def __init__(self, kafka: Kafka, group: str) -> None:
         properties = kafka_properties(kafka)
         self.topics: Sequence[str] = kafka.topics.read
-        self._group = group
-        self._groups = KafkaGroups(properties)
+        groups = KafkaGroups(properties)
         self._readers = {each: Stretches(properties, uncommitted=each) for each in (False, True)}
-        self.commits = self._groups.all_committed(group)
-        told = self._groups.look(self.commits)
+        self._standstill = Standstill(members_of(groups, group), lambda: groups.all_committed(group))
+        self.commits = self._standstill.commits
+        told = groups.look(self.commits)
         self._bounds: Mapping[Partition, Bounds] = told.bounds
         self.readable = sorted(told.bounds)
         """The partitions with a commit whose logs can be read now."""
@@ -63,10 +64,9 @@ class LiveSource:
         records = self._readers[reach.uncommitted].read(partition, first, bounds.readable)
         return list(marks_of(records, commit, self._runs.get(partition, ()), _AFTER))
 
-    def members(self) -> int:
-        """Of the group. Raises AdminError."""
-        found = self._groups.group(self._group)
-        return 0 if found is None else found.members
+    def unrest(self) -> str | None:
+        """Why its commits may not be used, if they may not. Raises AdminError."""
+        return self._standstill.unrest()
 
     def _maps(self, identities: LogIdentities) -> dict[Partition, tuple[Run, ...]]:
         with_map = [each for each in self.readable if self.commits[each].metadata]
@@ -117,9 +117,8 @@ class FileSource:
         """Always all that the file has."""
         return self._marks.get(partition, [])
 
-    def members(self) -> int:
+    def unrest(self) -> None:
         """Nobody knows any more."""
-        return 0
 
     def __enter__(self) -> Self:
         return self

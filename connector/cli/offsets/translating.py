@@ -20,7 +20,6 @@ from connector.config.kafka import Kafka
 from connector.core.record import Partition
 from connector.edge.clock import SystemClock
 from connector.edge.kafka.admin import AdminError
-from connector.edge.kafka.groups import KafkaGroups
 
 _Results = Mapping[Partition, Translated | Left | Refused]
 
@@ -52,9 +51,8 @@ def translate(
             places = _places(source, to)
             with Target(to, places.values()) as target:
                 results = {place: translated(source, origin, target, place) for origin, place in places.items()}
-                members = {"source": source.members(), "target": _members(target.groups, target.group)}
                 origins = {place: origin for origin, place in places.items()}
-                problem = _problem(results, members)
+                problem = _problem(results, {"source": source.unrest(), "target": target.unrest()})
                 done = yes and problem is None
                 if done:
                     commits = {place: each.commit for place, each in results.items() if isinstance(each, Translated)}
@@ -97,16 +95,11 @@ def _places(source: Source, to: Kafka) -> dict[Partition, Partition]:
     }
 
 
-def _members(groups: KafkaGroups, name: str) -> int:
-    found = groups.group(name)
-    return 0 if found is None else found.members
-
-
-def _problem(results: _Results, members: Mapping[str, int]) -> str | None:
+def _problem(results: _Results, unrest: Mapping[str, str | None]) -> str | None:
     """Why nothing may be set, if it may not."""
-    for side, count in members.items():
-        if count:
-            return f"the group at the {side} has {count} members: stop them all first"
+    for side, why in unrest.items():
+        if why is not None:
+            return f"the group at the {side} {why}"
     refused = [str(place) for place, each in results.items() if isinstance(each, Refused)]
     if refused:
         return f"{len(refused)} of {len(results)} partitions cannot be translated: {', '.join(refused)}"

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import NamedTuple, Self
 
 from connector.cli.offsets.sources import Source
+from connector.cli.offsets.standstill import Standstill, members_of
 from connector.config.client import kafka_properties
 from connector.config.kafka import Kafka
 from connector.core.mirrored import Found, Mark, Unfound, Walk, earliest_ms
@@ -57,12 +58,19 @@ class Target:
         for partition, code in sorted(told.unknown.items()):
             raise AdminError(code, f"{partition} cannot be read now")
         self.bounds: Mapping[Partition, Bounds] = told.bounds
-        self.committed = self.groups.committed(self.group, told.bounds)
+        self._standstill = Standstill(
+            members_of(self.groups, self.group), lambda: self.groups.committed(self.group, told.bounds)
+        )
+        self.committed = self._standstill.commits
         identities = LogIdentities(properties)
         if told.bounds:
             identities.ask(min(told.bounds).topic)
         self.logs = identities.of(told.bounds, urgent=told.bounds)
         self.reader = Stretches(properties)
+
+    def unrest(self) -> str | None:
+        """Why its commits may not be used, if they may not. Raises AdminError."""
+        return self._standstill.unrest()
 
     def __enter__(self) -> Self:
         return self
