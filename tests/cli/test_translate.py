@@ -148,8 +148,15 @@ def test_a_topic_that_is_no_mirror_is_refused(source: Side, target: Side, connec
     code, said = translate(connector, source, target, "--yes")
     assert code == 1
     assert "the records do not match" in said
-    assert "nothing was done" in said
+    assert "--leave goes on without one; nothing was done" in said
+    code, said = translate(connector, source, target, "--yes", "--leave", f"{target.partition.topic}:0")
+    assert code == 0, said
+    assert "left as it is: nothing is set: it has no commit at the target" in said
+    assert "0 offsets set" in said
     assert target.cluster.committed_with_metadata(target.partition) == (-1001, "")
+    code, said = translate(connector, source, target, "--yes", "--leave", f"{source.partition.topic}:0")
+    assert code == 2
+    assert "is no partition that is" in said
 
 
 def test_a_mirror_that_has_not_caught_up_is_refused(source: Side, target: Side, connector: Command) -> None:
@@ -216,6 +223,13 @@ def test_an_aborted_record_and_its_repetition_cannot_be_told_apart(
     assert run.exit_code == 1, said
     assert f"records that cannot be told apart: the one at {COUNT} of the target" in said
     assert target.cluster.committed_with_metadata(target.partition) == (-1001, "")
+
+
+@pytest.mark.parametrize("name", ["invocations", "*", "invocations:x"])
+def test_only_a_partition_can_be_left(name: str, connector: Command) -> None:
+    run = connector("offsets", "translate", "--from", "a.yaml", "--to", "b.yaml", "--leave", name)
+    assert run.exit_code == 2
+    assert "--leave" in run.output
 
 
 async def test_a_source_that_still_runs_is_refused(source: Side, target: Side, connector: Command) -> None:

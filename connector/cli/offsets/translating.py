@@ -17,6 +17,7 @@ from connector.cli.offsets.sources import FileSource, LiveSource, Source
 from connector.cli.offsets.translation import Left, Refused, Target, Translated, translated
 from connector.cli.options import AsJson
 from connector.config.kafka import Kafka
+from connector.core.pauses import parse_target
 from connector.core.record import Partition
 from connector.edge.clock import SystemClock
 from connector.edge.kafka.admin import AdminError
@@ -33,6 +34,14 @@ def translate(
         Path | None,
         typer.Option("--exported", metavar="FILE", help="Instead of --from: `offsets export --with-records` wrote it."),
     ] = None,
+    leave: Annotated[
+        list[str],
+        typer.Option(
+            "--leave",
+            metavar="TOPIC:PARTITION",
+            help="Set nothing for this partition of the target, and go on with the others. Repeatable.",
+        ),
+    ] = [],  # noqa: B006 - typer's way of "none given"
     yes: Annotated[bool, typer.Option("--yes", help="Do it. Without this, only say what would be done.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -45,11 +54,14 @@ def translate(
     """
     if (source_file is None) == (exported is None):
         raise typer.BadParameter("name one of --from and --exported", param_hint="--from")
+    left = [_partition(text) for text in leave]
     to = load_without_password(target_file, os.environ).kafka
     try:
         with _source(source_file, exported) as source:
             places = _places(source, to)
-            with Target(to, places.values()) as target:
+            for unknown in {*left} - {*places.values()}:
+                raise typer.BadParameter(f"{unknown} is no partition that is translated", param_hint="--leave")
+            with Target(to, [each for each in places.values() if each not in left], left) as target:
                 results = {place: translated(source, origin, target, place) for origin, place in places.items()}
                 origins = {place: origin for origin, place in places.items()}
                 problem = _problem(results, {"source": source.unrest(), "target": target.unrest()})
@@ -72,6 +84,16 @@ def translate(
     if not as_json:
         count = sum(isinstance(each, Translated) for each in results.values())
         typer.echo(f"group {target.group}: {count} offsets set" if done else "nothing was done; --yes does it")
+
+
+def _partition(text: str) -> Partition:
+    try:
+        named = parse_target(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--leave") from None
+    if named.number < 0:
+        raise typer.BadParameter("name a topic and a partition, such as invocations:3", param_hint="--leave")
+    return Partition(named.topic, named.number)
 
 
 def _source(source_file: Path | None, exported: Path | None) -> LiveSource | FileSource:
@@ -102,7 +124,10 @@ def _problem(results: _Results, unrest: Mapping[str, str | None]) -> str | None:
             return f"the group at the {side} {why}"
     refused = [str(place) for place, each in results.items() if isinstance(each, Refused)]
     if refused:
-        return f"{len(refused)} of {len(results)} partitions cannot be translated: {', '.join(refused)}"
+        return (
+            f"{len(refused)} of {len(results)} partitions cannot be translated: {', '.join(refused)}. "
+            "--leave goes on without one"
+        )
     return None if results else "nothing is committed at the source"
 
 

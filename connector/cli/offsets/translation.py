@@ -14,7 +14,6 @@ from connector.core.offsets import OffsetTracker
 from connector.core.record import Partition, Record
 from connector.core.settled_map import Run, decode, encode
 from connector.core.signals import Commit
-from connector.edge.kafka.admin import AdminError
 from connector.edge.kafka.bounds import Bounds
 from connector.edge.kafka.groups import KafkaGroups
 from connector.edge.kafka.identity import LogIdentities
@@ -49,17 +48,18 @@ class Refused(NamedTuple):
 class Target:
     """The cluster where the group is to go on. A context manager; raises AdminError."""
 
-    def __init__(self, kafka: Kafka, partitions: Collection[Partition]) -> None:
+    def __init__(self, kafka: Kafka, partitions: Collection[Partition], left: Collection[Partition] = ()) -> None:
+        """`left` are further partitions, for which nothing is to be set: how their logs are does not matter."""
         properties = kafka_properties(kafka)
+        self.left = frozenset(left)
         self.group = kafka.group_id
         self.groups = KafkaGroups(properties)
         told = self.groups.look(partitions)
         self.absent = told.absent
-        for partition, code in sorted(told.unknown.items()):
-            raise AdminError(code, f"{partition} cannot be read now")
+        self.unknown: Mapping[Partition, str] = told.unknown
         self.bounds: Mapping[Partition, Bounds] = told.bounds
         self._standstill = Standstill(
-            members_of(self.groups, self.group), lambda: self.groups.committed(self.group, told.bounds)
+            members_of(self.groups, self.group), lambda: self.groups.committed(self.group, {*told.bounds, *left})
         )
         self.committed = self._standstill.commits
         identities = LogIdentities(properties)
@@ -81,10 +81,14 @@ class Target:
 
 def translated(source: Source, origin: Partition, target: Target, place: Partition) -> Translated | Left | Refused:
     """What becomes of the source's commit for `origin`, whose mirror is `place`. Raises AdminError."""
+    if place in target.left:
+        return _left(target.committed.get(place))
     if origin not in source.readable:
         return Refused("its records at the source cannot be read now, or the file has none of them")
     if place in target.absent:
         return Refused("there is no such partition at the target: its topic has fewer, or is not mirrored")
+    if place in target.unknown:
+        return Refused(f"it cannot be read at the target now ({target.unknown[place]})")
     now = target.committed.get(place)
     if isinstance(now, str):
         return Refused(f"its commit at the target is not known now ({now})")
@@ -109,6 +113,13 @@ def translated(source: Source, origin: Partition, target: Target, place: Partiti
     return _result(found, target, place, now, is_final=is_final)
 
 
+def _left(now: Commit | str | None) -> Left:
+    if now is None:
+        return Left("nothing is set: it has no commit at the target, and kafka.start says where the connector begins")
+    at = "its commit at the target" if isinstance(now, str) else f"its commit at the target, {now.offset},"
+    return Left(f"nothing is set: {at} stays, and if a mirror made it kafka.translated says what the connector does")
+
+
 def _found(source: Source, origin: Partition, target: Target, place: Partition, now: Commit | None) -> Found | str:
     """Where it goes on, or why that cannot be said."""
     bounds = target.bounds[place]
@@ -117,7 +128,10 @@ def _found(source: Source, origin: Partition, target: Target, place: Partition, 
     for reach in source.reaches:
         marks = source.marks(origin, reach)
         if bounds.start == bounds.readable:
-            return Found(bounds.readable, (), (), 0, sum(mark.settled for mark in marks))
+            behind = sum(mark.settled for mark in marks)
+            if behind and bounds.start > 0 and source.exported_at is None:
+                return _GONE.format(bounds.start)
+            return Found(bounds.readable, (), (), 0, behind)
         found = _walked(marks, target, place, _settled_here(now, target, place))
         if isinstance(found, Found) and not (found.compared and not any(mark.settled for mark in marks)):
             break
@@ -133,6 +147,26 @@ def _found(source: Source, origin: Partition, target: Target, place: Partition, 
             "one that the source has settled and as one that it has not: find the place by hand, then "
             "`connector offsets set`"
         )
+    return _unlike(marks, target, place)
+
+
+_GONE = (
+    "the records before the source's commit are gone at the target, whose log begins at {}: find the place by hand, or "
+    "leave this partition"
+)
+
+
+def _unlike(marks: list[Mark], target: Target, place: Partition) -> str:
+    """Why a target has none of the records before the commit, as far as it can be told."""
+    bounds, earliest = target.bounds[place], earliest_ms(marks)
+    if earliest is not None and target.reader.first_since(place, earliest) is None:
+        return "every record at the target is older than those around the source's commit: let the mirror catch up"
+    latest = max((mark.timestamp_ms or 0 for mark in marks if mark.settled), default=None)
+    if bounds.start > 0 and latest is not None:
+        for first in target.reader.read(place, bounds.start, bounds.readable):
+            if first.timestamp_ms is not None and first.timestamp_ms > latest:
+                return _GONE.format(bounds.start)
+            break
     return (
         "the records do not match: those around the source's commit are not at the target (is it a mirror of this "
         "topic, are they gone there, does it stamp them anew, message.timestamp.type?)"
