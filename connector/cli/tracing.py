@@ -117,7 +117,7 @@ class Search:
             told = (each for each in self._ledger([end_user]) if each.hmac == end_user)
         else:
             return
-        for entry, _ in told:
+        for entry, *_ in told:
             name = str(entry.event_id)
             event = by_id.get(name) or found.setdefault(name, Found(name, None, [], []))
             event.entries.append(entry)

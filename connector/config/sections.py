@@ -128,10 +128,11 @@ class Delivery(Section):
     only as long as the main topic keeps it."""
 
     deduplicate: Duration | None = Field(default=None, ge=SECOND, le=HOUR)
-    """For how long an event id that was accepted is not posted again from the same partition of the main topic: the
-    record is settled as `duplicate_event`. For producers that write an event twice and give each an id of its own. At
-    most 200,000 ids are remembered, some 50 MB; what other processes accepted is known only where `ledger` is on.
-    docs/operations.md says what it cannot see. Default: whatever is in the topic is posted."""
+    """For how long an event that was accepted is not posted again from the same partition of the main topic: a record
+    of the same event id, end user and service is settled as `duplicate_event`. For producers that write an event twice
+    and give each an id of its own. At most 200,000 are remembered, some 60 MB; what other processes of the group
+    accepted is known only where `ledger` is on. docs/operations.md says what it cannot see. Default: whatever is in the
+    topic is posted."""
 
     max_event_age: Duration = Field(default=48 * HOUR, ge=SECOND, le=365 * DAY)
     """Age beyond which an event is stale and is not posted, counted from `createdAt`, or else from the original

@@ -41,7 +41,18 @@ class Entry(NamedTuple):
 
 
 class Told(NamedTuple):
-    """An entry as it was read: its `end_user` is "", and `hmac` the 32 bytes that stand for the phone number."""
+    """An entry as it was read: its `end_user` is "", and `hmac` the 32 bytes that stand for the phone number.
+    `group_id` is the consumer group of the connector that wrote it."""
 
     entry: Entry
     hmac: bytes | None
+    group_id: str
+
+
+class Accepted(NamedTuple):
+    """An event that was accepted, as far as the ledger tells, and when (ms since the epoch)."""
+
+    accepted_ms: int
+    event_id: str
+    service_id: str
+    hmac: bytes

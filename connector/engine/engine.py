@@ -6,7 +6,7 @@ After each input one bounded pump asks what may go now, until nothing may: nobod
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from itertools import groupby
 from math import inf
 from operator import attrgetter
@@ -91,8 +91,9 @@ class Rules(NamedTuple):
     """How records wait: for their next attempt, for each other, for the vendor's sake, and while something is wrong.
 
     `ledger`: what is settled is noted there; "required": before it counts as settled. None: there is none.
-    `deduplicate_ms`: for so long an event id that was accepted is not posted again. None: it is.
+    `deduplicate_ms`: for so long an event that was accepted is not posted again. None: it is.
     `translated`: what becomes of a partition whose commit was made in another cluster.
+    `hmac_of`: what stands for an end user in the ledger.
     """
 
     plan: RetryPlan
@@ -102,6 +103,7 @@ class Rules(NamedTuple):
     ledger: Literal["required", "optional"] | None = None
     deduplicate_ms: int | None = None
     translated: Translated = "stop"
+    hmac_of: Callable[[str], bytes] | None = None
 
 
 class Engine:
@@ -149,8 +151,8 @@ class Engine:
         self._copies = Copies(topics.targets, blocks, commits, context)
         required = rules.ledger == "required"
         self._ledger = None if rules.ledger is None else Ledger(commits, context, required=required)
-        window_ms, recalls = rules.deduplicate_ms, rules.ledger is not None
-        self.recent = None if window_ms is None else Recent(window_ms, recalls=recalls, blocks=blocks, context=context)
+        window_ms, hmac_of = rules.deduplicate_ms, rules.hmac_of
+        self.recent = None if window_ms is None else Recent(window_ms, hmac_of=hmac_of, blocks=blocks, context=context)
         self._shares = Shares(topics.delayed, now, self._timers)
         self._drains = Drains(context)
 
@@ -328,7 +330,7 @@ class Engine:
         return True
 
     def _pass_duplicate(self, delivery: Delivery) -> None:
-        """An event of its id was accepted already: it is settled without a post."""
+        """It was accepted already, as another record: it is settled without a post."""
         self._events.duplicate_event(delivery.record, delivery.event_id)
         if self._ledger is None or not self._ledger.keeps(delivery, Fate.DUPLICATE):
             self._settle(delivery)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from connector.core.ledger import Entry
+from connector.core.ledger import Accepted, Entry
 from connector.core.record import Headers, Partition
 from connector.core.reply import Answer
 from connector.core.signals import Commit, SchemaMissing, SchemaNeeded, SourceEvent, WriteFailed
@@ -37,10 +37,10 @@ class Noted(NamedTuple):
 
 
 class Recalled(NamedTuple):
-    """A `Recall` came back: event ids that were accepted, and when (ms since the epoch). `failed`: why not."""
+    """A `Recall` came back: what was accepted. `failed`: why not."""
 
     recall: Recall
-    accepted: Sequence[tuple[str, int]]
+    accepted: Sequence[Accepted]
     failed: str | None
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
-from connector.core.ledger import Entry
+from connector.core.ledger import Accepted, Entry
 from connector.core.record import Headers, Partition, Record
 from connector.core.refusal import Refusal
 from connector.core.reply import Answer
@@ -68,9 +68,9 @@ class Ledger(Protocol):
         """Write this at some time soon, and return at once. `waits` is what `on_noted` is told; None: nobody waits, and
         what cannot be written is left out."""
 
-    async def recall(self, partition: Partition, since_ms: int) -> Sequence[tuple[str, int]] | str:
-        """The ids of the events that were accepted since then (ms since the epoch), of records that producers wrote to
-        this partition, with their times; or the error's bounded name."""
+    async def recall(self, partition: Partition, since_ms: int) -> Sequence[Accepted] | str:
+        """What this consumer group had accepted since then (ms since the epoch), of records that producers wrote to
+        this partition; or the error's bounded name."""
 
 
 class Decoder(Protocol):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -21,7 +21,7 @@ from connector.core.record import Partition
 from connector.core.request import REMEDIES
 from connector.edge.admin import AdminServer
 from connector.edge.avro.decoder import DECODE_CODES, FETCH_CODES
-from connector.edge.avro.entries import Entries
+from connector.edge.avro.entries import Entries, decoded
 from connector.edge.clock import SystemClock
 from connector.edge.kafka.errors import COPY_REMEDIES
 from connector.edge.kafka.identity import LogIdentities
@@ -133,9 +133,18 @@ class _Process:
         with _needs("schemas.registry: PEM files, and the key must belong to the certificate"):
             registry = parts.registry(settings)
         self._decoder = parts.decoder(settings, self._clock, registry)
-        self._ledger, on_ledger_key = self._make_ledger(settings)
+        engine_rules = policies.engine_rules(settings)
+        self._ledger, entries = self._make_ledger(settings)
+        if entries is not None:
+            engine_rules = engine_rules._replace(hmac_of=entries.hmac_of)
         self._renewal = Renewal(
-            settings, self._invoker, registry, self._events, output.hide, lambda: self._driver.renewed(), on_ledger_key
+            settings,
+            self._invoker,
+            registry,
+            self._events,
+            output.hide,
+            lambda: self._driver.renewed(),
+            (lambda _: None) if entries is None else entries.renew_key,
         )
         rules = Rules(policies.request_rules(settings.openmarket), table, policies.policy(settings))
         now = Now(self._clock.monotonic(), self._clock.now_ms())
@@ -143,7 +152,7 @@ class _Process:
             Road(rules, self._decoder, now, self._events, random.random),
             _topics(settings),
             _bounds(settings),
-            policies.engine_rules(settings),
+            engine_rules,
             policies.limit(settings),
             now,
             self._events,
@@ -221,16 +230,16 @@ class _Process:
             await self._control.stop()
             await self._admin.stop()
 
-    def _make_ledger(self, settings: Settings) -> tuple[KafkaLedger | None, Callable[[str], None]]:
-        """The ledger where it is on, and what takes a new key of it."""
+    def _make_ledger(self, settings: Settings) -> tuple[KafkaLedger | None, Entries | None]:
+        """The ledger where it is on, and what writes its entries, under a key that may be renewed."""
         if settings.ledger is None:
-            return None, lambda _: None
-        entries = Entries(settings.ledger.key_file.secret.get_secret_value())
+            return None, None
+        entries = Entries(settings.ledger.key_file.secret.get_secret_value(), settings.kafka.group_id)
         topic, producer = settings.kafka.topics.ledger, producer_properties(settings.kafka)
-        recalls = Recalls(kafka_properties(settings.kafka), topic, entries.beginning)
+        recalls = Recalls(kafka_properties(settings.kafka), topic, entries.beginning, decoded)
         required = settings.ledger.required
         ledger = KafkaLedger(producer, topic, entries.encode, self._events, recalls, required=required)
-        return ledger, entries.renew_key
+        return ledger, entries
 
     def _follow(self, path: Path) -> FileWatch:
         """What the file of pauses says is in force before the first record, and whenever it changes."""

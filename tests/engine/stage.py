@@ -28,7 +28,7 @@ from connector.engine.engine import Engine, Topics
 from connector.engine.engine import Rules as EngineRules
 from connector.engine.judge import EndpointRules, HoldRules
 from connector.engine.limits import Bounds, Limit, PaceRules
-from connector.engine.ports import Clock, Decoder
+from connector.engine.ports import Clock, Decoder, Ledger
 from connector.engine.road import Road, Rules
 from connector.engine.schedule import Ordering
 from connector.engine.timers import Now
@@ -205,6 +205,8 @@ class Connector:
         limit: Limit | None = None,
         warm: bool = True,
         translated: Translated = "stop",
+        ledger: Ledger | None = None,
+        deduplicate_ms: int | None = None,
     ) -> None:
         """`warm`: as if it had posted for a while; else it opens gradually, from one post on."""
         self.metrics = Metrics()
@@ -221,12 +223,21 @@ class Connector:
             road,
             topics,
             bounds,
-            EngineRules(policy.retry, ordering, pace, hold, translated=translated),
+            EngineRules(
+                policy.retry,
+                ordering,
+                pace,
+                hold,
+                None if ledger is None else "optional",
+                deduplicate_ms,
+                translated,
+                None if ledger is None else str.encode,
+            ),
             limit or Fixed(bounds.in_flight),
             now,
             self.events,
         )
-        ports = Ports(self.source, MemorySink(broker), self.decoder, TaskInvoker(vendor), clock, self.events)
+        ports = Ports(self.source, MemorySink(broker), self.decoder, TaskInvoker(vendor), clock, self.events, ledger)
         self.driver = Driver(ports, self.engine)
         if warm:
             self.engine.limits.open_wide()

@@ -104,7 +104,8 @@ class Around:
             lambda: 0.5,
         )
         pace = pace or PaceRules(service_share=chance.choice((0.5, 1.0)))
-        rules = Rules(POLICY.retry, "end_user", pace, HOLD, ledger, deduplicate_ms)
+        hmac_of = None if ledger is None else str.encode
+        rules = Rules(POLICY.retry, "end_user", pace, HOLD, ledger, deduplicate_ms, hmac_of=hmac_of)
         topics = Targets(RETRY, DEAD, Names("c"))
         self.engine = Engine(
             road, Topics(frozenset({RETRY}), topics), bounds, rules, Fixed(bounds.in_flight), self.now, events

@@ -339,6 +339,13 @@ MUTANTS = (
         f"{_ENGINE}_duplicates.py::test_an_id_that_was_accepted_is_settled_without_a_post",
     ),
     Mutant(
+        "an event counts as accepted when somebody else's of the same id was",
+        "engine/recent.py",
+        " {delivery.service_id} {delivery.end_user}",
+        "",
+        f"{_ENGINE}_duplicates.py::test_an_id_that_was_accepted_for_somebody_else_or_another_service_is_posted",
+    ),
+    Mutant(
         "a partition is posted before the ledger said what others accepted",
         "engine/recent.py",
         "            assignment.block(Block.LEDGER)\n",

@@ -117,7 +117,7 @@ def _told(entry: Entry) -> str:
         seconds = "" if entry.posted_ms is None else f" after {entry.settled_ms - entry.posted_ms} ms"
         return f"attempt {entry.attempts} accepted{seconds}{request_id}"
     if entry.fate is Fate.DUPLICATE:
-        return "settled without a post: an event of its id had been accepted (duplicate_event)"
+        return "settled without a post: the same event had been accepted (duplicate_event)"
     if entry.fate is Fate.RETRY:
         return f"attempt {entry.attempts} failed: {entry.code}{request_id}; its copy is not there any more"
     return f"dead letter: {entry.code}{request_id}; its copy is not there any more"

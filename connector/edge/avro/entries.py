@@ -35,11 +35,11 @@ _LOW_BITS = 14
 
 
 class Entries:
-    """Writes entries. `key` is the HMAC's, and may be changed at any time, by another thread too."""
+    """Writes entries of a consumer group. `key` is the HMAC's; it may be changed at any time, by another thread too."""
 
-    def __init__(self, key: str) -> None:
+    def __init__(self, key: str, group_id: str) -> None:
         self._begun = _begun(key)
-        self._head = _schema()[1]
+        self._head = _schema()[1] + _text(group_id)
         self._beginnings: dict[tuple[Partition, Fate, str, str | None, int, bool], bytes] = {}
         self._endings: dict[int, bytes] = {}
 
@@ -66,7 +66,7 @@ class Entries:
                     number(timestamp),
                     len(event) << 1,
                     event,
-                    self._hmac(end_user),
+                    self.hmac_of(end_user),
                     len(request) << 1,
                     request,
                     number(posted),
@@ -78,15 +78,15 @@ class Entries:
                 number(offset),
                 _NULL if timestamp is None else _SOME + number(timestamp),
                 _NULL if event_id is None else _SOME + _text(event_id),
-                _SOME + self._hmac(end_user) if end_user else _NULL,
+                _SOME + self.hmac_of(end_user) if end_user else _NULL,
                 _NULL if request_id is None else _SOME + _text(request_id),
                 _NULL if posted is None else _SOME + number(posted),
                 number(settled),
             )
         )
 
-    def _hmac(self, end_user: str) -> bytes:
-        """As `hmac_of`, from hashes that have read the key already: that takes half as long."""
+    def hmac_of(self, end_user: str) -> bytes:
+        """As `hmac_of` under the key of now, from hashes that have read it already: that takes half as long."""
         begun_inner, begun_outer = self._begun
         inner, outer = begun_inner.copy(), begun_outer.copy()
         inner.update(end_user.encode())
@@ -94,7 +94,7 @@ class Entries:
         return outer.digest()
 
     def beginning(self, origin: Partition, fate: Fate) -> bytes:
-        """What all entries of this fate begin with that are of records of one partition."""
+        """What all entries of this group and fate begin with that are of records of one partition."""
         return b"".join((self._head, _text(origin.topic), _number(origin.number), _text(fate.value)))
 
     def _begin(self, same: tuple[Partition, Fate, str, str | None, int, bool]) -> bytes:
@@ -154,7 +154,7 @@ def decoded(value: bytes | None) -> Told | None:
         fields["settledAt"],
         Origin(partition, fields["originOffset"], fields["originTimestamp"]),
     )
-    return Told(entry, fields["endUser"])
+    return Told(entry, fields["endUser"], fields["groupId"])
 
 
 def hmac_of(key: str, end_user: str) -> bytes:

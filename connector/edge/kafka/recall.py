@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from heapq import heappush, heappushpop
 from typing import Any, NamedTuple
 
-from connector.core.ledger import Fate
+from connector.core.ledger import Accepted, Fate, Told
 from connector.core.record import Partition
 from connector.deadline import in_time
 from connector.edge.daemon import in_daemon_thread
@@ -20,33 +20,35 @@ _GATHER = 0.05
 _PATIENCE = 20.0
 """Seconds for which a partition waits for it."""
 _MOST = 200_000
-"""Ids of one partition, the newest."""
-
-Accepted = Sequence[tuple[str, int]]
-"""Event ids, and when they were accepted (ms since the epoch)."""
+"""Events of all partitions that are read together, the newest."""
 
 
 class _Asked(NamedTuple):
     partition: Partition
     since_ms: int
-    answer: asyncio.Future[Accepted | str]
+    answer: asyncio.Future[Sequence[Accepted] | str]
 
 
 class Recalls:
     """Reads the ledger's topic for many partitions at once. Made on a running event loop."""
 
     def __init__(
-        self, properties: Mapping[str, Any], topic: str, beginning: Callable[[Partition, Fate], bytes]
+        self,
+        properties: Mapping[str, Any],
+        topic: str,
+        beginning: Callable[[Partition, Fate], bytes],
+        decode: Callable[[bytes], Told | None],
     ) -> None:
-        """`properties` are librdkafka's for the connection. `beginning`: what entries of one origin and fate begin
-        with, so that the others need not be decoded."""
+        """`properties` are librdkafka's for the connection. `beginning`: what entries of ours of one origin and fate
+        begin with, so that the others need not be decoded."""
         self._properties = properties
         self._topic = topic
         self._beginning = beginning
+        self._decode = decode
         self._asked: list[_Asked] = []
         self._reading: asyncio.Task[None] | None = None
 
-    async def of(self, partition: Partition, since_ms: int) -> Accepted | str:
+    async def of(self, partition: Partition, since_ms: int) -> Sequence[Accepted] | str:
         """As `engine.ports.Ledger.recall`."""
         asked = _Asked(partition, since_ms, asyncio.get_running_loop().create_future())
         self._asked.append(asked)
@@ -63,31 +65,64 @@ class Recalls:
             asked, self._asked = self._asked, []
             if not asked:
                 return
-            found: dict[Partition, Accepted] = {}
-            failed: str | None = None
+            found: dict[Partition, list[Accepted]] | Exception
             try:
                 found = await in_daemon_thread(partial(self._read, asked))
-            except AdminError as error:
-                failed = error.code
+            except Exception as error:
+                found = error
             for each in asked:
-                if not each.answer.done():
-                    each.answer.set_result(failed or found[each.partition])
+                if each.answer.done():
+                    continue  # nobody waits any more
+                if isinstance(found, AdminError):
+                    each.answer.set_result(found.code)
+                elif isinstance(found, Exception):  # a bug of ours, for whoever waits
+                    each.answer.set_exception(found)
+                else:
+                    each.answer.set_result(found.get(each.partition, []))
 
-    def _read(self, asked: Sequence[_Asked]) -> dict[Partition, Accepted]:
-        found: dict[Partition, deque[tuple[str, int]]] = {each.partition: deque(maxlen=_MOST) for each in asked}
+    def _read(self, asked: Sequence[_Asked]) -> dict[Partition, list[Accepted]]:
+        newest = Newest(_MOST)
         with Scan(self._properties, self._topic) as scan:
             count = len(scan.bounds)
-            of: dict[int | None, list[tuple[bytes, deque[tuple[str, int]]]]] = {}
-            for partition, ids in found.items():
-                beginning = self._beginning(partition, Fate.ACCEPTED)
-                of.setdefault(partition.number % count, []).append((beginning, ids))
+            of: dict[int | None, list[tuple[bytes, _Asked]]] = {}
+            for each in asked:
+                beginning = self._beginning(each.partition, Fate.ACCEPTED)
+                of.setdefault(each.partition.number % count, []).append((beginning, each))
             wanted = [Partition(self._topic, number) for number in range(count) if number in of]
             scan.only_before({each: scan.bounds[each].readable for each in wanted})
             scan.since(min(each.since_ms for each in asked))
             for messages in scan.batches():
                 for message in messages:
                     value = message.value() or b""
-                    for beginning, ids in of[message.partition()]:
-                        if value.startswith(beginning) and (key := message.key()) is not None:
-                            ids.append((key.decode("utf-8", "replace"), message.timestamp()[1]))
-        return {partition: list(ids) for partition, ids in found.items()}
+                    for beginning, each in of[message.partition()]:
+                        if value.startswith(beginning) and message.timestamp()[1] >= each.since_ms:
+                            newest.take(each.partition, self._decode(value))
+        return newest.by_partition()
+
+
+class Newest:
+    """At most so many events that were accepted, of all partitions together."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._heap: list[tuple[Accepted, Partition]] = []
+
+    def take(self, partition: Partition, told: Told | None) -> None:
+        """Keep it, unless there is no room and it is the oldest; one that cannot be compared says nothing."""
+        if told is None or told.hmac is None:
+            return
+        entry = told.entry
+        if entry.event_id is None or entry.service_id is None:
+            return
+        accepted = Accepted(entry.settled_ms, entry.event_id, entry.service_id, told.hmac)
+        if len(self._heap) < self._most:
+            heappush(self._heap, (accepted, partition))
+        else:
+            heappushpop(self._heap, (accepted, partition))
+
+    def by_partition(self) -> dict[Partition, list[Accepted]]:
+        """All that is kept, in no order."""
+        found: dict[Partition, list[Accepted]] = {}
+        for accepted, partition in self._heap:
+            found.setdefault(partition, []).append(accepted)
+        return found

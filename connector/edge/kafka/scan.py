@@ -83,6 +83,8 @@ class Scan:
         except KafkaException as raised:
             raise AdminError.of(raised.args[0]) from None
         for place in found:
+            if place.error is not None:
+                raise AdminError.of(place.error)
             partition = Partition(self._topic, place.partition)
             end = self.bounds[partition].readable
             first = end if place.offset < 0 else min(place.offset, end)

@@ -20,7 +20,7 @@ from connector.edge.avro.canonical import fingerprint
 from connector.edge.avro.entries import Entries, decoded, hmac_of
 from connector.edge.avro.schemas import shipped_folder
 
-KEY = "0123456789abcdef"
+KEY, GROUP = "0123456789abcdef", "invoke"
 TEXT = (Path(__file__).parents[3] / "schemas" / "ledger-entry.avsc").read_text()
 LONG = st.integers(-(2**63), 2**63 - 1)
 ENTRIES = st.builds(
@@ -57,12 +57,13 @@ def by_fastavro(value: bytes) -> dict[str, Any]:
 @given(st.lists(ENTRIES, max_size=3))
 def test_what_is_written_is_what_fastavro_reads(entries: list[Entry]) -> None:
     """Whatever the values, and with what was remembered of the entries before."""
-    writer = Entries(KEY)
+    writer = Entries(KEY, GROUP)
     for entry in entries:
         value = writer.encode(entry)
         fields = by_fastavro(value)
         end_user = hmac.new(KEY.encode(), entry.end_user.encode(), "sha256").digest() if entry.end_user else None
         assert fields == {
+            "groupId": GROUP,
             "originTopic": entry.origin.partition.topic,
             "originPartition": entry.origin.partition.number,
             "outcome": entry.fate.value,
@@ -78,7 +79,7 @@ def test_what_is_written_is_what_fastavro_reads(entries: list[Entry]) -> None:
             "postedAt": entry.posted_ms,
             "settledAt": entry.settled_ms,
         }
-        assert decoded(value) == Told(entry._replace(end_user=""), end_user)
+        assert decoded(value) == Told(entry._replace(end_user=""), end_user, GROUP)
 
 
 @pytest.mark.parametrize("value", [None, b"", b"\xc3\x01", b"\xc3\x01" + fingerprint(TEXT), b"{}"])
@@ -89,14 +90,14 @@ def test_what_is_no_entry_is_none(value: bytes | None) -> None:
 @pytest.mark.parametrize("length", [16, 64, 65, 200])
 def test_a_key_of_any_length_makes_the_hmac_of_the_standard(length: int) -> None:
     entry = Entry("a", "12025550100", None, Fate.ACCEPTED, "c", 1, False, None, 1, 2, Origin(Partition("t", 0), 0, 1))
-    told = decoded(Entries("k" * length).encode(entry))
+    told = decoded(Entries("k" * length, GROUP).encode(entry))
     assert told is not None
     assert told.hmac == hmac.new(b"k" * length, b"12025550100", "sha256").digest()
 
 
 def test_a_new_key_makes_another_stand_in_for_the_same_number() -> None:
     entry = Entry("a", "12025550100", None, Fate.ACCEPTED, "c", 1, False, None, 1, 2, Origin(Partition("t", 0), 0, 1))
-    writer = Entries(KEY)
+    writer = Entries(KEY, GROUP)
     first = decoded(writer.encode(entry))
     writer.renew_key("another key of 16 and more")
     second = decoded(writer.encode(entry))

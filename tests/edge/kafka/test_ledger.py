@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 
 from connector.core.envelope import Origin
-from connector.core.ledger import Entry, Fate
+from connector.core.ledger import Accepted, Entry, Fate
+from connector.core.ledger import Told as Read
 from connector.core.record import Partition
-from connector.edge.avro.entries import Entries, decoded
+from connector.edge.avro.entries import Entries, decoded, hmac_of
 from connector.edge.kafka.ledger import KafkaLedger
-from connector.edge.kafka.recall import Recalls
+from connector.edge.kafka.recall import Newest, Recalls
 from tests.support.clusters import RealCluster
 from tests.support.kafka_broker import Kafka
 
@@ -62,10 +63,12 @@ def cluster(kafka: Kafka) -> RealCluster:
     return RealCluster(kafka)
 
 
-def made(cluster: RealCluster, topic: str, told: Told, *, required: bool = True) -> KafkaLedger:
+def made(
+    cluster: RealCluster, topic: str, told: Told, *, required: bool = True, group_id: str = "group"
+) -> KafkaLedger:
     given = {"bootstrap.servers": cluster.kafka.bootstrap_servers}
-    entries = Entries("0123456789abcdef")
-    recalls = Recalls(given, topic, entries.beginning)
+    entries = Entries("0123456789abcdef", group_id)
+    recalls = Recalls(given, topic, entries.beginning, decoded)
     ledger = KafkaLedger(given, topic, entries.encode, told, recalls, required=required)
     ledger.start(told.on_noted)
     return ledger
@@ -138,8 +141,8 @@ async def test_an_entry_that_cannot_be_encoded_is_left_out_and_the_others_are_wr
 async def test_no_broker_keeps_a_stop_and_what_waits_meanwhile_is_bounded() -> None:
     """What is left is left out."""
     told = Told()
-    given, entries = {"bootstrap.servers": "127.0.0.1:1"}, Entries("0123456789abcdef")
-    recalls = Recalls(given, "t", entries.beginning)
+    given, entries = {"bootstrap.servers": "127.0.0.1:1"}, Entries("0123456789abcdef", "group")
+    recalls = Recalls(given, "t", entries.beginning, decoded)
     ledger = KafkaLedger(given, "t", entries.encode, told, recalls, required=False)
     for _ in range(20_003):
         ledger.note(entry(0), None)
@@ -150,25 +153,37 @@ async def test_no_broker_keeps_a_stop_and_what_waits_meanwhile_is_bounded() -> N
 
 
 async def test_what_was_accepted_of_partitions_since_a_time_is_read_back(cluster: RealCluster) -> None:
-    """Several at once, each its own, and nothing but what was accepted."""
+    """Several at once, each its own, and nothing but what was accepted, nor of another group."""
     topic, told = cluster.create(2), Told()
-    ledger = made(cluster, topic, told)
+    ledger, stranger = made(cluster, topic, told), made(cluster, topic, told, group_id="stranger")
+    stranger.note(entry(7, partition=0), None)
     for number in range(4):
         ledger.note(entry(number, partition=number), None)
     ledger.note(entry(8)._replace(fate=Fate.RETRY), None)
     ledger.note(entry(9)._replace(event_id=None), None)
-    await told.until(written=6)
+    await told.until(written=7)
     partitions = [Partition("main", number) for number in range(5)]
     found = await asyncio.gather(*(ledger.recall(partition, 0) for partition in partitions))
-    ids = [[each[0] for each in accepted] for accepted in found]
-    assert ids == [["e-0"], ["e-1"], ["e-2"], ["e-3"], []]
-    written_ms = found[0][0][1]
-    assert isinstance(written_ms, int)
-    assert await ledger.recall(partitions[0], written_ms + 3_600_000) == []
+    hmac = hmac_of("0123456789abcdef", "12025550100")
+    assert found == [[Accepted(2, f"e-{number}", "0A", hmac)] for number in range(4)] + [[]]
+    assert await ledger.recall(partitions[0], 1 << 42) == []
     await ledger.close()
+    await stranger.close()
+
+
+def test_of_all_that_is_recalled_the_newest_are_kept() -> None:
+    """In one bound for all partitions together, or a process with many of them would have no memory left."""
+    newest = Newest(4)
+    for number in range(6):
+        partition = Partition("main", number % 2)
+        newest.take(partition, Read(entry(number)._replace(settled_ms=number % 5), b"h", "group"))
+        newest.take(partition, Read(entry(9)._replace(service_id=None), b"h", "group"))
+    found = newest.by_partition()
+    kept = {partition.number: sorted(each.accepted_ms for each in found[partition]) for partition in found}
+    assert kept == {0: [2, 4], 1: [1, 3]}
 
 
 async def test_a_ledger_that_is_not_there_has_nothing_to_recall_and_says_why(cluster: RealCluster) -> None:
     properties = {"bootstrap.servers": cluster.kafka.bootstrap_servers}
-    recalls = Recalls(properties, f"{cluster.create()}-none", Entries("0123456789abcdef").beginning)
+    recalls = Recalls(properties, f"{cluster.create()}-none", Entries("0123456789abcdef", "group").beginning, decoded)
     assert await recalls.of(Partition("main", 0), 0) == "unknown_topic_or_part"
