@@ -18,7 +18,7 @@ from connector.core.letters.letter import letter_of
 from connector.core.letters.retry import OPERATOR_DROPPED
 from connector.core.record import Partition, Record
 from connector.core.refusal import Stage
-from connector.core.settled_map import LogIdentity, Run, encode
+from connector.core.settled_map import LogIdentity, Run, decode, encode
 from connector.core.signals import Commit
 from connector.edge.kafka.admin import AdminError
 from connector.edge.kafka.groups import KafkaGroups
@@ -80,12 +80,12 @@ class Copies(NamedTuple):
         return identities.of([place], urgent=[place])[place].identity
 
     def waiting(self) -> list[Record]:
-        """What the group has still to post, as a connector that starts now would read it: here without maps."""
+        """What the group has still to post, as a connector that starts now would read it: here with nothing ahead."""
         starts = {}
         for number in range(2):
             commit = self.committed(number)
             if isinstance(commit, Commit):
-                assert commit.metadata == ""
+                assert commit.metadata == "" or decode(commit.metadata, commit.offset, self.identity(), 2**40) == ()
                 starts[Partition(self.retry, number)] = commit.offset
         return self.read(self.retry, starts)
 
@@ -170,6 +170,14 @@ def test_what_was_settled_ahead_of_the_commit_is_not_written_again(copies: Copie
     assert [event_of(record) for record in copies.waiting()] == [b"ev-4", b"ev-1"]
 
 
+def test_the_commit_names_the_log(copies: Copies, connector: Command) -> None:
+    """As a connector's does: a mirror that translates it is found out."""
+    copies.write([BUSY])
+    edit(connector, copies, "expedite", "--yes")
+    assert copies.committed() == Commit(1, encode(1, (), copies.identity())[0])
+    assert encode(1, (), copies.identity())[0] != ""
+
+
 @pytest.mark.parametrize("metadata", ["s1:damaged", "another program's"])
 def test_a_map_that_cannot_be_read_is_a_reason_to_do_nothing(copies: Copies, connector: Command, metadata: str) -> None:
     """It may have been one: what it told of would be posted again."""
@@ -246,7 +254,7 @@ def test_whoever_is_no_longer_alone_in_the_group_moves_nothing(copies: Copies, p
     if protocol == "classic":
         joining["partition.assignment.strategy"] = "cooperative-sticky"
     rewriting = Rewriting(copies.properties, f"{copies.group}.retry")
-    with SoleMember(joining, copies.retry, 2) as member:
+    with SoleMember(joining, copies.retry, 2, [copies.topics.main]) as member:
         other = Consumer(joining)
         other.subscribe([copies.retry])
         told = None
@@ -260,10 +268,58 @@ def test_whoever_is_no_longer_alone_in_the_group_moves_nothing(copies: Copies, p
                 told = error
         taken = other.assignment()[0].partition
         with pytest.raises(AdminError) as refused:
-            rewriting.write([], member, Partition(copies.retry, taken), 2)
+            rewriting.write([], member, Partition(copies.retry, taken), Commit(2, ""))
         other.close()
     assert (told.code if told else "", refused.value.code) == ("rebalanced", "rebalanced")
     assert copies.waiting() == before
+
+
+@pytest.mark.parametrize("protocol", ["classic", "consumer"])
+def test_the_member_reads_all_topics_of_the_group(copies: Copies, protocol: str) -> None:
+    """The coordinator may forget commits of what no member reads. A topic that is not there is nobody's."""
+    joining = {**copies.properties, "group.id": copies.group, "group.protocol": protocol}
+    with SoleMember(joining, copies.retry, 2, [copies.topics.main, f"{copies.retry}.gone"]) as member:
+        asked = copies.topics.kafka.admin().describe_consumer_groups([copies.group])[copies.group].result(20)
+        assert {each.topic for each in asked.members[0].assignment.topic_partitions} == {
+            copies.retry,
+            copies.topics.main,
+        }
+        member.check()
+
+
+def test_a_right_to_a_topic_that_is_missing_is_told(copies: Copies) -> None:
+    """And not waited for until the time is over."""
+    copies.topics.kafka.refuse_writes(copies.topics.main)  # whoever has a rule for one thing may do nothing else
+    joining = {**copies.properties, "group.id": copies.group}
+    with pytest.raises(AdminError) as refused:
+        SoleMember(joining, copies.retry, 2, [copies.topics.main])
+    assert refused.value.code == "topic_authorization_failed"
+
+
+def test_a_right_to_the_group_that_is_missing_is_told(copies: Copies) -> None:
+    copies.topics.kafka.refuse_group(copies.group)
+    joining = {**copies.properties, "group.id": copies.group}
+    with pytest.raises(AdminError) as refused:
+        SoleMember(joining, copies.retry, 2)
+    assert refused.value.code == "group_authorization_failed"
+
+
+class _StoppedError(Exception):
+    pass
+
+
+def test_who_waits_to_be_let_in_can_be_stopped() -> None:
+    """Here no broker is there at all."""
+    looks = 0
+
+    def going_on() -> None:
+        nonlocal looks
+        looks += 1
+        if looks > 2:
+            raise _StoppedError
+
+    with pytest.raises(_StoppedError):
+        SoleMember({"bootstrap.servers": "127.0.0.1:1", "group.id": "x"}, "retry", 1, going_on=going_on)
 
 
 def test_whoever_starts_while_a_commit_is_open_waits_for_its_end(copies: Copies) -> None:

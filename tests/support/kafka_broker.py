@@ -69,6 +69,12 @@ class Kafka:
         rule = AclBinding(ResourceType.TRANSACTIONAL_ID, transactional_id, ResourcePatternType.LITERAL, *who)
         self.admin().create_acls([rule])[rule].result(_ANSWER_SECONDS)
 
+    def refuse_group(self, group: str) -> None:
+        """Let nobody be a member of this group (GROUP_AUTHORIZATION_FAILED)."""
+        who = ("User:ANONYMOUS", "*", AclOperation.READ, AclPermissionType.DENY)
+        rule = AclBinding(ResourceType.GROUP, group, ResourcePatternType.LITERAL, *who)
+        self.admin().create_acls([rule])[rule].result(_ANSWER_SECONDS)
+
     def allow_only(self, *rights: tuple[str, str, str]) -> None:
         """From now on clients may do nothing but this: (`TOPIC`, name, `READ`), for topics, groups and transactions.
 

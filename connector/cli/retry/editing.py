@@ -132,6 +132,9 @@ def _lines(
     settings: Settings, moved: Moved, wanted: Wanted, judge: Judge, present: int, yes: bool, reveal: bool
 ) -> Iterator[str]:
     found = moved.plan
+    if moved.stopped and not found.parts:
+        yield "nothing was chosen yet, and nothing was written"
+        return
     verb = "made due now" if wanted.expedite else f"dropped to {settings.kafka.topics.dead_letter}"
     count = sum(len(found.parts[each].taken) for each in moved.done) if yes else found.taken.total()
     yield f"{count:,} of {found.waiting:,} copies that wait in {wanted.topic} {'' if yes else 'would be '}{verb}"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import NamedTuple
 
 from connector.cli.dlq.listing import Listed, fitting, watched
@@ -17,7 +18,7 @@ from connector.core.envelope import Names
 from connector.core.letters.chosen import Filters
 from connector.core.letters.retry import Standing, dropped_headers, expedited_headers, rewritten_headers, stays
 from connector.core.record import Headers, Partition, Record
-from connector.core.settled_map import decode
+from connector.core.settled_map import LogIdentity, decode, encode
 from connector.core.signals import Commit
 from connector.edge.clock import SystemClock
 from connector.edge.kafka.admin import AdminError
@@ -43,10 +44,16 @@ class Wanted(NamedTuple):
 class Part:
     """One partition: offsets that are taken, in their order, and how many wait in all."""
 
-    def __init__(self, standing: Standing) -> None:
+    def __init__(self, standing: Standing, identity: LogIdentity | None) -> None:
         self.standing = standing
+        self._identity = identity
         self.taken = array("q")
         self.waiting = 0
+
+    @property
+    def commit(self) -> Commit:
+        """Behind all that waits: it names the log, as a connector's does, and has nothing settled ahead."""
+        return Commit(self.standing.end, encode(self.standing.end, (), self._identity)[0])
 
 
 class Plan:
@@ -98,7 +105,7 @@ def plan(settings: Settings, judge: Judge, wanted: Wanted, check: Callable[[], N
     now_ms = SystemClock().now_ms()
     found = Plan()
     with Scan(_reading(settings), wanted.topic) as scan:
-        found.parts = {each: Part(one) for each, one in _standings(settings, wanted.topic, scan).items()}
+        found.parts = _parts(settings, wanted.topic, scan)
         scan.starts = {each: part.standing.base for each, part in found.parts.items()}
         for number, record in enumerate(watched(scan, wanted.topic)):
             if number % _EACH == 0:
@@ -114,21 +121,31 @@ def move(settings: Settings, judge: Judge, wanted: Wanted, written: Callable[[in
     """Do it, one partition after the other; SIGINT and SIGTERM end it, and leave the one under way as it was. Raises
     AdminError. `written` is told of records that were given to the producer."""
     count = partitions_of(kafka_properties(settings.kafka), wanted.topic)
-    with told_to_stop() as stop:
+    found = Plan()
+    done: list[Partition] = []
+    with told_to_stop() as stop, suppress(_StoppedError):
+
+        def going_on() -> None:
+            if stop():
+                raise _StoppedError
+
         # In this order: what a killed command left open ends, then nobody else commits, then the commits are read.
         rewriting = Rewriting(producer_properties(settings.kafka), transactional_id(settings))
-        with SoleMember(consumer_properties(settings.kafka), wanted.topic, count) as member:
-            found = plan(settings, judge, wanted, member.check)
-            done: list[Partition] = []
+        others = [each for each in settings.kafka.topics.read if each != wanted.topic]
+        with SoleMember(consumer_properties(settings.kafka), wanted.topic, count, others, going_on) as member:
+
+            def check() -> None:
+                going_on()
+                member.check()
+
+            found = plan(settings, judge, wanted, check)
             for partition in found.touched:
                 part = found.parts[partition]
-                try:
-                    copies = _counted(_copies(settings, wanted, partition, part), part.waiting, stop, written)
-                    rewriting.write(copies, member, partition, part.standing.end)
-                except _StoppedError:
-                    return Moved(found, done, stopped=True)
+                copies = _counted(_copies(settings, wanted, partition, part), part.waiting, going_on, written)
+                rewriting.write(copies, member, partition, part.commit)
                 done.append(partition)
             return Moved(found, done, stopped=False)
+    return Moved(found, done, stopped=True)
 
 
 class _StoppedError(Exception):
@@ -195,31 +212,27 @@ def _reading(settings: Settings) -> dict[str, Property]:
 
 
 def _counted(
-    copies: Iterator[Copy], wanted: int, stop: Callable[[], bool], written: Callable[[int], None]
+    copies: Iterator[Copy], wanted: int, going_on: Callable[[], None], written: Callable[[int], None]
 ) -> Iterator[Copy]:
     """Raises where it is not every record that waits: the commit will pass over all of them."""
     count = 0
     for count, copy in enumerate(copies, 1):
-        if stop():
-            raise _StoppedError
+        going_on()
         yield copy
         written(count)
     if count != wanted:
         raise AdminError("changed", f"{wanted} records waited, and {count} were read: nothing was written")
 
 
-def _standings(settings: Settings, topic: str, scan: Scan) -> Mapping[Partition, Standing]:
+def _parts(settings: Settings, topic: str, scan: Scan) -> dict[Partition, Part]:
     """How far the group is. Raises AdminError where a connector would not go on from there either, or not know what is
     settled."""
     properties = kafka_properties(settings.kafka)
     committed = KafkaGroups(properties).committed(settings.kafka.group_id, list(scan.bounds))
-    with_map = [each for each, commit in committed.items() if isinstance(commit, Commit) and commit.metadata]
-    logs = {}
-    if with_map:
-        identities = LogIdentities(properties)
-        identities.ask(topic)
-        logs = {each: log.identity for each, log in identities.of(with_map, urgent=with_map).items()}
-    found: dict[Partition, Standing] = {}
+    identities = LogIdentities(properties)
+    identities.ask(topic)
+    logs = {each: log.identity for each, log in identities.of(scan.bounds, urgent=scan.bounds).items()}
+    found: dict[Partition, Part] = {}
     for partition, bounds in scan.bounds.items():
         commit = committed.get(partition, Commit(bounds.start, ""))
         if not isinstance(commit, Commit):
@@ -232,5 +245,5 @@ def _standings(settings: Settings, topic: str, scan: Scan) -> Mapping[Partition,
         runs = decode(commit.metadata, commit.offset, logs.get(partition), bounds.end)
         if isinstance(runs, str):
             raise AdminError(f"map_{runs}", f"what of {partition} is settled cannot be told: see `connector status`")
-        found[partition] = Standing(commit.offset, bounds.readable, runs)
+        found[partition] = Part(Standing(commit.offset, bounds.readable, runs), logs.get(partition))
     return found

@@ -9,6 +9,7 @@ from typing import Any
 from confluent_kafka import KafkaError, KafkaException, Message, Producer, TopicPartition
 
 from connector.core.record import Partition
+from connector.core.signals import Commit
 from connector.edge.kafka.admin import SILENT, AdminError
 from connector.edge.kafka.copies import FENCED, NOT_TAKEN, PROMISED, Copy, produce
 from connector.edge.kafka.errors import name_of
@@ -59,13 +60,13 @@ class Rewriting:
                 ) from None
             raise AdminError.of(error) from None
 
-    def write(self, copies: Iterable[Copy], member: SoleMember, partition: Partition, offset: int) -> None:
-        """Write all `copies` and commit `offset`, without a map, as a whole or not at all.
+    def write(self, copies: Iterable[Copy], member: SoleMember, partition: Partition, commit: Commit) -> None:
+        """Write all `copies` and make the commit, as a whole or not at all.
 
         Whatever `copies` raise is raised, and nothing was written.
         """
         self._failed = None
-        place = TopicPartition(partition.topic, partition.number, offset, "")
+        place = TopicPartition(partition.topic, partition.number, commit.offset, commit.metadata)
         try:
             self._producer.begin_transaction()
             for number, copy in enumerate(copies):
