@@ -14,7 +14,6 @@ from typing import Literal, NamedTuple, assert_never
 
 from connector.core.destination import Again, Destination, Keep, Settled, ToDeadLetter, ToRetry
 from connector.core.ledger import Fate
-from connector.core.pauses import Target
 from connector.core.record import Partition, Record
 from connector.core.reply import Answer
 from connector.core.schedule import RetryPlan
@@ -441,7 +440,7 @@ class Engine:
             self._outbox.append(doubted.stop)
             return  # nothing of it may be posted until the process has ended
         if doubted is not None and self._translated == "hold":
-            self.pauser.pause([Target(*event.partition)], doubted.why)
+            self.pauser.hold(event.partition, doubted.why)
         assignment = Assignment(
             event.partition,
             Commit(event.position, event.metadata),
@@ -507,6 +506,7 @@ class Engine:
         """From here on a late answer changes nothing."""
         for assignment in [a for a in leaving if not a.gone]:
             self.assignments.pop(assignment.partition, None)
+            self.pauser.left(assignment.partition)
             self._blocks.forget(assignment)
             self._events.released(len(assignment.open))
             self._budget.forget(assignment)

@@ -35,6 +35,7 @@ class Pauser:
         self._now = now
         self._events = events
         self._pauses = Pauses()
+        self._held: set[Target] = set()
 
     @property
     def in_force(self) -> tuple[Paused, ...]:
@@ -47,9 +48,25 @@ class Pauser:
             self._events.paused(new, Source.COMMAND, reason)
             self._carry_out()
 
+    def hold(self, partition: Partition, reason: str) -> None:
+        """Pause a partition that comes, as a command would, until it is resumed, or leaves: whoever has it next sees
+        for itself whether there is still a reason."""
+        target = Target(*partition)
+        if new := self._pauses.pause([target], self._now.ms, reason):
+            self._held.add(target)
+            self._events.paused(new, Source.COMMAND, reason)
+
+    def left(self, partition: Partition) -> None:
+        """It is ours no more."""
+        target = Target(*partition)
+        if target in self._held:
+            self._held.remove(target)
+            self._pauses.resume([target])
+
     def resume(self, targets: Collection[Target]) -> Collection[Paused]:
         """End what commands paused within these, and return the pauses that still stand on some of it."""
         resumed = self._pauses.resume(targets)
+        self._held.difference_update(resumed.ended)
         if resumed.ended:
             self._events.resumed(resumed.ended, Source.COMMAND)
             self._carry_out()

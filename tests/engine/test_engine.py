@@ -49,6 +49,7 @@ from connector.engine.messages import (
 from connector.engine.road import Road
 from connector.engine.road import Rules as RoadRules
 from connector.engine.timers import Now
+from connector.engine.translated import Translated
 from connector.observe.events import Events
 from connector.observe.metrics import Metrics
 from tests.engine.stage import (
@@ -90,6 +91,7 @@ class Around:
         has_posted: bool = True,
         ledger: Literal["required", "optional"] | None = None,
         deduplicate_ms: int | None = None,
+        translated: Translated = "stop",
     ) -> None:
         self.chance = chance
         self.bounds = bounds
@@ -105,7 +107,7 @@ class Around:
         )
         pace = pace or PaceRules(service_share=chance.choice((0.5, 1.0)))
         hmac_of = None if ledger is None else str.encode
-        rules = Rules(POLICY.retry, "end_user", pace, HOLD, ledger, deduplicate_ms, hmac_of=hmac_of)
+        rules = Rules(POLICY.retry, "end_user", pace, HOLD, ledger, deduplicate_ms, translated, hmac_of)
         topics = Targets(RETRY, DEAD, Names("c"))
         self.engine = Engine(
             road, Topics(frozenset({RETRY}), topics), bounds, rules, Fixed(bounds.in_flight), self.now, events

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from random import Random
 
 import pytest
 
 from connector.core.pauses import Target
 from connector.core.record import Partition
 from connector.core.reply import Answer, Failure, NoReply
-from connector.core.settled_map import BOUND, Run, encode, read
-from connector.core.signals import Commit
+from connector.core.settled_map import BOUND, LogIdentity, Run, encode, read
+from connector.core.signals import Commit, Lost
 from tests.engine.stage import (
     ACCEPTED,
     BOUNDS,
@@ -28,6 +29,7 @@ from tests.engine.stage import (
     number,
     running,
 )
+from tests.engine.test_engine import PARTITIONS, Around
 from tests.support.clock import VirtualClock, run_virtual
 from tests.support.memory import MemoryBroker
 
@@ -248,6 +250,27 @@ async def test_a_commit_of_this_cluster_is_gone_on_from_while_a_leader_is_away(c
     async with running(Connector(kafka, vendor, clock)):
         await asyncio.sleep(60)
     assert vendor.posted == [number(n) for n in range(40, 100)]
+
+
+def test_a_pause_for_a_translated_commit_ends_when_its_partition_leaves_and_a_persons_stays() -> None:
+    """It may have been resumed where it was meanwhile, and come back with a commit of this cluster."""
+    around = Around(Random(0), translated="hold")
+    mirrored, paused = PARTITIONS[:2]
+    around.tell(Lost(frozenset({mirrored, paused})))
+    around.engine.pauser.pause([Target(*paused)], "by hand")
+    translated = encode(0, (), LogIdentity("elsewhere", "topic"))[0]
+    around.metadata |= {mirrored: translated, paused: translated}
+    for partition in (mirrored, paused):
+        around.assign(partition)
+    assert [each.target for each in around.engine.pauser.in_force] == [Target(*mirrored), Target(*paused)]
+    around.tell(Lost(frozenset({mirrored, paused})))
+    around.metadata.clear()
+    for partition in (mirrored, paused):
+        around.assign(partition)
+        around.logs[partition] = [event(1, "a")]
+    assert [each.target for each in around.engine.pauser.in_force] == [Target(*paused)]
+    around.fetch()
+    assert [post.delivery.record.partition for post in around.posts] == [mirrored]
 
 
 @run_virtual

@@ -19,6 +19,8 @@ from connector.edge.kafka.errors import COPY_REMEDIES, name_of
 from connector.edge.kafka.recall import Recalls
 from connector.edge.kafka.tokens import keep
 
+_log = logging.getLogger(__name__)
+
 _OURS: Mapping[str, object] = {
     "acks": "all",
     "compression.codec": "lz4",
@@ -122,12 +124,25 @@ class KafkaLedger:
 
     def _run(self) -> None:
         while not self._closing.is_set():
-            if not len(self._producer):
-                self._some.wait(_IDLE)
-            self._closing.wait(self._gather)
-            self._some.clear()
-            self._write_waiting()
-            self._serve()
+            try:
+                self._take_turn()
+            except Exception:  # a bug of ours: without this thread records would wait for ever
+                _log.exception("ledger_fault")
+                self._fail_waiting(FAULT)
+        try:
+            self._finish()
+        finally:
+            self._call_soon(self._ended.set)
+
+    def _take_turn(self) -> None:
+        if not len(self._producer):
+            self._some.wait(_IDLE)
+        self._closing.wait(self._gather)
+        self._some.clear()
+        self._write_waiting()
+        self._serve()
+
+    def _finish(self) -> None:
         self._write_waiting()
         with contextlib.suppress(KafkaException):
             self._producer.flush(_FLUSH)
@@ -136,7 +151,6 @@ class KafkaLedger:
         for _, waits in self._waiting:
             self._fail(STOPPED, waits)
         self._tell()
-        self._call_soon(self._ended.set)
 
     def _serve(self) -> None:
         with contextlib.suppress(KafkaException):
@@ -148,13 +162,17 @@ class KafkaLedger:
         if not self._waiting:
             return
         if not self._partitions and (code := self._look()) is not None:
-            # Nothing can be written: what waits is told so, and the next ones ask again.
-            for _ in range(len(self._waiting)):
-                self._fail(code, self._waiting.popleft()[1])
-            self._tell()
-            self._closing.wait(_LOOK_AGAIN)
+            self._fail_waiting(code)
             return
         self._produced_late += self._produce_waiting()
+
+    def _fail_waiting(self, code: str) -> None:
+        """Nothing can be written now: what waits is told so, and the next ones ask again."""
+        with contextlib.suppress(IndexError):  # the event loop takes bursts off meanwhile
+            for _ in range(len(self._waiting)):
+                self._fail(code, self._waiting.popleft()[1])
+        self._tell()
+        self._closing.wait(_LOOK_AGAIN)
 
     def _look(self) -> str | None:
         """Ask how many partitions the topic has; the error's name where nobody says."""

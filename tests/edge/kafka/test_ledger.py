@@ -64,12 +64,18 @@ def cluster(kafka: Kafka) -> RealCluster:
 
 
 def made(
-    cluster: RealCluster, topic: str, told: Told, *, required: bool = True, group_id: str = "group"
+    cluster: RealCluster,
+    topic: str,
+    told: Told,
+    *,
+    required: bool = True,
+    group_id: str = "group",
+    kind: type[KafkaLedger] = KafkaLedger,
 ) -> KafkaLedger:
     given = {"bootstrap.servers": cluster.kafka.bootstrap_servers}
     entries = Entries("0123456789abcdef", group_id)
     recalls = Recalls(given, topic, entries.beginning, decoded)
-    ledger = KafkaLedger(given, topic, entries.encode, told, recalls, required=required)
+    ledger = kind(given, topic, entries.encode, told, recalls, required=required)
     ledger.start(told.on_noted)
     return ledger
 
@@ -136,6 +142,31 @@ async def test_an_entry_that_cannot_be_encoded_is_left_out_and_the_others_are_wr
     await told.until(written=1, failed=1)
     await ledger.close()
     assert told.left_out == {"fault": 1}
+
+
+class _Faulty(KafkaLedger):
+    """Has a bug once, on its thread."""
+
+    faults = 1
+
+    def _look(self) -> str | None:
+        if self.faults:
+            self.faults -= 1
+            raise ValueError("a bug")
+        return super()._look()
+
+
+async def test_a_bug_on_the_ledgers_thread_is_told_to_what_waits_and_it_goes_on(cluster: RealCluster) -> None:
+    """Else nothing would be posted any more where records wait for the ledger."""
+    told = Told()
+    ledger = made(cluster, cluster.create(), told, kind=_Faulty)
+    ledger.note(entry(0), "waits")
+    await told.until(failed=1)
+    assert told.refused == {"fault": 1}
+    ledger.note(entry(0), "waits again")
+    await told.until(written=1)
+    await ledger.close()
+    assert told.noted == ["waits again"]
 
 
 async def test_no_broker_keeps_a_stop_and_what_waits_meanwhile_is_bounded() -> None:
