@@ -22,6 +22,7 @@ def test_every_log_line_is_on_the_page_and_no_other() -> None:
     sources = [*ROOT.glob("connector/observe/events/*.py"), ROOT / "connector/cli/run.py"]
     sources += [
         ROOT / "connector/observe/logs.py",
+        ROOT / "connector/edge/kafka/ledger.py",
         ROOT / "connector/edge/kafka/member.py",
         ROOT / "connector/edge/watch.py",
     ]
