@@ -465,6 +465,8 @@ class Engine:
         for assignment in leaving:
             assignment.leaving = True
             self._give_up_copies(assignment)
+        if self._ledger is not None:
+            self._ledger.leave()
 
     def _lose(self, lost: list[Assignment]) -> None:
         for assignment in lost:

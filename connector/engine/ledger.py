@@ -72,6 +72,14 @@ class Ledger:
             self._backoff = min(self._backoff * 2, LONGEST_BACKOFF)
         return []
 
+    def leave(self) -> None:
+        """Partitions are about to leave: write what was refused again at once, and soon again, for whoever is next
+        posts again what is not acknowledged by then."""
+        self._backoff = FIRST_BACKOFF
+        if self._again is not None:
+            self._again.cancel()
+            self._note_again()
+
     def forget_gone(self) -> list[Delivery]:
         """Partitions have left: return those of their records that waited. Whoever is next posts them again."""
         gone = [each for each in self._waiting if each.assignment.gone]

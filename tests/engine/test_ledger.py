@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from connector.core.envelope import Origin
 from connector.core.ledger import Fate
 from connector.core.record import Record
-from connector.core.signals import Lost
+from connector.core.signals import Lost, Revoking
 from connector.engine.messages import Answered, Leave, Note, Noted, Tick
 from tests.engine.stage import (
     ACCEPTED,
@@ -185,6 +185,38 @@ def test_a_stop_waits_for_entries_as_it_does_for_answers_and_then_leaves_the_rec
     (close,) = around.closes
     assert not close.drained
     assert around.engine.waiting_for_ledger == 0
+
+
+@pytest.mark.parametrize("leaves", [Leave(5.0), Revoking(frozenset({FIRST}), 5.0)])
+def test_entries_that_were_refused_are_written_again_at_once_when_their_partition_leaves(
+    leaves: Leave | Revoking,
+) -> None:
+    """After a long outage the next try would come after the drain, and the records would be posted again."""
+    around = Noting(Random(0), required=True)
+    around.logs[FIRST] = [event(1, "a")]
+    around.fetch()
+    around.answer(well=True)
+    for _ in range(12):
+        refused = around.notes.pop().waits
+        assert refused is not None
+        around.tell(Noted([refused], "topic_authorization_failed"))
+        while not around.notes:
+            around.now.seconds = around.engine.rings_at
+            around.tell(Tick())
+    refused = around.notes.pop().waits
+    assert refused is not None
+    around.tell(Noted([refused], "topic_authorization_failed"))
+    around.tell(leaves)
+    assert around.notes.pop().waits is refused
+    around.tell(Noted([refused], "topic_authorization_failed"))
+    around.now.seconds += 0.2
+    around.tell(Tick())
+    around.acknowledge_note(well=True)
+    assert around.engine.waiting_for_ledger == 0
+    if isinstance(leaves, Leave):
+        assert [close.drained for close in around.closes] == [True]
+    else:
+        assert around.committed[FIRST] == 1
 
 
 def test_an_entry_that_is_acknowledged_after_its_partition_left_settles_nothing() -> None:
