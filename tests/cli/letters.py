@@ -48,10 +48,12 @@ class Letter(NamedTuple):
     maybe_delivered: int = 0
     original: Headers = (("traceparent", b"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"),)
     partition: int = 0
+    from_partition: int | None = None  # of the main topic; None: the same
 
     def headers(self, topic: str, offset: int, now_ms: int) -> Headers:
         """As the connector writes them."""
-        origin = Origin(Partition(topic, self.partition), offset, now_ms)
+        number = self.partition if self.from_partition is None else self.from_partition
+        origin = Origin(Partition(topic, number), offset, now_ms)
         history = History(origin, attempts=4, first_failure_ms=now_ms, maybe_delivered=self.maybe_delivered)
         return next(dead_letter_headers(self.original, history, self.cause, Names("c"), now_ms))
 

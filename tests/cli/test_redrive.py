@@ -102,6 +102,18 @@ def test_what_a_crash_wrote_behind_the_position_stays_too(stage: Topics, connect
     assert (found["redriven"], found["stays"]) == ({}, {"written_twice": 1})
 
 
+def test_two_letters_without_a_key_are_one_records_in_whichever_partition(stage: Topics, connector: Command) -> None:
+    """Without a key nothing keeps them together, and the second may be read before the one that was redriven."""
+    letter = Letter(ENCODE(event("ev-1")), key=None, partition=1, from_partition=0)
+    stage.write([letter])
+    assert redrive(connector, stage, "--yes")["redriven"] == {"retries_exhausted": 1}
+    stage.write([letter._replace(partition=0)])
+    for yes in ((), ("--yes",)):
+        found = redrive(connector, stage, *yes)
+        assert (found["redriven"], found["stays"]) == ({}, {"written_twice": 1})
+    assert len(stage.read(stage.main)) == 1
+
+
 def test_a_record_is_redriven_so_often_and_then_stays(stage: Topics, connector: Command) -> None:
     value = ENCODE(event("ev-1"))
     stage.write([Letter(value, original=((REDRIVES, b"2"),)), Letter(value, original=((REDRIVES, b"3"),))])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import FrameType
 from typing import NamedTuple
@@ -47,6 +47,8 @@ def plan(settings: Settings, judge: Judge, wanted: Wanted, topic: str) -> Moved:
     """Decide about every letter, and do nothing. Raises AdminError."""
     redriven = marks_of(settings, topic, {})
     planner = _planner(settings, judge, wanted, redriven)
+    if REDRIVEN_BEFORE not in wanted.rules.include:
+        _remember(settings, topic, {}, {}, redriven, planner)
     outcome = Outcome()
     with Scan(kafka_properties(settings.kafka), topic) as scan:
         for record in watched(scan, topic):
@@ -74,6 +76,8 @@ def move(
             begins = scan.starts
             batches = _Batches(copies, Positions(begins, committed), wanted.target, rate)
             scan.starts = {each: max(scan.bounds[each].start, at - _BEFORE) for each, at in begins.items()}
+            if REDRIVEN_BEFORE not in wanted.rules.include:
+                _remember(settings, topic, scan.starts, begins, redriven, planner)
             for record in watched(scan, topic):
                 if stop():
                     break
@@ -156,6 +160,27 @@ def marks_of(settings: Settings, topic: str, starts: dict[Partition, int]) -> Re
             for record in marks:
                 redriven.see(record)
     return redriven
+
+
+def _remember(
+    settings: Settings,
+    topic: str,
+    starts: dict[Partition, int],
+    begins: Mapping[Partition, int],
+    redriven: Redriven,
+    planner: Planner,
+) -> None:
+    """Tell the planner of all letters without a key that are done with, before it decides about any.
+
+    Two letters of one record may lie in different partitions then, and the second be read before the first.
+    """
+    reading = Scan(kafka_properties(settings.kafka), topic, starts)
+    with reading as scan, Progress(f"letters without a key of {topic}", scan.total) as bar:
+        for read, letters in scan.without_key():
+            bar.advance(read)
+            for record in letters:
+                if record.offset < begins.get(record.partition, 0) or redriven.has(record):
+                    planner.remember(record)
 
 
 @contextmanager
