@@ -32,7 +32,7 @@ TOPIC, RETRY, DEAD_LETTER = "events", "events.retry", "events.dlq"
 LED, LEADERLESS, LED_TOO = (Partition(TOPIC, number) for number in range(3))
 KNOWN = {LED: Bounds(0, 5, 5), LED_TOO: Bounds(0, 5, 5)}
 NO_LEADER = "leader_not_available"
-WITHIN = 2.0
+WITHIN = 5.0
 
 pytestmark = pytest.mark.kafka
 
