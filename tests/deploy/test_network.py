@@ -34,6 +34,14 @@ def test_ports_of_ipv6_addresses_are_found(chart: Chart) -> None:
     assert "to" not in http
 
 
+def test_a_scheme_in_capitals_is_https_too(chart: Chart) -> None:
+    """The connector takes it as it is."""
+    values = {"networkPolicy": {"enabled": True}, "config": {"openmarket": {"base_url": "HTTPS://Api.example.com"}}}
+    resources = chart.render(values, apis=OPERATORS)
+    assert ("TCP", 443) in _ports(resources["NetworkPolicy"]["spec"]["egress"][2])
+    assert ("TCP", 80) not in _ports(resources["NetworkPolicy"]["spec"]["egress"][2])
+
+
 def test_the_token_endpoint_is_reached_too(chart: Chart) -> None:
     resources = chart.render({"networkPolicy": {"enabled": True}}, "auth-oauth", apis=OPERATORS)
     assert _ports(resources["NetworkPolicy"]["spec"]["egress"][2]) == {("TCP", 443)}

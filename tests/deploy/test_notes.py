@@ -51,6 +51,12 @@ def test_the_notes_say_what_an_operator_must_not_overlook(chart: Chart) -> None:
     assert "rollout status statefulset/" in _notes(chart, base="static-members")
 
 
+@pytest.mark.parametrize("name", ["podSecurityContext", "securityContext"])
+def test_a_security_context_that_was_taken_away_is_told(chart: Chart, name: str) -> None:
+    """Null takes it away, as a cluster may want that sets its own."""
+    assert f"WARNING: the pods are less restricted than the chart's default: {name}." in _notes(chart, {name: None})
+
+
 def test_files_that_nobody_seems_to_bring_are_named_and_not_shown(chart: Chart) -> None:
     """A typo would keep each pod from starting; the image's own authorities are there."""
     settings = {"password_file": "/etc/conector/password", "tls": {"ca_file": "/etc/ssl/certs/ca-certificates.crt"}}

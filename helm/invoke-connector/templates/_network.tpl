@@ -10,7 +10,7 @@
 {{- range list (list "openmarket.proxy.url" "openmarket.base_url") (list "schemas.registry.proxy.url" "schemas.registry.url") (list "kafka.security.oauth.token_endpoint") -}}
 {{- $url := "" -}}
 {{- range . -}}
-{{- if not $url -}}{{- $url = toString (include "invoke-connector.setting" (list $root . "") | fromJson).v -}}{{- end -}}
+{{- if not $url -}}{{- $url = lower (toString (include "invoke-connector.setting" (list $root . "") | fromJson).v) -}}{{- end -}}
 {{- end -}}
 {{- if $url -}}
 {{- $authority := regexReplaceAll "^[a-z]+://([^/]*).*$" $url "${1}" -}}

@@ -6,12 +6,14 @@
 {{- $kubectl := printf "kubectl --namespace %s" .Release.Namespace -}}
 {{- $workload := printf "%s/%s" (ternary "statefulset" "deployment" .Values.staticMembers) $name -}}
 {{- $relaxed := list -}}
-{{- if not .Values.podSecurityContext.runAsNonRoot }}{{ $relaxed = append $relaxed "podSecurityContext.runAsNonRoot" }}{{ end -}}
-{{- if ne (dig "seccompProfile" "type" "" .Values.podSecurityContext) "RuntimeDefault" }}{{ $relaxed = append $relaxed "podSecurityContext.seccompProfile" }}{{ end -}}
-{{- if .Values.securityContext.allowPrivilegeEscalation }}{{ $relaxed = append $relaxed "securityContext.allowPrivilegeEscalation" }}{{ end -}}
-{{- if .Values.securityContext.privileged }}{{ $relaxed = append $relaxed "securityContext.privileged" }}{{ end -}}
-{{- if not .Values.securityContext.readOnlyRootFilesystem }}{{ $relaxed = append $relaxed "securityContext.readOnlyRootFilesystem" }}{{ end -}}
-{{- if not (has "ALL" (dig "capabilities" "drop" list .Values.securityContext)) }}{{ $relaxed = append $relaxed "securityContext.capabilities" }}{{ end -}}
+{{- $pod := .Values.podSecurityContext | default dict -}}
+{{- $container := .Values.securityContext | default dict -}}
+{{- if not $pod.runAsNonRoot }}{{ $relaxed = append $relaxed "podSecurityContext.runAsNonRoot" }}{{ end -}}
+{{- if ne (dig "seccompProfile" "type" "" $pod) "RuntimeDefault" }}{{ $relaxed = append $relaxed "podSecurityContext.seccompProfile" }}{{ end -}}
+{{- if $container.allowPrivilegeEscalation }}{{ $relaxed = append $relaxed "securityContext.allowPrivilegeEscalation" }}{{ end -}}
+{{- if $container.privileged }}{{ $relaxed = append $relaxed "securityContext.privileged" }}{{ end -}}
+{{- if not $container.readOnlyRootFilesystem }}{{ $relaxed = append $relaxed "securityContext.readOnlyRootFilesystem" }}{{ end -}}
+{{- if not (has "ALL" (dig "capabilities" "drop" list $container)) }}{{ $relaxed = append $relaxed "securityContext.capabilities" }}{{ end -}}
 {{- if $relaxed }}
 WARNING: the pods are less restricted than the chart's default: {{ join ", " $relaxed }}
 {{ end -}}
