@@ -81,7 +81,7 @@ class Recalls:
                     each.answer.set_result(found.get(each.partition, []))
 
     def _read(self, asked: Sequence[_Asked]) -> dict[Partition, list[Accepted]]:
-        newest = Newest(_MOST)
+        newest = Newest(_MOST, self._decode)
         with Scan(self._properties, self._topic) as scan:
             count = len(scan.bounds)
             of: dict[int | None, list[tuple[bytes, _Asked]]] = {}
@@ -95,34 +95,43 @@ class Recalls:
                 for message in messages:
                     value = message.value() or b""
                     for beginning, each in of[message.partition()]:
-                        if value.startswith(beginning) and message.timestamp()[1] >= each.since_ms:
-                            newest.take(each.partition, self._decode(value))
+                        if value.startswith(beginning) and (written_ms := message.timestamp()[1]) >= each.since_ms:
+                            newest.take(each.partition, written_ms, value)
         return newest.by_partition()
 
 
 class Newest:
-    """At most so many events that were accepted, of all partitions together."""
+    """At most so many entries of accepted events, of all partitions together. Only those are decoded."""
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, decode: Callable[[bytes], Told | None]) -> None:
         self._most = most
-        self._heap: list[tuple[Accepted, Partition]] = []
+        self._decode = decode
+        self._taken = 0
+        self._heap: list[tuple[int, int, Partition, bytes]] = []
 
-    def take(self, partition: Partition, told: Told | None) -> None:
-        """Keep it, unless there is no room and it is the oldest; one that cannot be compared says nothing."""
-        if told is None or told.hmac is None:
-            return
-        entry = told.entry
-        if entry.event_id is None or entry.service_id is None:
-            return
-        accepted = Accepted(entry.settled_ms, entry.event_id, entry.service_id, told.hmac)
+    def take(self, partition: Partition, written_ms: int, value: bytes) -> None:
+        """Keep it, unless there is no room and it is the oldest."""
+        self._taken += 1
+        kept = written_ms, self._taken, partition, value
         if len(self._heap) < self._most:
-            heappush(self._heap, (accepted, partition))
+            heappush(self._heap, kept)
         else:
-            heappushpop(self._heap, (accepted, partition))
+            heappushpop(self._heap, kept)
 
     def by_partition(self) -> dict[Partition, list[Accepted]]:
-        """All that is kept, in no order."""
+        """What is kept, in no order, without what cannot be compared; it is given away."""
         found: dict[Partition, list[Accepted]] = {}
-        for accepted, partition in self._heap:
-            found.setdefault(partition, []).append(accepted)
+        while self._heap:
+            _, _, partition, value = self._heap.pop()
+            if (accepted := _accepted(self._decode(value))) is not None:
+                found.setdefault(partition, []).append(accepted)
         return found
+
+
+def _accepted(told: Told | None) -> Accepted | None:
+    if told is None or told.hmac is None:
+        return None
+    entry = told.entry
+    if entry.event_id is None or entry.service_id is None:
+        return None
+    return Accepted(entry.settled_ms, entry.event_id, entry.service_id, told.hmac)

@@ -10,7 +10,6 @@ import pytest
 
 from connector.core.envelope import Origin
 from connector.core.ledger import Accepted, Entry, Fate
-from connector.core.ledger import Told as Read
 from connector.core.record import Partition
 from connector.edge.avro.entries import Entries, decoded, hmac_of
 from connector.edge.kafka.ledger import KafkaLedger
@@ -192,7 +191,8 @@ async def test_what_was_accepted_of_partitions_since_a_time_is_read_back(cluster
         ledger.note(entry(number, partition=number), None)
     ledger.note(entry(8)._replace(fate=Fate.RETRY), None)
     ledger.note(entry(9)._replace(event_id=None), None)
-    await told.until(written=7)
+    ledger.note(entry(10)._replace(service_id=None), None)
+    await told.until(written=8)
     partitions = [Partition("main", number) for number in range(5)]
     found = await asyncio.gather(*(ledger.recall(partition, 0) for partition in partitions))
     hmac = hmac_of("0123456789abcdef", "12025550100")
@@ -204,11 +204,12 @@ async def test_what_was_accepted_of_partitions_since_a_time_is_read_back(cluster
 
 def test_of_all_that_is_recalled_the_newest_are_kept() -> None:
     """In one bound for all partitions together, or a process with many of them would have no memory left."""
-    newest = Newest(4)
+    entries = Entries("0123456789abcdef", "group")
+    newest = Newest(4, decoded)
     for number in range(6):
-        partition = Partition("main", number % 2)
-        newest.take(partition, Read(entry(number)._replace(settled_ms=number % 5), b"h", "group"))
-        newest.take(partition, Read(entry(9)._replace(service_id=None), b"h", "group"))
+        partition, written_ms = Partition("main", number % 2), number % 5
+        value = entries.encode(entry(number)._replace(settled_ms=written_ms))
+        newest.take(partition, written_ms, value)
     found = newest.by_partition()
     kept = {partition.number: sorted(each.accepted_ms for each in found[partition]) for partition in found}
     assert kept == {0: [2, 4], 1: [1, 3]}
