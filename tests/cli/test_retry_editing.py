@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -11,10 +12,13 @@ from typing import NamedTuple
 import pytest
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
+from connector.cli.dlq.today import Judge
 from connector.cli.loading import load_without_password
+from connector.cli.retry.moving import Wanted, move
 from connector.config.client import consumer_properties
 from connector.core.envelope import REWRITTEN, Cause, History, Origin, retry_headers
-from connector.core.letters.letter import letter_of
+from connector.core.letters.chosen import Filters
+from connector.core.letters.letter import DeadLetter, letter_of
 from connector.core.letters.retry import OPERATOR_DROPPED
 from connector.core.record import Partition, Record
 from connector.core.refusal import Stage
@@ -302,6 +306,29 @@ def test_a_right_to_the_group_that_is_missing_is_told(copies: Copies) -> None:
     with pytest.raises(AdminError) as refused:
         SoleMember(joining, copies.retry, 2)
     assert refused.value.code == "group_authorization_failed"
+
+
+class _Interrupting(Filters):
+    """Each record that is looked at, somebody presses Ctrl-C."""
+
+    def take(self, letter: DeadLetter) -> bool:
+        signal.raise_signal(signal.SIGINT)
+        return super().take(letter)
+
+
+@pytest.mark.parametrize("while_it", ["chooses", "writes"])
+def test_ctrl_c_leaves_everything_as_it_was(copies: Copies, while_it: str) -> None:
+    """It is obeyed every 500 records that are read, and for each that is written."""
+    copies.write([BUSY] * 501)
+    before = copies.waiting()
+    settings = load_without_password(copies.topics.config, {})
+    filters = _Interrupting() if while_it == "chooses" else Filters()
+    with Judge(settings) as judge:
+        moved = move(settings, judge, Wanted(copies.retry, filters, True), lambda _: signal.raise_signal(signal.SIGINT))
+    assert (moved.stopped, moved.done) == (True, [])
+    assert bool(moved.plan.touched) == (while_it == "writes")
+    assert copies.waiting() == before
+    assert copies.committed() is None
 
 
 class _StoppedError(Exception):
