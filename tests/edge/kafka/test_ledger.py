@@ -12,8 +12,11 @@ from connector.core.envelope import Origin
 from connector.core.ledger import Accepted, Entry, Fate
 from connector.core.record import Partition
 from connector.edge.avro.entries import Entries, decoded, hmac_of
+from connector.edge.kafka.admin import AdminError
+from connector.edge.kafka.bounds import Bounds
 from connector.edge.kafka.ledger import KafkaLedger
 from connector.edge.kafka.recall import Newest, Recalls
+from connector.edge.kafka.scan import Scan
 from tests.support.clusters import RealCluster
 from tests.support.kafka_broker import Kafka
 
@@ -219,3 +222,13 @@ async def test_a_ledger_that_is_not_there_has_nothing_to_recall_and_says_why(clu
     properties = {"bootstrap.servers": cluster.kafka.bootstrap_servers}
     recalls = Recalls(properties, f"{cluster.create()}-none", Entries("0123456789abcdef", "group").beginning, decoded)
     assert await recalls.of(Partition("main", 0), 0) == "unknown_topic_or_part"
+
+
+async def test_a_partition_whose_beginning_cannot_be_told_is_no_empty_one(cluster: RealCluster) -> None:
+    """It would be passed over, and repeats of what it tells of be posted."""
+    topic = cluster.create()
+    gone = Partition(topic, 9)
+    with Scan({"bootstrap.servers": cluster.kafka.bootstrap_servers}, topic) as scan:
+        scan.bounds[gone], scan.starts[gone] = Bounds(0, 5, 5), 0
+        with pytest.raises(AdminError, match="unknown_partition"):
+            scan.since(0)
