@@ -29,6 +29,7 @@ from connector.edge.kafka.sink import KafkaSink
 from connector.edge.kafka.source import KafkaSource
 from connector.edge.kafka.starts import Subscription
 from connector.engine.ports import Sink, Source
+from tests.support.deadline import wait_until
 from tests.support.kafka_broker import Kafka
 from tests.support.memory import MemoryBroker, MemorySink, MemorySource
 
@@ -250,13 +251,15 @@ class RealCluster:
         return int(end)
 
     def leave_gap(self, partition: Partition) -> None:
-        """Abort a transaction: its record is never read, and its marker is no record."""
+        """Abort a transaction: its record is never read, and its marker, which comes later, is no record."""
+        before = self.end(partition)
         producer = Producer({"bootstrap.servers": self.kafka.bootstrap_servers, "transactional.id": uuid.uuid4().hex})
         producer.init_transactions(_ANSWER_SECONDS)
         producer.begin_transaction()
         producer.produce(partition.topic, b"aborted", partition=partition.number)
         producer.flush(_ANSWER_SECONDS)
         producer.abort_transaction(_ANSWER_SECONDS)
+        wait_until(lambda: self.end(partition) > before + 1, _ANSWER_SECONDS, "the marker is there")
 
     def read(self, partition: Partition, count: int) -> list[Record]:
         """Read with a plain consumer."""

@@ -28,6 +28,7 @@ REQUEST = InvokeRequest("0A1B", b'{"endUser":{"phoneNumber":"12515550123"}}', ()
 ACCEPTED = Reply(202, "id-1", b"")
 VENDOR = "vendor.example"  # which no name server knows: the proxy finds it
 SHORT = 0.2  # seconds; waited out in full
+ENOUGH = 2.0  # seconds for a tunnel to stand, on a busy machine too; waited out in full
 
 NO_TUNNEL = {
     "407": ((UNAUTHORIZED,), Failure.PROXY_CREDENTIALS),
@@ -201,7 +202,7 @@ class TestTunnel:
     ) -> None:
         async with raw_server(lambda peer: peer.forever()) as vendor, connect_proxy() as proxy:
             proxy.routes[VENDOR] = vendor.port
-            async with self.open(certificates, Proxy("127.0.0.1", proxy.port), connect=SHORT) as invoker:
+            async with self.open(certificates, Proxy("127.0.0.1", proxy.port), connect=ENOUGH) as invoker:
                 assert await invoker.invoke(REQUEST) == NoReply(Failure.TIMEOUT, sent=False)
 
     async def test_the_vendors_certificate_is_verified_through_the_tunnel(self, certificates: Certificates) -> None:
