@@ -109,10 +109,10 @@ class Day:
         """Lasts so long at least, with a look in its second half."""
         start = time.time()  # noqa: TID251 - Prometheus' clock
         yield
-        await asyncio.sleep(max(0.0, start + seconds / 2 - time.time()))  # noqa: TID251
+        await asyncio.sleep(max(0.0, start + seconds / 2 - time.time()))  # noqa: TID251 - Prometheus' time
         await self._look(name, self.processes[0])
-        await asyncio.sleep(max(0.0, start + seconds - time.time()))  # noqa: TID251
-        self.phases.append(Phase(name, start, time.time()))  # noqa: TID251
+        await asyncio.sleep(max(0.0, start + seconds - time.time()))  # noqa: TID251 - Prometheus' time
+        self.phases.append(Phase(name, start, time.time()))  # noqa: TID251 - Prometheus' time
 
     async def _rest(self, seconds: float = 8.0) -> None:
         """The vendor is well again; what waits goes on."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -152,11 +150,12 @@ def test_a_damaged_place_of_spring_is_none(damaged: bytes) -> None:
 @given(HEADERS)
 def test_each_redrive_counts_one_more_and_keeps_the_others(headers: Headers) -> None:
     """The loop guard needs a count that no producer's header of the same name can lower."""
+
+    def others(all_: Headers) -> list[tuple[str, bytes | None]]:
+        return [header for header in all_ if header[0] != envelope.REDRIVES]
+
     again = redriven_headers(headers)
     assert redrives_of(again) == redrives_of(headers) + 1
-    others: Callable[[Headers], list[tuple[str, bytes | None]]] = lambda all_: [  # noqa: E731
-        header for header in all_ if header[0] != envelope.REDRIVES
-    ]
     assert others(again) == others(headers)
 
 
