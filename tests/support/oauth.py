@@ -16,6 +16,10 @@ USER, PASSWORD = "connector", "a password of Kafka's"
 _CONNECTION_SECONDS = 5.0
 
 
+_TRIED_FOR = 1
+"""Seconds for which a client holds a token good that has expired: one that it knows to be over it does not show."""
+
+
 class TokenEndpoint:
     """Issues tokens of `seconds` each at `url`; `close` it, let it be `silent`, and `open` it again on its port."""
 
@@ -70,10 +74,11 @@ class TokenEndpoint:
             request = b""
             while b"\r\n\r\n" not in request:
                 request += taken.recv(65536)
-            now = SystemClock().now_ms() // 1000
+            now = SystemClock().now_ms() / 1000
             claims = {"sub": "connector", "iat": now, "exp": now + self._seconds}
             token = f"{_encoded({'alg': 'none'})}.{_encoded(claims)}."
-            body = json.dumps({"access_token": token, "token_type": "Bearer", "expires_in": self._seconds}).encode()
+            expires_in = self._seconds + _TRIED_FOR
+            body = json.dumps({"access_token": token, "token_type": "Bearer", "expires_in": expires_in}).encode()
             head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
             taken.sendall(head.encode() + body)
 
