@@ -6,6 +6,7 @@ import functools
 import time
 from pathlib import Path
 
+from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._acl import AclBinding, AclBindingFilter, AclOperation, AclPermissionType
 from confluent_kafka.admin._resource import ResourcePatternType, ResourceType
@@ -43,11 +44,23 @@ class Kafka:
         """Create a topic and wait until it is there; `max_message_bytes="1000"` sets `max.message.bytes`."""
         dotted = {key.replace("_", "."): value for key, value in config.items()}
         topic = NewTopic(name, num_partitions=partitions, replication_factor=1, config=dotted)
-        self.admin().create_topics([topic], operation_timeout=_ANSWER_SECONDS)[name].result(_ANSWER_SECONDS)
         deadline = time.monotonic() + _ANSWER_SECONDS
+        while not self._made(topic):
+            assert time.monotonic() < deadline, f"{name} cannot be made: the broker is fenced"
+            time.sleep(_POLL_SECONDS)
         while self.admin().list_topics(name, _ANSWER_SECONDS).topics[name].error is not None:  # made, but not told yet
             assert time.monotonic() < deadline, f"{name} was made and is not there"
             time.sleep(_POLL_SECONDS)
+
+    def _made(self, topic: NewTopic) -> bool:
+        """False while the controller holds the broker for fenced, which it does when heartbeats are late."""
+        try:
+            self.admin().create_topics([topic], operation_timeout=_ANSWER_SECONDS)[topic.topic].result(_ANSWER_SECONDS)
+        except KafkaException as raised:
+            if raised.args[0].code() != KafkaError.INVALID_REPLICATION_FACTOR:
+                raise
+            return False
+        return True
 
     def delete_topic(self, name: str) -> None:
         """Delete a topic and wait for the broker's word."""
