@@ -41,7 +41,7 @@ test: setup prefetch  ## all tests, on real Apache Kafka, with the coverage of l
 	@$(BIN)/coverage report --include='connector/core/*' --skip-covered --show-missing --fail-under=100
 
 compiled: setup prefetch  ## the connector compiled as in the image, in build/compiled, and the tests of what is compiled
-	@PYTHON=$(BIN)/python scripts/compiled
+	@PYTHON=$(BIN)/python WORKERS=$(WORKERS) scripts/compiled
 
 quick: setup  ## in seconds, while you write: ruff, the contracts, the laws of core, config and observe with few examples
 	@$(BIN)/ruff check --quiet

@@ -139,7 +139,7 @@ async def test_an_entry_that_cannot_be_encoded_is_left_out_and_the_others_are_wr
     """By a bug of ours: the thread goes on."""
     told = Told()
     ledger = made(cluster, cluster.create(), told)
-    ledger.note(entry(0)._replace(attempts="one"), None)  # type: ignore[arg-type]
+    ledger.note(entry(0)._replace(attempts="one"), None)  # type: ignore[arg-type]  # the bug
     ledger.note(entry(1), None)
     await told.until(written=1, failed=1)
     await ledger.close()
