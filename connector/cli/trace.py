@@ -10,10 +10,10 @@ from typing import Annotated
 import typer
 
 from connector.cli.dlq import options
-from connector.cli.dlq.today import Judge
 from connector.cli.dlq.view import event_view, time_text
 from connector.cli.loading import load_without_password
 from connector.cli.options import AsJson, ConfigFile
+from connector.cli.today import Judge
 from connector.cli.tracing import Found, Search, Searched
 from connector.core.letters.story import Story, story
 from connector.core.redact import scrub

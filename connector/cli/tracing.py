@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from connector.cli.dlq.progress import Progress
-from connector.cli.dlq.today import Judge
 from connector.cli.dlq.waiting import Waiting, waiting_of
+from connector.cli.progress import Progress
+from connector.cli.today import Judge
 from connector.config.client import kafka_properties
 from connector.config.settings import Settings
 from connector.core.ledger import Entry, Told

@@ -12,9 +12,9 @@ from typing import NamedTuple
 import pytest
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
-from connector.cli.dlq.today import Judge
 from connector.cli.loading import load_without_password
 from connector.cli.retry.moving import Wanted, move
+from connector.cli.today import Judge
 from connector.config.client import consumer_properties
 from connector.core.envelope import REWRITTEN, Cause, History, Origin, retry_headers
 from connector.core.letters.chosen import Filters

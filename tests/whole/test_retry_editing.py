@@ -16,7 +16,7 @@ COUNT, EACH, PARTITIONS = 360, 3, 3
 KILLED = """
 import os, signal, sys, time
 from pathlib import Path
-from connector.cli.dlq.today import Judge
+from connector.cli.today import Judge
 from connector.cli.loading import load_without_password
 from connector.cli.retry.moving import Wanted, move
 from connector.config.client import kafka_properties

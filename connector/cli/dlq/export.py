@@ -11,11 +11,12 @@ from typing import Annotated
 import typer
 
 from connector.cli.dlq import options
-from connector.cli.dlq.listing import fitting, watched
-from connector.cli.dlq.today import Judge
+from connector.cli.dlq.listing import fitting
 from connector.cli.dlq.view import letter_view
 from connector.cli.loading import load_without_password
 from connector.cli.options import ConfigFile
+from connector.cli.progress import watched
+from connector.cli.today import Judge
 from connector.config.client import kafka_properties
 from connector.core.letters.chosen import Filters
 from connector.core.letters.letter import DeadLetter

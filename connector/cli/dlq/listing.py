@@ -6,7 +6,7 @@ import json
 import os
 import sys
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Annotated, NamedTuple
 
 import typer
@@ -15,12 +15,12 @@ from rich.table import Table
 from rich.text import Text
 
 from connector.cli.dlq import options
-from connector.cli.dlq.progress import Progress
-from connector.cli.dlq.today import Judge
 from connector.cli.dlq.view import event_view, key_view, letter_view, time_text
 from connector.cli.dlq.waiting import Waiting, waiting_of
 from connector.cli.loading import load_without_password
 from connector.cli.options import AsJson, ConfigFile
+from connector.cli.progress import watched
+from connector.cli.today import Judge
 from connector.config.client import kafka_properties
 from connector.config.settings import Settings
 from connector.core.letters.chosen import Filters
@@ -34,7 +34,6 @@ from connector.edge.kafka.admin import AdminError
 from connector.edge.kafka.scan import Scan
 
 Fields = Mapping[str, object]
-_EVERY = 1000
 _EVENT = 12
 """Characters of the event's id on a line, however narrow the terminal is."""
 _WIDTH = 140
@@ -140,15 +139,6 @@ def search(
     newest.extend(sorted((each for kept in by_partition.values() for each in kept), key=_age))
     shown = [each if each.fields is not None else decoded(each, judge) for each in newest]
     return Listing(shown, matching, redriven, scan.waiting)
-
-
-def watched(scan: Scan, name: str) -> Iterator[Record]:
-    """The records of a scan, with its progress on a terminal."""
-    with Progress(f"reading {name}", scan.total) as progress:
-        for number, record in enumerate(scan.records(), 1):
-            yield record
-            if number % _EVERY == 0:
-                progress.advance(_EVERY)
 
 
 def fitting(record: Record, filters: Filters, judge: Judge) -> Listed | None:

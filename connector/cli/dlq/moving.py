@@ -9,10 +9,9 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import NamedTuple
 
-from connector.cli.dlq.listing import watched
 from connector.cli.dlq.plan import Going, Outcome, Passed, Planner, Wanted
-from connector.cli.dlq.progress import Progress
-from connector.cli.dlq.today import Judge
+from connector.cli.progress import Progress, watched
+from connector.cli.today import Judge
 from connector.config.client import kafka_properties, producer_properties
 from connector.config.settings import Settings
 from connector.core.letters.marks import Redriven, mark

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from connector.cli.dlq.listing import fitting_letter
-from connector.cli.dlq.today import Judge, Today
+from connector.cli.today import Judge, Today
 from connector.core.destination import EXPIRED
 from connector.core.letters.chosen import Filters
 from connector.core.letters.letter import DeadLetter, letter_of, redriven_headers

@@ -11,11 +11,11 @@ from typing import Annotated, NamedTuple
 import typer
 
 from connector.cli.dlq import options
-from connector.cli.dlq.listing import watched
 from connector.cli.dlq.moving import marks_of
 from connector.cli.dlq.show import place_of
 from connector.cli.loading import load_without_password
 from connector.cli.options import ConfigFile
+from connector.cli.progress import watched
 from connector.config.client import kafka_properties
 from connector.config.settings import Settings
 from connector.core.letters.marks import runs_of

@@ -12,10 +12,10 @@ import typer
 from connector.cli.dlq import options
 from connector.cli.dlq.moving import Moved, group_of, move, plan
 from connector.cli.dlq.plan import Going, Wanted
-from connector.cli.dlq.today import Judge
 from connector.cli.dlq.view import changed_view, event_view
 from connector.cli.loading import load_without_password
 from connector.cli.options import AsJson, ConfigFile
+from connector.cli.today import Judge
 from connector.config.client import kafka_properties
 from connector.config.settings import Settings
 from connector.config.units import parse_duration

@@ -15,11 +15,11 @@ from rich.table import Table
 from rich.text import Text
 
 from connector.cli.dlq import options
-from connector.cli.dlq.today import Judge, Today
 from connector.cli.dlq.view import header_rows, letter_view, time_text
 from connector.cli.loading import load_without_password
 from connector.cli.options import AsJson, ConfigFile
 from connector.cli.preview import masked_body, refusal_text, request_text
+from connector.cli.today import Judge, Today
 from connector.config.client import consumer_properties
 from connector.config.settings import Settings
 from connector.core.letters.letter import DeadLetter, letter_of

@@ -12,12 +12,12 @@ from rich.table import Table
 from rich.text import Text
 
 from connector.cli.dlq.options import Since, Topic, time_ms
-from connector.cli.dlq.progress import Progress
-from connector.cli.dlq.today import Judge
 from connector.cli.dlq.view import event_view, service_text, time_text
 from connector.cli.dlq.waiting import waiting_of
 from connector.cli.loading import load_without_password
 from connector.cli.options import AsJson, ConfigFile
+from connector.cli.progress import Progress
+from connector.cli.today import Judge
 from connector.config.client import consumer_properties, kafka_properties
 from connector.config.settings import Settings
 from connector.core.letters.report import Reason, Report, report

@@ -11,11 +11,11 @@ import typer
 from connector.cli.dlq import options
 from connector.cli.dlq.listing import decoded
 from connector.cli.dlq.redrive import Yes
-from connector.cli.dlq.today import Judge
 from connector.cli.dlq.view import event_view, time_text
 from connector.cli.loading import load_without_password
 from connector.cli.options import AsJson, ConfigFile
 from connector.cli.retry.moving import Moved, Wanted, members, move, plan, transactional_id
+from connector.cli.today import Judge
 from connector.config.settings import Settings
 from connector.core.letters.retry import WHY_NOT
 from connector.core.redact import scrub

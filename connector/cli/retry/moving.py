@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import NamedTuple
 
-from connector.cli.dlq.listing import Listed, fitting, watched
+from connector.cli.dlq.listing import Listed, fitting
 from connector.cli.dlq.moving import told_to_stop
-from connector.cli.dlq.today import Judge
+from connector.cli.progress import watched
+from connector.cli.today import Judge
 from connector.config.client import consumer_properties, kafka_properties, producer_properties
 from connector.config.kafka import Property
 from connector.config.settings import Settings

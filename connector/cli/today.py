@@ -9,13 +9,13 @@ from typing import NamedTuple, Self
 
 from connector.cli.preview import built
 from connector.config.settings import Settings
-from connector.core.destination import EXPIRED, expiry_ms
+from connector.core.destination import EXPIRED, Policy, expiry_ms
 from connector.core.envelope import History, Origin
 from connector.core.event import InvocationEvent
 from connector.core.letters.letter import DeadLetter
 from connector.core.record import Record
 from connector.core.refusal import Problem, Refusal, Stage
-from connector.core.request import InvokeRequest
+from connector.core.request import InvokeRequest, RequestRules
 from connector.core.signals import SchemaMissing, SchemaNeeded
 from connector.edge.avro.framing import Framing
 from connector.edge.avro.registry import Found
@@ -36,8 +36,19 @@ class Today(NamedTuple):
     refusal: Refusal | None
 
 
+class Made(NamedTuple):
+    """What becomes of a record before anybody looks at the clock. From `expires_ms` on (ms since the epoch) it is not
+    posted; None: always. `event` is None like `request` where it would be refused; `fields` where it is not decoded."""
+
+    fields: Fields | None
+    event: InvocationEvent | None
+    request: InvokeRequest | None
+    refusal: Refusal | None
+    expires_ms: int | None
+
+
 class Judge:
-    """Judges letters. A context manager, for the registry's connections; calls block."""
+    """Judges records. A context manager, for the registry's connections; calls block."""
 
     def __init__(self, settings: Settings) -> None:
         """Raises ConfigError and OSError as `run` does for what cannot be used."""
@@ -57,15 +68,16 @@ class Judge:
 
     def of(self, record: Record, born_ms: int | None) -> Today:
         """The same of a record; without `createdAt` its age counts from `born_ms`."""
+        made = self.made(record, born_ms)
+        refusal = made.refusal or self._expired(made.expires_ms)
+        return Today(made.fields, None if refusal else made.request, refusal)
+
+    def made(self, record: Record, born_ms: int | None) -> Made:
+        """The same, whenever that is."""
         fields = self.fields(record)
         if isinstance(fields, Refusal):
-            return Today(None, None, fields)
-        result = built(fields, self._rules)
-        if isinstance(result, Refusal):
-            return Today(fields, None, result)
-        event, request = result
-        refusal = self._expired(event, record, born_ms)
-        return Today(fields, None if refusal else request, refusal)
+            return Made(None, None, None, fields, None)
+        return made_of(fields, Origin(record.partition, record.offset, born_ms), self._rules, self._policy)
 
     def fields(self, record: Record) -> Fields | Refusal:
         """The decoded event."""
@@ -89,9 +101,8 @@ class Judge:
         found = self._loop.run_until_complete(self._registry.schema(number))
         return found if isinstance(found, Found) else None
 
-    def _expired(self, event: InvocationEvent, record: Record, born_ms: int | None) -> Refusal | None:
-        origin = Origin(record.partition, record.offset, born_ms)
-        expires_ms, now_ms = expiry_ms(event, History(origin), self._policy), self._clock.now_ms()
+    def _expired(self, expires_ms: int | None) -> Refusal | None:
+        now_ms = self._clock.now_ms()
         if expires_ms is None or expires_ms > now_ms:
             return None
         late = f"{(now_ms - expires_ms) // 1000} s past its time"
@@ -105,6 +116,15 @@ class Judge:
     ) -> None:
         self._loop.run_until_complete(self._decoder.close())
         self._loop.close()
+
+
+def made_of(fields: Fields, origin: Origin, rules: RequestRules, policy: Policy) -> Made:
+    """What becomes of an event that was decoded."""
+    result = built(fields, rules)
+    if isinstance(result, Refusal):
+        return Made(fields, None, None, result, None)
+    event, request = result
+    return Made(fields, event, request, None, expiry_ms(event, History(origin), policy))
 
 
 def _unavailable(missing: SchemaMissing) -> Refusal:

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from types import TracebackType
 from typing import Self
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
+
+from connector.core.record import Record
+from connector.edge.kafka.scan import Scan
+
+_EVERY = 1000
 
 
 class Progress:
@@ -46,3 +52,12 @@ class Progress:
     ) -> None:
         if self._bar is not None:
             self._bar.stop()
+
+
+def watched(scan: Scan, name: str) -> Iterator[Record]:
+    """The records of a scan, with its progress on a terminal."""
+    with Progress(f"reading {name}", scan.total) as progress:
+        for number, record in enumerate(scan.records(), 1):
+            yield record
+            if number % _EVERY == 0:
+                progress.advance(_EVERY)
