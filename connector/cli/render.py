@@ -16,6 +16,7 @@ from connector.cli.options import ConfigFile
 from connector.cli.preview import built, refusal_text, request_text
 from connector.config.client import consumer_properties
 from connector.config.settings import Settings
+from connector.core.mapping.errors import NotOurs
 from connector.core.record import Partition, Record
 from connector.core.refusal import Refusal
 from connector.core.signals import SchemaNeeded
@@ -107,4 +108,9 @@ async def _decoded(settings: Settings, record: Record) -> Mapping[str, object] |
                 raise typer.Exit(1)
     finally:
         await decoder.close()
+    if isinstance(fields, NotOurs):
+        typer.echo(
+            "the mapping passes this record over: none of its events takes it (connector map --explain)", err=True
+        )
+        raise typer.Exit(1)
     return fields

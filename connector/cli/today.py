@@ -13,6 +13,7 @@ from connector.core.destination import EXPIRED, Policy, expiry_ms
 from connector.core.envelope import History, Origin
 from connector.core.event import InvocationEvent
 from connector.core.letters.letter import DeadLetter
+from connector.core.mapping.errors import NOT_OURS, NotOurs
 from connector.core.record import Record
 from connector.core.refusal import Problem, Refusal, Stage
 from connector.core.request import InvokeRequest, RequestRules
@@ -87,7 +88,7 @@ class Judge:
             missing = self._loop.run_until_complete(self._decoder.fetch(found, record.offset))
             if missing is not None:
                 self._missing[found.key] = _unavailable(missing)
-        return found
+        return _PASSED_OVER if isinstance(found, NotOurs) else found
 
     def texts(self) -> TextOf:
         """The writers' schemas, as text."""
@@ -125,6 +126,11 @@ def made_of(fields: Fields, origin: Origin, rules: RequestRules, policy: Policy)
         return Made(fields, None, None, result, None)
     event, request = result
     return Made(fields, event, request, None, expiry_ms(event, History(origin), policy))
+
+
+_PASSED_OVER = Refusal(
+    Stage.EVENT, (Problem(NOT_OURS, "schema", "none of the mapping's events takes it", "look at mapping.events"),)
+)
 
 
 def _unavailable(missing: SchemaMissing) -> Refusal:

@@ -12,6 +12,7 @@ from typing_extensions import override
 
 from connector.config.holding import Hold, Pace
 from connector.config.kafka import Kafka
+from connector.config.mapping import Mapping
 from connector.config.openmarket import OpenMarket
 from connector.config.sections import Admin, Delivery, Ledger, Log, Retry, Schemas
 from connector.config.units import format_duration
@@ -56,6 +57,7 @@ class Settings(BaseSettings):
     retry: Retry = Retry()
     hold: Hold = Hold()
     pace: Pace = Pace()
+    mapping: Mapping | None = None
     ledger: Ledger | None = None
     admin: Admin = Admin()
     log: Log = Log()

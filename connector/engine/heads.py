@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 
+from connector.core.mapping.errors import NotOurs
 from connector.core.record import Record
 from connector.core.signals import SchemaNeeded
 from connector.engine.blocks import Blocks
@@ -55,7 +56,10 @@ class Heads:
     def first_of(self, turns: deque[Assignment]) -> Delivery | Stop | None:
         """Take a record of the partition whose turn it is; a partition that has none loses its turn."""
         assignment = turns[0]
-        taken = self._take(assignment)
+        while isinstance(taken := self._take(assignment), NotOurs):
+            self.turns_left -= 1
+            if self.turns_left <= 0:
+                return None  # it keeps its turn
         if isinstance(taken, Delivery):
             self.turns_left -= 1
             if len(turns) > 1:
@@ -65,7 +69,7 @@ class Heads:
             assignment.ready = False
         return taken
 
-    def _take(self, assignment: Assignment) -> Delivery | Stop | None:
+    def _take(self, assignment: Assignment) -> Delivery | Stop | NotOurs | None:
         queue = assignment.queue
         if assignment.blocks or assignment.leaving:
             return None
@@ -86,6 +90,9 @@ class Heads:
             return Faulty(assignment, error)
         if isinstance(prepared, SchemaNeeded):
             return NeedsSchema(assignment, prepared)
+        if isinstance(prepared, NotOurs):
+            self._pass(assignment, record, prepared)
+            return prepared
         queue.popleft()
         assignment.tracker.start(record.offset, record.leader_epoch)
         if not queue:
@@ -94,6 +101,19 @@ class Heads:
         self._budget.take(assignment, prepared.size)
         self._events.taken(1)
         return prepared
+
+    def _pass(self, assignment: Assignment, record: Record, not_ours: NotOurs) -> None:
+        """Settle a record that the mapping passes over. Read again after a crash it is passed over again, so that it is
+        nothing that a commit has to hurry for."""
+        assignment.queue.popleft()
+        assignment.tracker.start(record.offset, record.leader_epoch)
+        assignment.tracker.finish(record.offset)
+        self._events.taken(1)
+        self._events.not_ours(not_ours.reason)
+        self._budget.free((record,))
+        self._commits.passed_over(assignment)
+        if not assignment.queue:
+            assignment.see_end()
 
     def _skip_settled(self, assignment: Assignment) -> bool:
         """Skip what was settled before the partition came here; whether any record is left to take."""

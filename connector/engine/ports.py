@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from connector.core.ledger import Accepted, Entry
+from connector.core.mapping.errors import NotOurs
 from connector.core.record import Headers, Partition, Record
 from connector.core.refusal import Refusal
 from connector.core.reply import Answer
@@ -76,7 +77,7 @@ class Ledger(Protocol):
 class Decoder(Protocol):
     """Wire bytes to fields."""
 
-    def decode(self, record: Record) -> Mapping[str, object] | Refusal | SchemaNeeded:
+    def decode(self, record: Record) -> Mapping[str, object] | Refusal | NotOurs | SchemaNeeded:
         """Decode now, without waiting."""
 
     async def fetch(self, needed: SchemaNeeded, newest: int) -> SchemaMissing | None:

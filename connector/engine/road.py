@@ -17,10 +17,11 @@ from connector.core.destination import (
 )
 from connector.core.envelope import History, fresh, opened
 from connector.core.event import event_from
+from connector.core.mapping.errors import NOT_OURS, NotOurs
 from connector.core.outcome import Delivered, Fate, Outcome, Table
 from connector.core.record import Headers, Record
 from connector.core.redact import safe_event_id, safe_service_id, scrub
-from connector.core.refusal import Refusal
+from connector.core.refusal import Problem, Refusal, Stage
 from connector.core.reply import Answer, NoReply
 from connector.core.request import RequestRules, build
 from connector.core.signals import SchemaNeeded
@@ -56,11 +57,16 @@ class Road:
         self._events = events
         self.chance = chance
 
-    def prepare(self, record: Record, assignment: Assignment) -> Delivery | SchemaNeeded:
-        """Everything before the post, without waiting: a request to post, or a refusal, or a schema to fetch first."""
+    def prepare(self, record: Record, assignment: Assignment) -> Delivery | SchemaNeeded | NotOurs:
+        """Everything before the post, without waiting: a request to post, or a refusal, or a schema to fetch first; or
+        that the settings say to pass it over."""
         fields = self._decoder.decode(record)
         if isinstance(fields, SchemaNeeded):
             return fields
+        if isinstance(fields, NotOurs):
+            if not assignment.delayed:
+                return fields
+            fields = NO_MORE_OURS  # it was when its copy was written, and somebody waits for it
         history, headers = _history(record, assignment)
         delivery = Delivery(assignment, record, history, headers)
         event = fields if isinstance(fields, Refusal) else event_from(fields)
@@ -136,6 +142,13 @@ class Road:
         )
         delivery.tries += isinstance(destination, Again)
         return destination
+
+
+NO_MORE_OURS = Refusal(
+    Stage.EVENT,
+    (Problem(NOT_OURS, "schema", "a copy of the retry topic that the mapping would skip now", "look at the mapping"),),
+)
+"""A record that was posted once is not passed over, whatever became of the mapping meanwhile."""
 
 
 def _history(record: Record, assignment: Assignment) -> tuple[History, Headers]:

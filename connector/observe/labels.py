@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from connector.core.mapping.errors import REASONS
 from connector.core.outcome import Fate
 from connector.core.pauses import Source
 
@@ -31,6 +32,7 @@ LEDGER_CODE = Label(
 )
 TARGET = Label("target", ("retry", "dead_letter"))
 HOLD_KIND = Label("kind", ("deployment", "endpoint", "brake", "manual", "retry_after", OTHER))
+NOT_OURS = Label("reason", REASONS)
 SERVICE = Label("service", (OTHER,), "the ids of `openmarket.service_ids`; `other` where any may be triggered")
 FATE = Label("fate", tuple(fate.value for fate in Fate))
 PAUSE_SOURCE = Label("source", tuple(source.value for source in Source))

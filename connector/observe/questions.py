@@ -11,6 +11,7 @@ QUESTIONS: Mapping[str, str] = {
     "records_dead_lettered": "How many people were given up, and why?",
     "records_skipped": "How many repeats did the map of settled records prevent?",
     "records_duplicate": "How many repeats of producers were not posted?",
+    "records_not_ours": "How much of the topic is none of our events?",
     "event_ids_forgotten": "Is there more than can be remembered for as long as it should be?",
     "records_released": "How much was left for others when partitions went?",
     "records_in_hand": "How much is being worked on?",

@@ -24,7 +24,7 @@ At rest the books of a process balance:
 
 ```
 records_taken = records_accepted + records_retried + records_dead_lettered
-              + records_duplicate + records_skipped + records_released + records_in_hand
+              + records_duplicate + records_not_ours + records_skipped + records_released + records_in_hand
 ```
 
 | metric | answers | kind | labels | tells |

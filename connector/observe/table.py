@@ -57,6 +57,12 @@ TABLE: tuple[Definition, ...] = (
         "Records settled without a post, since an event of their id had been accepted within `delivery.deduplicate`.",
     ),
     Definition(
+        "records_not_ours",
+        C,
+        "Records settled without a post, since none of the mapping's events takes them and `mapping.others` is `skip`.",
+        (labels.NOT_OURS,),
+    ),
+    Definition(
         "event_ids_forgotten",
         C,
         "Accepted event ids that were forgotten before `delivery.deduplicate` was over, for want of room.",

@@ -7,6 +7,8 @@ from connector.config import proxy as config_proxy
 from connector.config.files import SecretFile
 from connector.config.sections import Registry
 from connector.config.settings import Settings
+from connector.core.mapping.rules import Rules
+from connector.edge.avro.codec import Reader
 from connector.edge.avro.decoder import AvroDecoder
 from connector.edge.avro.framing import Framing
 from connector.edge.avro.registry import Access, ConfluentRegistry
@@ -35,7 +37,7 @@ def decoder(settings: Settings, clock: Clock, registry: ConfluentRegistry | None
     schemas = settings.schemas
     try:
         return AvroDecoder(
-            reader_schema(),
+            Reader(reader_schema(), rules(settings)),
             schema_folder(settings),
             framing=Framing(schemas.framing),
             bare=None if schemas.bare_schema is None else load_file(schemas.bare_schema),
@@ -44,6 +46,11 @@ def decoder(settings: Settings, clock: Clock, registry: ConfluentRegistry | None
         )
     except SchemaFolderError as error:
         raise ConfigError((f"schemas: {error}",)) from None
+
+
+def rules(settings: Settings) -> Rules | None:
+    """The mapping, where there is one."""
+    return None if settings.mapping is None else settings.mapping.rules
 
 
 def schema_folder(settings: Settings) -> SchemaFolder:

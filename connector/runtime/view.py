@@ -93,7 +93,7 @@ class View:
             },
             "records": {
                 name: int(sum(series.value for series in self._metrics.counter(f"records_{name}").series.values()))
-                for name in ("taken", "accepted", "retried", "dead_lettered", "skipped", "released")
+                for name in ("taken", "accepted", "retried", "dead_lettered", "not_ours", "skipped", "released")
             },
             "main_partitions": self.main_partitions(),
             "in_hand": engine.in_hand,

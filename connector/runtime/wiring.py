@@ -16,6 +16,7 @@ from connector.config.settings import Settings
 from connector.core.destination import OWN_CODES
 from connector.core.envelope import Names
 from connector.core.event import EVENT_CODES
+from connector.core.mapping.errors import MAPPING_CODES
 from connector.core.outcome import Fate, Table
 from connector.core.record import Partition
 from connector.core.request import REMEDIES
@@ -295,7 +296,7 @@ class _Process:
 
 def _metrics(table: Table, services: Collection[str]) -> Metrics:
     answers = [row.code for row in table.rows()]
-    refusals = [*sorted(DECODE_CODES), *sorted(EVENT_CODES), *REMEDIES, *sorted(OWN_CODES)]
+    refusals = [*sorted(DECODE_CODES), *sorted(EVENT_CODES), *sorted(MAPPING_CODES), *REMEDIES, *sorted(OWN_CODES)]
     dead_letters = [row.code for row in table.rows() if row.fate is Fate.DEAD_LETTER]
     return Metrics([*refusals, *dead_letters], answers, sorted(FETCH_CODES), services)
 

@@ -10,6 +10,7 @@ from connector.core.codes import DEFAULT_TABLE
 from connector.core.destination import OWN_CODES
 from connector.core.event import EVENT_CODES
 from connector.core.letters.retry import OPERATOR_DROPPED
+from connector.core.mapping.errors import MAPPING_CODES
 from connector.core.outcome import Fate
 from connector.core.record import Partition
 from connector.core.refusal import Stage
@@ -46,7 +47,7 @@ def test_every_string_of_the_stage_headers_is_listed() -> None:
 
 def test_every_class_of_our_own_is_listed_and_no_other() -> None:
     """A class that is not on the page cannot come, and none is missing."""
-    ours = {*DECODE_CODES, *EVENT_CODES, *REMEDIES, *OWN_CODES, OPERATOR_DROPPED}
+    ours = {*DECODE_CODES, *EVENT_CODES, *MAPPING_CODES, *REMEDIES, *OWN_CODES, OPERATOR_DROPPED}
     assert set(first_column(section("Classes of our own"))) == ours
 
 

@@ -100,6 +100,7 @@ HAPPENINGS: dict[str, tuple[Callable[[Events], None], str | None, str | None]] =
         "warning",
     ),
     "write_recovered": (lambda e: e.write_recovered("retry"), "writes_recovered_total", "info"),
+    "not_ours": (lambda e: e.not_ours("condition"), "records_not_ours_total", None),
     "duplicate_event": (lambda e: e.duplicate_event(RECORD, "order-7"), "records_duplicate_total", "info"),
     "event_ids_forgotten": (lambda e: e.event_ids_forgotten(5), "event_ids_forgotten_total", None),
     "ledger_unread": (lambda e: e.ledger_unread(RECORD.partition, "timed_out"), "ledger_unread_total", "warning"),

@@ -8,11 +8,16 @@ from typing import Any, NamedTuple
 
 import fastavro
 
+from connector.core.mapping.compiled import Compiled, compiled, others
+from connector.core.mapping.errors import Misfit, NotOurs
+from connector.core.mapping.rules import Rules
+from connector.core.refusal import Refusal
 from connector.edge.avro.canonical import fingerprint
 from connector.edge.avro.decoding import DuplicateKeyError, Read, UndecodableError
 from connector.edge.avro.framing import ByFingerprint, ById, Frame, Framing, NotNamed, head_of
 from connector.edge.avro.logical import OutOfRangeError
-from connector.edge.avro.resolution import IncompatibleError, Resolution
+from connector.edge.avro.mapped import reader_of, type_of, wanted_of
+from connector.edge.avro.resolution import IncompatibleError, Resolution, simple_name
 from connector.edge.avro.schema_text import load_json
 from connector.edge.avro.vetting import vet
 
@@ -21,11 +26,20 @@ class TrailingBytesError(Exception):
     """A value that ends before its bytes do."""
 
 
-class Reader:
-    """Our schema: what every event is read into."""
+class MisfitError(Exception):
+    """A schema that the mapping does not fit."""
 
-    def __init__(self, text: str | bytes) -> None:
+    def __init__(self, misfit: Misfit) -> None:
+        super().__init__("; ".join(misfit.problems))
+        self.misfit = misfit
+
+
+class Reader:
+    """Our schema, what every event is read into; and a mapping, for those that are written with others."""
+
+    def __init__(self, text: str | bytes, rules: Rules | None = None) -> None:
         """Raises ValueError for a text that is no schema."""
+        self.rules = rules
         self._tree = vet(text)
         fields = load_json(text)["fields"]
         self._defaults = {field["name"]: field["default"] for field in fields if "default" in field}
@@ -33,24 +47,41 @@ class Reader:
     def writer(self, text: str | bytes, referenced: Iterable[str | bytes] = ()) -> Writer:
         """Return a vetted writer's schema.
 
-        Raises UnsafeSchemaError, or IncompatibleError when no event of it could be read for what it says.
+        Raises UnsafeSchemaError, or IncompatibleError when no event of it could be read for what it says, or
+        MisfitError when the mapping has events of it and does not fit it.
         """
         tree = vet(text, referenced)
+        if self.rules is not None and (mapped := self._mapped(tree, self.rules)) is not None:
+            return mapped
         resolution = Resolution(tree, self._tree, self._defaults)
         return Writer(resolution.read, tuple(resolution.partly), tuple(resolution.written_out))
+
+    def _mapped(self, tree: dict[str, Any], rules: Rules) -> Writer | None:
+        """None for our own schema, where the mapping does not name it."""
+        name = tree["name"]
+        found = compiled(rules, name, type_of(tree))
+        if isinstance(found, Misfit):
+            raise MisfitError(found)
+        if found is not None:
+            return Writer(reader_of(tree, wanted_of(rules, name)), (), (), found)
+        if simple_name(name) == simple_name(self._tree["name"]):
+            return None
+        return Writer(reader_of(tree, {}), (), (), others(rules, name))
 
 
 class Writer(NamedTuple):
     """A schema that values were written with.
 
-    `partly` says which of its branches ours does not have, `written_out` which values become text.
+    `partly` says which of its branches ours does not have, `written_out` which values become text. `mapping`: what
+    makes our fields of what is read; or what becomes of all its records, since the mapping has no event of it.
     """
 
     read_from: Read
     partly: tuple[str, ...]
     written_out: tuple[str, ...]
+    mapping: Compiled | NotOurs | Refusal | None = None
 
-    def read(self, value: bytes, start: int) -> Mapping[str, object]:
+    def read(self, value: bytes, start: int) -> dict[str, Any]:
         """Decode a value from `start` to its end.
 
         Raises IncompatibleError, UndecodableError, DuplicateKeyError or TrailingBytesError, and nothing else whatever

@@ -19,11 +19,12 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Hashable, Iterable
 from typing import NamedTuple, Protocol, TypeVar
 
+from connector.core.mapping.errors import MISFIT, Misfit
 from connector.core.record import Partition
 from connector.core.refusal import Problem, Refusal, Stage
 from connector.core.signals import SchemaMissing, SchemaNeeded
 from connector.edge.avro.canonical import parsing_form
-from connector.edge.avro.codec import Reader, Writer
+from connector.edge.avro.codec import MisfitError, Reader, Writer
 from connector.edge.avro.registry import REMEDIES, Found, NotAvro, Unavailable, Unknown
 from connector.edge.avro.resolution import IncompatibleError
 from connector.edge.avro.schemas import SchemaFile, SchemaFolder, SchemaFolderError, names_of
@@ -77,7 +78,7 @@ class SchemaLookup:
         self._monotonic = monotonic
         self._by_fingerprint = _by_fingerprint(reader, folder.files)
         self._by_id = {key: usable(reader, file) for key, file in folder.by_id.items()}
-        self._asked: OrderedDict[int, Writer | Refusal] = OrderedDict()
+        self._asked: OrderedDict[int, Writer | Refusal | Misfit] = OrderedDict()
         self._said_unknown: OrderedDict[int, float] = OrderedDict()  # when it was asked
         self._found_unknown: OrderedDict[int, float] = OrderedDict()  # likewise, and the answer counted
         self._marks: OrderedDict[Partition, deque[_Mark]] = OrderedDict()
@@ -87,8 +88,10 @@ class SchemaLookup:
         """Only files are known by their fingerprint: no registry of this kind can be asked for one."""
         return self._by_fingerprint.get(fingerprint) or _UNKNOWN_FINGERPRINT
 
-    def by_id(self, number: int, *, said_once: bool = False) -> Writer | Refusal | None:
+    def by_id(self, number: int, *, said_once: bool = False) -> Writer | Refusal | Misfit | None:
         """Return the schema of an id, why there is none, or None when the registry must be asked first.
+
+        A misfit is one that `fetch` has something to say about, whenever it is asked.
 
         `said_once`: that the registry said once that it does not know the id is enough.
         """
@@ -110,7 +113,12 @@ class SchemaLookup:
         `newest` is the offset of the last record of the same partition that is in hand.
         """
         number, now, registry = int(needed.key), self._monotonic(), self._registry
-        if registry is None or self.by_id(number, said_once=needed.named_elsewhere) is not None:
+        if registry is None:
+            return None
+        known = self.by_id(number, said_once=needed.named_elsewhere)
+        if isinstance(known, Misfit):
+            return SchemaMissing(MISFIT, registry.url, _unlike(known, number), _MEND)
+        if known is not None:
             return None
         task = self._under_way.get(number)
         if task is None:
@@ -139,7 +147,7 @@ class SchemaLookup:
         """None: the answer is kept. When it was asked, if the registry does not know the id."""
         match await registry.schema(number):
             case Found(text, referenced):
-                _put(self._asked, number, _writer(self._reader, text, referenced))
+                _put(self._asked, number, _writer(self._reader, number, text, referenced))
             case NotAvro():
                 _put(self._asked, number, _NOT_AVRO)
             case Unknown():
@@ -198,15 +206,25 @@ def usable(reader: Reader, file: SchemaFile) -> Writer:
         return reader.writer(file.text)
     except (UnsafeSchemaError, IncompatibleError) as error:
         raise SchemaFolderError(f"{file.name} cannot be used: {error}") from error
+    except MisfitError as error:
+        raise SchemaFolderError(f"the mapping does not fit {file.name}: {error}") from error
 
 
-def _writer(reader: Reader, text: str, referenced: Iterable[str]) -> Writer | Refusal:
+def _writer(reader: Reader, number: int, text: str, referenced: Iterable[str]) -> Writer | Refusal | Misfit:
     try:
         return reader.writer(text, referenced)
     except UnsafeSchemaError as error:
         return _refusal("unsafe_schema", str(error), "register a record schema as schemas/README.md describes")
     except IncompatibleError as error:
         return _refusal("incompatible_schema", str(error), "write with a compatible version of invocation-event.avsc")
+    except MisfitError as error:
+        if reader.rules is not None and reader.rules.holds_misfits:
+            return error.misfit
+        return _refusal(MISFIT, _unlike(error.misfit, number), _MEND)
+
+
+def _unlike(misfit: Misfit, number: int) -> str:
+    return f"the mapping does not fit {misfit.schema}, id {number}: {'; '.join(misfit.problems)}"
 
 
 def _refusal(code: str, shape: str, remedy: str) -> Refusal:
@@ -214,6 +232,7 @@ def _refusal(code: str, shape: str, remedy: str) -> Refusal:
 
 
 _REGISTER = "register the schema, or map its id in ids.json of schemas.folder; the id is asked for again meanwhile"
+_MEND = "correct mapping.events (connector map --check), or have the producer go back to a schema that it fits"
 _NO_REGISTRY = "set schemas.registry, or map the id in ids.json of schemas.folder"
 _UNKNOWN_FINGERPRINT = _refusal(
     "unknown_schema",

@@ -6,7 +6,7 @@ string beside other things, as variables do, it is written out; elsewhere it doe
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from connector.core.redact import safe_name
@@ -39,8 +39,8 @@ class Resolution:
 
     def __init__(self, writer: Mapping[str, Any], reader: Mapping[str, Any], defaults: Mapping[str, Any]) -> None:
         """`defaults` are those of our fields. Raises IncompatibleError where no value could be read."""
-        self._written = dict(_named_types(writer))
-        self._ours = dict(_named_types(reader))
+        self._written = dict(named_types(writer))
+        self._ours = dict(named_types(reader))
         self._defaults = defaults
         self._texts: dict[Read, bytes] = {}  # of a union: what stands before its string, as a number of one byte
         self.partly: list[str] = []
@@ -48,7 +48,7 @@ class Resolution:
         self.read: Read = self._record(writer, reader, "", defaults)
 
     def _reader(self, writer: Tree, reader: Tree, path: str) -> Read:
-        writer, reader = _defined(writer, self._written), _defined(reader, self._ours)
+        writer, reader = defined(writer, self._written), defined(reader, self._ours)
         if isinstance(writer, list):
             return self._from_union(writer, reader, path)
         if isinstance(reader, list):
@@ -68,10 +68,10 @@ class Resolution:
             case {"symbols": symbols}, {"symbols": wanted_symbols}:
                 if not set(symbols) <= set(wanted_symbols):
                     raise IncompatibleError(f"{path}: an enum with symbols that ours does not have")
-        return _plain(writer)
+        return plain(writer)
 
     def _record(self, writer: Any, reader: Any, path: str, defaults: Mapping[str, Any]) -> Read:
-        if _simple(writer["name"]) != _simple(reader["name"]):  # namespaces may differ
+        if simple_name(writer["name"]) != simple_name(reader["name"]):  # namespaces may differ
             raise IncompatibleError(_inside(path, f"record {_shown(writer['name'])} is not {reader['name']}", ": "))
         wanted = {field["name"]: field["type"] for field in reader["fields"]}
         written = {field["name"] for field in writer["fields"]}
@@ -100,7 +100,7 @@ class Resolution:
                 (nulls if kind_of(branch) == "null" else failed).append(error)
         if failed and not fitting:
             one = len(failed) == 1
-            raise failed[0] if one else IncompatibleError(f"{path}: {_named(writer)} is not {_named(reader)}")
+            raise failed[0] if one else IncompatibleError(f"{path}: {shown_type(writer)} is not {shown_type(reader)}")
         self.partly.extend(map(str, nulls + failed))
         read = decoding.union_reader(branches)
         if decoding.read_string in branches[:0x40]:
@@ -110,35 +110,35 @@ class Resolution:
     def _into_union(self, writer: Any, reader: list[Any], path: str) -> Read:
         kind, logical = kind_of(writer), logical_of(writer) if isinstance(writer, dict) else None
         failed: IncompatibleError | None = None
-        for branch in (branch for branch in reader if kind_of(_defined(branch, self._ours)) == kind):
+        for branch in (branch for branch in reader if kind_of(defined(branch, self._ours)) == kind):
             try:
                 return self._reader(writer, branch, path)
             except IncompatibleError as error:
                 failed = error
         if logical is not None:
             if can_be_text(logical) and "string" in reader:
-                self.written_out.append(f"{path}: {_named(writer)}, scale {writer.get('scale', 0)}")
-                return decoding.converted(_plain(writer), logical.text)
-            raise IncompatibleError(f"{path}: {_named(writer)} is not {_named(reader)}")
+                self.written_out.append(f"{path}: {shown_type(writer)}, scale {writer.get('scale', 0)}")
+                return decoding.converted(plain(writer), logical.text)
+            raise IncompatibleError(f"{path}: {shown_type(writer)} is not {shown_type(reader)}")
         for branch in reader if failed is None else ():
             try:
                 return self._promoted(writer, branch, path)
             except IncompatibleError:
                 continue
-        raise failed or IncompatibleError(f"{path}: {_named(writer)} is not {_named(reader)}")
+        raise failed or IncompatibleError(f"{path}: {shown_type(writer)} is not {shown_type(reader)}")
 
     def _promoted(self, writer: Any, reader: Any, path: str) -> Read:
         kind, wanted = kind_of(writer), kind_of(reader)
         if (kind, wanted) in _PROMOTIONS:
             self._same_meaning(writer, reader, path)
             convert = _PROMOTIONS[kind, wanted]
-            return _plain(kind) if convert is None else decoding.converted(_plain(kind), convert)
+            return plain(kind) if convert is None else decoding.converted(plain(kind), convert)
         if (kind, wanted) == ("bytes", "string"):
             self._same_meaning(writer, reader, path)
             return decoding.read_string
         if (kind, wanted) == ("string", "bytes"):
             return decoding.read_bytes
-        raise IncompatibleError(f"{path}: {_named(writer)} is not {_named(reader)}")
+        raise IncompatibleError(f"{path}: {shown_type(writer)} is not {shown_type(reader)}")
 
     def _same_meaning(self, writer: Any, reader: Any, path: str) -> None:
         """A writer that says nothing of its numbers means ours; an UUID is the text that it is."""
@@ -146,11 +146,11 @@ class Resolution:
         ours = logical_of(reader) if isinstance(reader, dict) else None
         if given is None or (ours is not None and given.name == ours.name) or kind_of(writer) == "string":
             return
-        raise IncompatibleError(f"{path}: {_named(writer)} is not {_named(reader)}")
+        raise IncompatibleError(f"{path}: {shown_type(writer)} is not {shown_type(reader)}")
 
     def skips(self, writer: Tree) -> list[Skip]:
         """What takes a value away. Records are flattened, so that a byte costs few steps however deep it lies."""
-        schema: Any = _defined(writer, self._written)
+        schema: Any = defined(writer, self._written)
         match schema:
             case {"fields": fields}:
                 return [skip for field in fields for skip in self.skips(field["type"])]
@@ -169,10 +169,10 @@ class Resolution:
 
 def fields_of(writer: Mapping[str, Any]) -> list[tuple[str, Tree, Skip]]:
     """The fields of a writer's vetted record: name, schema, and what passes over a value of it."""
-    nothing = Resolution(writer, {**writer, "fields": []}, {})
-    named = dict(_named_types(writer))
+    skips = skipper_of(writer)
+    named = dict(named_types(writer))
     return [
-        (field["name"], _defined(field["type"], named), skipping.skip_sequence(nothing.skips(field["type"])))
+        (field["name"], defined(field["type"], named), skipping.skip_sequence(skips(field["type"])))
         for field in writer["fields"]
     ]
 
@@ -184,11 +184,18 @@ def kind_of(schema: Tree) -> str:
     return schema if isinstance(schema, str) else str(schema["type"])
 
 
-def _defined(schema: Any, named: Mapping[str, Any]) -> Any:
+def skipper_of(writer: Mapping[str, Any]) -> Callable[[Tree], list[Skip]]:
+    """What says how values of a vetted writer's types are passed over."""
+    return Resolution(writer, {**writer, "fields": []}, {}).skips
+
+
+def defined(schema: Any, named: Mapping[str, Any]) -> Any:
+    """A type, also where only its name stands."""
     return named.get(schema, schema) if isinstance(schema, str) else schema
 
 
-def _plain(schema: Any) -> Read:
+def plain(schema: Any) -> Read:
+    """What reads a simple value as it is on the wire."""
     match schema:
         case {"symbols": symbols}:
             return decoding.enum_reader(symbols)
@@ -204,28 +211,29 @@ def _never(text: str) -> Read:
     return read
 
 
-def _named_types(schema: Any) -> Iterator[tuple[str, dict[str, Any]]]:
+def named_types(schema: Any) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every record, enum and fixed that a vetted schema defines, by the name that it is used by."""
     match schema:
         case list():
             for branch in schema:
-                yield from _named_types(branch)
+                yield from named_types(branch)
         case {"items": inside} | {"values": inside}:
-            yield from _named_types(inside)
+            yield from named_types(inside)
         case {"type": str(kind), "name": str(name)} if kind in _NAMED:
             yield name, schema
             for field in schema.get("fields", ()):
-                yield from _named_types(field["type"])
+                yield from named_types(field["type"])
 
 
-def _named(schema: Any) -> str:
+def shown_type(schema: Any) -> str:
     """A type as a text that repeats none of a writer's names but those that can hold no phone number."""
     match schema:
         case list():
-            return f"[{', '.join(map(_named, schema))}]"
+            return f"[{', '.join(map(shown_type, schema))}]"
         case {"values": inside}:
-            return f"map of {_named(inside)}"
+            return f"map of {shown_type(inside)}"
         case {"items": inside}:
-            return f"array of {_named(inside)}"
+            return f"array of {shown_type(inside)}"
         case {"type": str(kind), "name": str(name)}:
             return f"{kind} {_shown(name)}{_logical_name(schema)}"
         case dict():
@@ -242,7 +250,8 @@ def _shown(name: str) -> str:
     return safe_name(name, 1) if safe_name(name, 1) == name else "of another name"
 
 
-def _simple(name: str) -> str:
+def simple_name(name: str) -> str:
+    """A full name without its namespace."""
     return name.rpartition(".")[2]
 
 

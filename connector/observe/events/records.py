@@ -78,6 +78,10 @@ class RecordEvents(Reporter):
         """Records had been settled before, as the commit's metadata says."""
         self._count("records_skipped", by=count)
 
+    def not_ours(self, reason: str) -> None:
+        """The mapping passes a record over, and it is settled without a post."""
+        self._count("records_not_ours", reason)
+
     def duplicate_event(self, record: Record, event_id: str | None) -> None:
         """An event of this id was accepted a short time ago; this record is settled without a post."""
         self._count("records_duplicate")

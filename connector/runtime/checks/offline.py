@@ -115,7 +115,7 @@ def schemas(settings: Settings) -> Finding:
 
 
 def _partly(settings: Settings, known: SchemaFolder) -> Iterator[str]:
-    reader = Reader(reader_schema())
+    reader = Reader(reader_schema(), parts.rules(settings))
     bare = settings.schemas.bare_schema
     for file in {*known.files, *known.by_id.values(), *([load_file(bare)] if bare is not None else [])}:
         for branch in usable(reader, file).partly:

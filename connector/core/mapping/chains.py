@@ -1,0 +1,256 @@
+"""One source of the mapping, checked against what a schema has at its path, as a chain of calls."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from connector.core.mapping import steps, times
+from connector.core.mapping.errors import UnmappableError
+from connector.core.mapping.paths import Fields, Get, getter, type_around
+from connector.core.mapping.rules import Constant, First, From, Join, Source
+from connector.core.mapping.steps import Step
+from connector.core.mapping.types import Kind, Part, Type, resolved
+from connector.core.record import Record
+from connector.core.redact import shape
+
+Texts = frozenset[tuple[Part, ...]]
+Run = Callable[[Any, Any], Any]
+
+
+class MisfitError(Exception):
+    """Why a source does not fit a schema, for a person; shows nothing of an event."""
+
+
+class Link(NamedTuple):
+    """One function of a chain. `other` gets its second argument from the event."""
+
+    says: str
+    run: Run
+    other: Get | None = None
+
+
+class Chain(NamedTuple):
+    """A source: where it starts, what is done then, and all of it as one call. `parts` are those of a join or a first.
+    `kinds` is what can come out, besides null; `unknown`: nobody knows."""
+
+    says: str
+    parts: tuple[Chain, ...]
+    start: Get
+    links: tuple[Link, ...]
+    default: Constant | None
+    kinds: frozenset[Kind]
+    unknown: bool
+    shown: str
+    get: Get
+
+
+class Target(NamedTuple):
+    """What a field of ours takes: these kinds, and those of `turned` after what turns them into one of these."""
+
+    takes: frozenset[Kind]
+    turned: Mapping[Kind, Link] = {}
+    remedy: str = "name a function that makes it one: then"
+
+
+_ISO = Link("as ISO 8601", lambda value, _: times.iso(value))
+_AS_TEXT = Link("as text", lambda value, _: value if type(value) is str else str(value))
+_READ = Link("as text", lambda value, _: steps.as_text(value))
+
+TEXT = Target(frozenset({Kind.TEXT}), {Kind.INTEGER: _AS_TEXT})
+INTEGER = Target(frozenset({Kind.INTEGER}), remedy="then: [number] reads it from text")
+TIME = Target(frozenset({Kind.INTEGER, Kind.TIME}), remedy="then: [{time: iso}] reads it from text")
+VARIABLE = Target(
+    frozenset({Kind.TEXT, Kind.INTEGER, Kind.DOUBLE, Kind.BOOLEAN}),
+    {Kind.TIME: _ISO},
+    remedy="then: [text] reads bytes as UTF-8",
+)
+_PART = Target(
+    frozenset({Kind.TEXT}),
+    {Kind.TIME: _ISO, Kind.INTEGER: _READ, Kind.DOUBLE: _READ, Kind.BOOLEAN: _READ},
+    remedy="then: [text] reads bytes as UTF-8",
+)
+
+_PYTHON: Mapping[Kind, type] = {
+    Kind.TEXT: str,
+    Kind.INTEGER: int,
+    Kind.DOUBLE: float,
+    Kind.BOOLEAN: bool,
+    Kind.BYTES: bytes,
+    Kind.TIME: int,
+}
+
+
+def chain_of(source: Source, target: Target, whole: Type, texts: Texts) -> Chain:
+    """The chain of a source for one field. Raises MisfitError."""
+    chain = _begun(source, whole, texts)
+    for step in source.then:
+        chain = _with_step(chain, step, whole, texts, strict=source.default is None)
+    if source.default is not None:
+        value = source.default.value
+        kinds = chain.kinds if value is None else chain.kinds | {steps.kind_of(value)}
+        chain = chain._replace(default=source.default, kinds=kinds)
+    return _finished(_fitted(chain, target))
+
+
+def _begun(source: Source, whole: Type, texts: Texts) -> Chain:
+    match source.origin:
+        case From(path, optional):
+            found = type_around(path) or resolved(whole, path.parts, texts)
+            if isinstance(found, str):
+                if not optional:
+                    raise MisfitError(f"{path}: {found}")
+                return _start(f"{path}, which this schema lacks", lambda _fields, _record: None)
+            if not found.is_simple:
+                raise MisfitError(f"{path}: it is {found.shown}, and a simple value is needed")
+            return _start(str(path), getter(path))._replace(
+                kinds=found.kinds, unknown=found.is_unknown, shown=f"{path} is {found.shown}"
+            )
+        case Constant(value):
+            kinds = frozenset() if value is None else frozenset({steps.kind_of(value)})
+            return _start("a constant", lambda _fields, _record: value)._replace(kinds=kinds, shown="the constant")
+        case Join(parts, separator):
+            chains = tuple(chain_of(part, _PART, whole, texts) for part in parts)
+            joined = _start("join", _join([chain.get for chain in chains], separator))
+            return joined._replace(parts=chains, kinds=frozenset({Kind.TEXT}), shown="a join is text")
+        case First(parts):
+            chains = tuple(_finished(_steps_only(part, whole, texts)) for part in parts)
+            return _start("first", _first([chain.get for chain in chains]))._replace(
+                parts=chains,
+                kinds=frozenset().union(*(chain.kinds for chain in chains)),
+                unknown=any(chain.unknown for chain in chains),
+                shown=" or ".join(chain.shown for chain in chains),
+            )
+
+
+def _steps_only(source: Source, whole: Type, texts: Texts) -> Chain:
+    """A part of a first: what it is made into is decided for all of them together."""
+    chain = _begun(source, whole, texts)
+    for step in source.then:
+        chain = _with_step(chain, step, whole, texts, strict=source.default is None)
+    return chain._replace(default=source.default)
+
+
+def _start(says: str, get: Get) -> Chain:
+    return Chain(says, (), get, (), None, frozenset(), unknown=False, shown=says, get=get)
+
+
+def _with_step(chain: Chain, step: Step, whole: Type, texts: Texts, *, strict: bool) -> Chain:
+    if Kind.TIME in chain.kinds and Kind.TIME not in step.takes:
+        chain = _turned(chain, Kind.TIME, _ISO)
+    wrong = chain.kinds - step.takes
+    if wrong and wrong == chain.kinds and not chain.unknown:
+        raise MisfitError(f"{chain.shown}; {step.says} takes {_listed(step.takes)}, not {_listed(wrong)}")
+    if wrong or chain.unknown:
+        chain = chain._replace(links=(*chain.links, _checked(step.takes)))
+    other = None
+    if step.other is not None:
+        other = chain_of(Source(From(step.other)), TEXT, whole, texts).get
+    run = (steps.strict(step) if strict and step.table is not None else step).run
+    return chain._replace(
+        links=(*chain.links, Link(step.says, run, other)),
+        kinds=step.gives,
+        unknown=False,
+        shown=f"{step.says} gives {_listed(step.gives)}",
+    )
+
+
+def _fitted(chain: Chain, target: Target) -> Chain:
+    takes = target.takes | target.turned.keys()
+    wrong = chain.kinds - takes
+    if wrong and wrong == chain.kinds and not chain.unknown:
+        raise MisfitError(f"{chain.shown}; {_listed(target.takes)} is needed, not {_listed(wrong)}; {target.remedy}")
+    if chain.unknown:
+        takes = frozenset(takes - {Kind.TIME})
+        chain = chain._replace(links=(*chain.links, _checked(takes)), kinds=takes)
+    elif wrong:  # of a union some branches fit: a value of another one is refused when it comes
+        takes = frozenset(takes & chain.kinds)
+        chain = chain._replace(links=(*chain.links, _checked(takes)), kinds=takes)
+    for kind, link in target.turned.items():
+        if kind in chain.kinds:
+            chain = _turned(chain, kind, link)
+    return chain
+
+
+def _turned(chain: Chain, kind: Kind, link: Link) -> Chain:
+    if kind is Kind.TIME and Kind.INTEGER in chain.kinds:
+        raise MisfitError(f"{chain.shown}: nothing tells a time from another number")
+    if kind is Kind.TIME and len(chain.kinds) > 1:
+        link = Link(link.says, lambda value, _: times.iso(value) if type(value) is int else value)
+    if link in chain.links[-1:]:
+        return chain._replace(kinds=chain.kinds - {kind} | {Kind.TEXT})
+    return chain._replace(links=(*chain.links, link), kinds=chain.kinds - {kind} | {Kind.TEXT})
+
+
+def _finished(chain: Chain) -> Chain:
+    """With all of it as one call: the usual ones without a loop."""
+    start, links, default = chain.start, chain.links, chain.default
+    if default is not None:
+        return chain._replace(get=_or(_linked(start, links), default.value))
+    return chain._replace(get=_linked(start, links))
+
+
+def _linked(start: Get, links: tuple[Link, ...]) -> Get:
+    if not links:
+        return start
+    if len(links) == 1 and links[0].other is None:
+        run = links[0].run
+
+        def one(fields: Fields, record: Record) -> Any:
+            value = start(fields, record)
+            return None if value is None else run(value, None)
+
+        return one
+
+    def all_of_them(fields: Fields, record: Record) -> Any:
+        value = start(fields, record)
+        for _, run, other in links:
+            if value is None:
+                return None
+            value = run(value, None if other is None else other(fields, record))
+        return value
+
+    return all_of_them
+
+
+def _or(get: Get, default: Any) -> Get:
+    def get_or_default(fields: Fields, record: Record) -> Any:
+        value = get(fields, record)
+        return default if value is None else value
+
+    return get_or_default
+
+
+def _join(parts: list[Get], separator: str) -> Get:
+    def join(fields: Fields, record: Record) -> Any:
+        found = [text for part in parts if (text := part(fields, record)) is not None]
+        return separator.join(found) if found else None
+
+    return join
+
+
+def _first(parts: list[Get]) -> Get:
+    def first(fields: Fields, record: Record) -> Any:
+        for part in parts:
+            if (value := part(fields, record)) is not None:
+                return value
+        return None
+
+    return first
+
+
+def _checked(kinds: frozenset[Kind]) -> Link:
+    """Lets through what is of these kinds, where no schema says so."""
+    wanted = frozenset(_PYTHON[kind] for kind in kinds)
+    remedy = f"write {_listed(kinds)}"
+
+    def check(value: Any, _: Any) -> Any:
+        if type(value) not in wanted:
+            raise UnmappableError(shape(value), remedy)
+        return value
+
+    return Link("of a type that it takes", check)
+
+
+def _listed(kinds: frozenset[Kind]) -> str:
+    return " or ".join(sorted(kind.value for kind in kinds)) or "null"

@@ -1,0 +1,42 @@
+"""Why an event cannot be mapped: of one value, and of a schema as a whole."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+NULL = "mapping_null"
+BAD_VALUE = "mapping_bad_value"
+NO_ENTRY = "mapping_no_entry"
+NOT_OURS = "mapping_not_ours"
+MISFIT = "mapping_misfit"
+
+MAPPING_CODES = frozenset({NULL, BAD_VALUE, NO_ENTRY, NOT_OURS, MISFIT})
+"""Classes of refusals of a mapping."""
+
+
+class UnmappableError(Exception):
+    """A value that a rule cannot take. Shows no value: `shape` describes it, `remedy` says what to write."""
+
+    def __init__(self, shape: str, remedy: str, code: str = BAD_VALUE) -> None:
+        super().__init__(shape)
+        self.shape = shape
+        self.remedy = remedy
+        self.code = code
+
+
+class Misfit(NamedTuple):
+    """A writer's schema that the mapping does not fit, with every reason: which rule, which path, what is there."""
+
+    schema: str | None
+    problems: tuple[str, ...]
+
+
+class NotOurs(NamedTuple):
+    """A record that the settings say to pass over. `reason` is bounded: one of REASONS."""
+
+    reason: str
+
+
+OTHER_TYPE, CONDITION = "other_type", "condition"
+REASONS = (OTHER_TYPE, CONDITION)
+"""Why none of the mapping's events takes a record: none names its schema, or `when` does not hold."""

@@ -1,0 +1,107 @@
+"""A mapping as data: for each kind of event, where each field of ours comes from. Read from settings, checked later."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import NamedTuple
+
+from typing_extensions import override
+
+from connector.core.mapping.paths import Path
+from connector.core.mapping.steps import Scalar, Step
+
+
+class From(NamedTuple):
+    """The value at a path. `optional`: a schema may lack it, and it is null then."""
+
+    path: Path
+    optional: bool = False
+
+
+class Constant(NamedTuple):
+    """The same for every event; null only as a default."""
+
+    value: Scalar | None
+
+
+class Join(NamedTuple):
+    """The texts of all parts that are not null."""
+
+    parts: tuple[Source, ...]
+    separator: str = ""
+
+
+class First(NamedTuple):
+    """The first part that is not null."""
+
+    parts: tuple[Source, ...]
+
+
+class Source(NamedTuple):
+    """Where a field comes from, what is done to it then, and what it is where that is null."""
+
+    origin: From | Constant | Join | First
+    then: tuple[Step, ...] = ()
+    default: Constant | None = None
+
+
+class Condition(NamedTuple):
+    """What must hold of the value at a path: that it is one of these, none of these, there, or not there."""
+
+    path: Path
+    one_of: tuple[Scalar, ...] | None = None
+    none_of: tuple[Scalar, ...] | None = None
+    present: bool | None = None
+
+    @override
+    def __str__(self) -> str:
+        if self.present is not None:
+            return f"{self.path} is {'there' if self.present else 'not there'}"
+        values = self.one_of if self.one_of is not None else self.none_of or ()
+        return f"{self.path} is {'' if self.one_of is not None else 'not '}{' or '.join(map(str, values))}"
+
+
+class Event(NamedTuple):
+    """One kind of event. `schema`: the full name of its writer's record, None for what has none; `json`: paths whose
+    text holds JSON, to be looked into; `sources`: by the path of our field, such as `variables.session.gate`."""
+
+    schema: str | None
+    when: tuple[Condition, ...]
+    json: tuple[Path, ...]
+    sources: Mapping[str, Source]
+
+    @override
+    def __str__(self) -> str:
+        return " ".join([self.schema or "events without a schema", *(f"when {each}" for each in self.when)])
+
+
+class Rules(NamedTuple):
+    """The whole mapping. `skips_others`: what none of the events takes is passed over, else it is a dead letter.
+    `holds_misfits`: records of a schema that the mapping does not fit wait for somebody, else they are dead letters."""
+
+    events: tuple[Event, ...]
+    skips_others: bool = False
+    holds_misfits: bool = True
+
+    def of_schema(self, name: str | None) -> tuple[Event, ...]:
+        """The events that are written with this schema, in their order."""
+        return tuple(event for event in self.events if event.schema == name)
+
+
+def paths_of(event: Event) -> Iterator[Path]:
+    """Every path into the producer's event that an event of the mapping names."""
+    for each in (*event.json, *(condition.path for condition in event.when), *_in_sources(event.sources.values())):
+        if each.around is None:
+            yield each
+
+
+def _in_sources(sources: Iterable[Source]) -> Iterator[Path]:
+    for source in sources:
+        match source.origin:
+            case From(path):
+                yield path
+            case Join(parts) | First(parts):
+                yield from _in_sources(parts)
+            case Constant():
+                pass
+        yield from (step.other for step in source.then if step.other is not None)

@@ -1,0 +1,170 @@
+"""The functions of a mapping. A closed set: each takes one value, is bounded in time and memory, and has no effects."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from connector.core.mapping import phones, times
+from connector.core.mapping.errors import NO_ENTRY, UnmappableError
+from connector.core.mapping.paths import Path
+from connector.core.mapping.types import Kind
+from connector.core.numbers import value_text
+
+Scalar = str | int | float | bool
+
+_NOT_DIGITS = re.compile("[^0-9]+")
+_TEXTS = frozenset({Kind.TEXT})
+_READABLE = frozenset({Kind.TEXT, Kind.INTEGER, Kind.DOUBLE, Kind.BOOLEAN})
+_TIMES = frozenset({Kind.TIME, Kind.INTEGER})
+_LONGEST_NUMBER = 20
+
+
+class Step(NamedTuple):
+    """One function with its arguments. `run` takes the value, which is never null, and what `other` names of the event:
+    null without it. It raises UnmappableError."""
+
+    says: str
+    takes: frozenset[Kind]
+    gives: frozenset[Kind]
+    run: Callable[[Any, Any], Any]
+    other: Path | None = None
+    table: Mapping[str, Scalar] | None = None
+
+
+def _text_step(says: str, run: Callable[[Any], str]) -> Step:
+    return Step(says, _TEXTS, _TEXTS, lambda value, _: run(value))
+
+
+def digits() -> Step:
+    """Only the digits of a text or number."""
+    takes = frozenset({Kind.TEXT, Kind.INTEGER})
+    return Step("digits", takes, _TEXTS, lambda value, _: _NOT_DIGITS.sub("", str(value)))
+
+
+def lower() -> Step:
+    """In lower case."""
+    return _text_step("lower", str.lower)
+
+
+def upper() -> Step:
+    """In upper case."""
+    return _text_step("upper", str.upper)
+
+
+def trim() -> Step:
+    """Without white space at both ends."""
+    return _text_step("trim", str.strip)
+
+
+def truncate(most: int) -> Step:
+    """At most so many characters."""
+    return _text_step(f"truncate {most}", lambda value: value[:most])
+
+
+def text() -> Step:
+    """A number, a boolean or bytes of UTF-8 as text."""
+    return Step("text", _READABLE | {Kind.BYTES}, _TEXTS, lambda value, _: as_text(value))
+
+
+def number() -> Step:
+    """A text of digits as a whole number."""
+    return Step("number", frozenset({Kind.TEXT, Kind.INTEGER}), frozenset({Kind.INTEGER}), lambda value, _: _int(value))
+
+
+def lookup(table: Mapping[str, Scalar]) -> Step:
+    """What a table has for a text, number or boolean; null for what it does not have, where there is a default."""
+    gives = frozenset(kind_of(value) for value in table.values())
+    takes = frozenset({Kind.TEXT, Kind.INTEGER, Kind.BOOLEAN})
+
+    def run(value: Any, _: Any) -> Any:
+        return table.get(value if type(value) is str else value_text(value))
+
+    return Step(f"lookup of {len(table)} entries", takes, gives, run, table=table)
+
+
+def strict(step: Step) -> Step:
+    """A look-up that has no default: what it does not have is refused."""
+
+    def run(value: Any, other: Any) -> Any:
+        found = step.run(value, other)
+        if found is None:
+            raise UnmappableError(f"nothing that the {step.says} has", "write one that it has, or add it", NO_ENTRY)
+        return found
+
+    return step._replace(run=run)
+
+
+def phone(region: str | None, region_from: Path | None) -> Step:
+    """A phone number as it is written in a region, as digits with the country code."""
+    run = phones.international()
+    says = f"phone {region_from or region or ''}".rstrip()
+    takes = frozenset({Kind.TEXT, Kind.INTEGER})
+    return Step(says, takes, _TEXTS, lambda value, other: run(value, other or region), region_from)
+
+
+def time(layout: str, zone: str | None, zone_from: Path | None) -> Step:
+    """A text or number as a time. Raises ValueError for a zone that is none."""
+    read, fixed = times.reader(layout), None if zone is None else times.zone_of(zone)
+    takes = frozenset({Kind.INTEGER, Kind.DOUBLE, Kind.TEXT}) if layout in times.PER_MS else _TEXTS
+    says = " ".join(filter(None, ("time", layout, zone, zone_from and str(zone_from))))
+    return Step(says, takes, frozenset({Kind.TIME}), _zoned(read, fixed, zone_from), zone_from)
+
+
+def format_time(layout: str, zone: str | None, zone_from: Path | None) -> Step:
+    """A time as text. Raises ValueError for a zone that is none."""
+    fixed = None if zone is None else times.zone_of(zone)
+    says = " ".join(filter(None, ("format_time", layout, zone, zone_from and str(zone_from))))
+    run = _zoned(lambda value, zone: times.written(value, layout, zone), fixed, zone_from)
+    return Step(says, _TIMES, _TEXTS, run, zone_from)
+
+
+def plus(says: str, ms: int) -> Step:
+    """A time, so much later; earlier where it is below 0."""
+    return Step(says, _TIMES, frozenset({Kind.TIME}), lambda value, _: value + ms)
+
+
+def as_text(value: Any) -> str:
+    """A simple value as a person reads it. Raises UnmappableError."""
+    if type(value) is str:
+        return value
+    if type(value) is bytes:
+        try:
+            return value.decode()
+        except UnicodeDecodeError:
+            raise UnmappableError(f"{len(value)} bytes", "write them as UTF-8 text") from None
+    if type(value) is float and not math.isfinite(value):
+        raise UnmappableError("no finite number", "write a number, or leave it out")
+    return value_text(value)
+
+
+def kind_of(value: Scalar) -> Kind:
+    """The kind of a constant."""
+    return _KINDS[type(value)]
+
+
+_KINDS: Mapping[type, Kind] = {
+    str: Kind.TEXT,
+    int: Kind.INTEGER,
+    float: Kind.DOUBLE,
+    bool: Kind.BOOLEAN,
+}
+
+
+def _zoned(run: Callable[[Any, Any], Any], fixed: Any, zone_from: Path | None) -> Callable[[Any, Any], Any]:
+    if zone_from is None:
+        return lambda value, _: run(value, fixed)
+    return lambda value, other: run(value, times.named_zone(other) or fixed)
+
+
+def _int(value: Any) -> int:
+    if type(value) is int:
+        return value
+    if len(value) > _LONGEST_NUMBER:
+        raise UnmappableError(f"string of {len(value)} characters", "write a whole number")
+    try:
+        return int(value)
+    except ValueError:
+        raise UnmappableError("a text that is no whole number", "write a whole number") from None

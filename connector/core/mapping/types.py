@@ -1,0 +1,152 @@
+"""What can stand at a place of a producer's event, whatever format it is written in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from difflib import get_close_matches
+from enum import StrEnum
+from typing import NamedTuple, TypeVar
+
+from connector.core.redact import safe_name
+
+_T = TypeVar("_T")
+
+Part = str | int
+"""A field or a map's key; or the place of an item, from 0."""
+
+
+class Kind(StrEnum):
+    """A simple value. A TIME is a whole number of ms since the epoch, and is known to be one."""
+
+    TEXT = "text"
+    INTEGER = "integer"
+    DOUBLE = "double"
+    BOOLEAN = "boolean"
+    BYTES = "bytes"
+    TIME = "time"
+
+
+class Leaf(NamedTuple):
+    """A simple value. `symbols`: all the texts that it can be."""
+
+    kind: Kind
+    symbols: frozenset[str] | None = None
+
+
+class Fields(NamedTuple):
+    """A record."""
+
+    fields: Mapping[str, Type]
+
+
+class Values(NamedTuple):
+    """A map, by the type of its values."""
+
+    of: Type
+
+
+class Items(NamedTuple):
+    """An array, by the type of its items."""
+
+    of: Type
+
+
+class Anything(NamedTuple):
+    """No schema says what it is: it is looked at when it comes."""
+
+
+Branch = Leaf | Fields | Values | Items | Anything
+
+
+class Type(NamedTuple):
+    """All that can be there, as the branches of a union; `shown` as the schema says it."""
+
+    branches: tuple[Branch, ...]
+    nullable: bool
+    shown: str
+
+    @property
+    def is_unknown(self) -> bool:
+        """Whether it has to be looked at when it comes."""
+        return any(isinstance(branch, Anything) for branch in self.branches)
+
+    @property
+    def kinds(self) -> frozenset[Kind]:
+        """The kinds of simple values."""
+        return frozenset(branch.kind for branch in self.branches if isinstance(branch, Leaf))
+
+    @property
+    def is_simple(self) -> bool:
+        """Whether nothing but simple values, and what is not known, can be there."""
+        return all(isinstance(branch, Leaf | Anything) for branch in self.branches)
+
+
+ANYTHING = Type((Anything(),), nullable=True, shown="unknown before it comes")
+
+
+def leaf(kind: Kind, shown: str | None = None, *, nullable: bool = False) -> Type:
+    """The type of a simple value."""
+    return Type((Leaf(kind),), nullable, shown or kind.value)
+
+
+def resolved(whole: Type, parts: Sequence[Part], texts: frozenset[tuple[Part, ...]] = frozenset()) -> Type | str:
+    """The type at a path, or why there is none, for a person.
+
+    `texts` are paths whose text holds JSON: nothing is known of what is inside.
+    """
+    here = whole
+    for place, part in enumerate(parts):
+        if tuple(parts[:place]) in texts:
+            return ANYTHING
+        found = [inner for branch in here.branches if (inner := _inside(branch, part)) is not None]
+        if not found:
+            return f"{_named(parts[:place])} {_lacks(here, part)}"
+        # What is in no more than some branches is null in the others; and so is what is behind something nullable.
+        nullable = here.nullable or len(found) < len(here.branches) or any(inner.nullable for inner in found)
+        here = Type(
+            distinct(branch for inner in found for branch in inner.branches),
+            nullable,
+            " or ".join(distinct(inner.shown for inner in found)),
+        )
+    return here
+
+
+def distinct(each: Iterable[_T]) -> tuple[_T, ...]:
+    """Each one once, in order; they need not be hashable."""
+    found: list[_T] = []
+    for one in each:
+        if one not in found:
+            found.append(one)
+    return tuple(found)
+
+
+def _inside(branch: Branch, part: Part) -> Type | None:
+    match branch, part:
+        case Fields(fields), str():
+            return fields.get(part)
+        case Values(of), str():
+            return of._replace(nullable=True)  # a key may be missing in any map
+        case Items(of), int():
+            return of._replace(nullable=True)
+        case Anything(), _:
+            return ANYTHING
+        case _:
+            return None
+
+
+def _lacks(here: Type, part: Part) -> str:
+    names = [name for branch in here.branches if isinstance(branch, Fields) for name in branch.fields]
+    if not names or isinstance(part, int):
+        return f"is {here.shown}, which has no {'items' if isinstance(part, int) else 'fields'}"
+    near = get_close_matches(part, names, n=1, cutoff=0.5)
+    shown = [safe_name(name, place) for place, name in enumerate(near or names[:_MOST_NAMES], 1)]
+    rest = ", …" if not near and len(names) > _MOST_NAMES else ""
+    ending = f"; did you mean {shown[0]}?" if near else f"; it has {', '.join(shown)}{rest}"
+    return f"has no field {part}{ending}"
+
+
+_MOST_NAMES = 12
+
+
+def _named(parts: Sequence[Part]) -> str:
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts).removeprefix(".") or "it"
