@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 
 from connector.config import Settings, load
 
@@ -12,9 +12,15 @@ _PASSWORD_FILE = "CONNECTOR_OPENMARKET__PASSWORD_FILE"  # noqa: S105 - the name 
 
 
 def load_without_password(path: Path | None, environ: Mapping[str, str]) -> Settings:
-    """Read the settings with a placeholder for the vendor's password. Raises ConfigError as `load` does."""
-    with NamedTemporaryFile("w", suffix=".placeholder") as placeholder:
-        placeholder.write("not needed")
-        placeholder.flush()
-        others = {name: value for name, value in environ.items() if name.upper() != _PASSWORD_FILE}
-        return load(path, others | {_PASSWORD_FILE: placeholder.name})
+    """Read the settings with a placeholder for the vendor's password. Raises ConfigError as `load` does.
+
+    The placeholder is in a pipe: where the chart runs this nothing can be written, not even a temporary file.
+    """
+    others = {name: value for name, value in environ.items() if name.upper() != _PASSWORD_FILE}
+    placeholder, writing = os.pipe()
+    try:
+        os.write(writing, b"not needed")
+        os.close(writing)
+        return load(path, others | {_PASSWORD_FILE: f"/dev/fd/{placeholder}"})
+    finally:
+        os.close(placeholder)

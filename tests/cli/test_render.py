@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -128,3 +130,16 @@ def test_a_field_that_no_event_has_is_refused() -> None:
     """A misspelt expiresAt would make an event that never expires."""
     with pytest.raises(typer.BadParameter, match="expiresAt"):
         single(io.BytesIO(b'{"eventId": "e", "expiresat": 1}'))
+
+
+def test_no_file_is_written_for_the_password_that_is_not_needed(config_file: Configure) -> None:
+    """A pod's root cannot be written: with a bound of 0 on files no temporary one can be made either."""
+    words = [sys.executable, "-m", "connector", "render", "--config", str(config_file())]
+    done = subprocess.run(
+        ["sh", "-c", 'ulimit -f 0; exec "$@"', "sh", *words],
+        input=json.dumps(EVENT),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
