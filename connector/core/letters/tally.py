@@ -175,6 +175,11 @@ def _kind_of(headers: Headers, value: bytes | None, time_ms: int) -> tuple[objec
     )
 
 
+def schema_text(value: bytes | None) -> str:
+    """What names the schema of a value: `id 7`, `fingerprint …`, `none`, or `null value`."""
+    return _schema(_frame(value))
+
+
 def _frame(value: bytes | None) -> bytes | None:
     """What names the schema: a registry's id or a fingerprint with what stands before it; b"" for none of them."""
     if value is None:

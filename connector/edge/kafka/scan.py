@@ -90,6 +90,14 @@ class Scan:
             first = end if place.offset < 0 else min(place.offset, end)
             self.starts[partition] = max(self.starts[partition], first)
 
+    def newest(self, count: int) -> None:
+        """Begin so that about `count` offsets are read: of each partition the newest, in proportion to what it has."""
+        total = self.total
+        for each, start in self.starts.items():
+            have = self._open[each.number] - start
+            wanted = have if total <= count else -(-have * count // total)
+            self.starts[each] = start + have - wanted
+
     def only_before(self, ends: Mapping[Partition, int]) -> None:
         """Read these partitions only, each up to this offset."""
         self._open = {each.number: min(end, self.bounds[each].readable) for each, end in ends.items()}

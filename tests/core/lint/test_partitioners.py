@@ -1,0 +1,38 @@
+"""The partitioners against vectors of those who made them; tests/cli/test_lint.py has real producers."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from connector.core.lint.partitioners import PARTITIONERS, fnv1a, murmur2
+
+_SIGNED = 2**32
+
+
+@pytest.mark.parametrize(
+    ("key", "expected"),
+    [
+        (b"21", -973932308),
+        (b"foobar", -790332482),
+        (b"a-little-bit-long-string", -985981536),
+        (b"a-little-bit-longer-string", -1486304829),
+        (b"lkjh234lh9fiuh90y23oiuhsafujhadof229phr9h19h89h8", -58897971),
+        (b"abc", 479470107),
+    ],
+)
+def test_murmur2_is_that_of_java(key: bytes, expected: int) -> None:
+    """The vectors are those of Kafka's own UtilsTest."""
+    assert murmur2(key) == expected % _SIGNED
+
+
+@pytest.mark.parametrize(("key", "expected"), [(b"", 0x811C9DC5), (b"a", 0xE40C292C), (b"foobar", 0xBF9CF968)])
+def test_fnv1a_is_the_one_of_its_authors(key: bytes, expected: int) -> None:
+    """The vectors are those of the draft by Fowler, Noll and Vo."""
+    assert fnv1a(key) == expected
+
+
+@given(key=st.binary(min_size=1, max_size=64), partitions=st.integers(1, 1000))
+def test_every_key_has_a_partition(key: bytes, partitions: int) -> None:
+    assert all(0 <= partition_of(key, partitions) < partitions for partition_of in PARTITIONERS.values())
