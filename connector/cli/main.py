@@ -36,6 +36,8 @@ SUMMARIES = {
     "config": "Show the settings in force and where each came from: default, file, environment or secret file.",
     "codes": "Show what each answer means: which fate a record has after it, why, and what to do.",
     "render": "Print the exact request that each event would become: method, URL, headers and body; or the refusal.",
+    "lint": "Say which events would be refused, and which would be posted and look wrong; by rule and producer.",
+    "diff": "Make the requests of the same records twice, and say how many differ, and in which fields.",
     "post": "Post exactly one event for real and print the answer.",
     "simulate": "Play the vendor's Invoke Service API on a port, until interrupted. Nobody is texted.",
     "produce": "Encode events as Avro and write them to a topic, each with its phone number as key.",

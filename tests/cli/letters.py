@@ -111,10 +111,10 @@ class Topics(NamedTuple):
         return found
 
 
-def make(kafka: Kafka, folder: Path) -> Topics:
-    """Empty topics of two partitions, and settings in the folder."""
+def make(kafka: Kafka, folder: Path, partitions: int = 2) -> Topics:
+    """Empty topics, the main one of so many partitions and the other of two, and settings in the folder."""
     main = f"test-{uuid.uuid4().hex[:12]}"
-    kafka.create_topic(main, 2)
+    kafka.create_topic(main, partitions)
     kafka.create_topic(f"{main}.dlq", 2)
     names = {"main": main, "retry": f"{main}.retry", "dead_letter": f"{main}.dlq"}
     password, config = folder / "password", folder / "config.yaml"

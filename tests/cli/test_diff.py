@@ -1,0 +1,115 @@
+"""`connector diff` on real Kafka: two configurations, and a file between two versions."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from confluent_kafka import Producer
+
+from tests.cli.conftest import Run as Command
+from tests.cli.letters import ENCODE, PHONE, Topics, event, make
+from tests.support.kafka_broker import Kafka
+
+SAME, DIFFERING, OF_ANOTHER_SERVICE = 20, 5, 3
+
+
+@pytest.fixture(scope="module")
+def stage(kafka: Kafka, tmp_path_factory: pytest.TempPathFactory) -> Topics:
+    """Events over two partitions: some with a number as a variable, some for a service that is not on the list, and one
+    that is none."""
+    stage = make(kafka, tmp_path_factory.mktemp("diff"))
+    values = [event(f"ev-{number}") for number in range(SAME)]
+    values += [event(f"ev-{number}", variables={"session": {"seat": number}}) for number in range(DIFFERING)]
+    values += [event(f"ev-{number}", serviceId="0C2D") for number in range(OF_ANOTHER_SERVICE)]
+    producer = Producer({"bootstrap.servers": kafka.bootstrap_servers})
+    for number, fields in enumerate(values):
+        producer.produce(stage.main, ENCODE(fields), PHONE, partition=number % 2)
+    producer.produce(stage.main, b"no event", PHONE, partition=0)
+    assert producer.flush(20) == 0
+    return stage
+
+
+@pytest.fixture(scope="module")
+def other(stage: Topics) -> Path:
+    """Settings that write numbers as numbers, and allow another service."""
+    settings = json.loads(stage.config.read_text())
+    settings["openmarket"] |= {"values": "native", "service_ids": ["0A1B", "0C2D"]}
+    file = stage.config.with_name("other.yaml")
+    file.write_text(json.dumps(settings))
+    return file
+
+
+def test_two_configurations_differ_where_they_do(stage: Topics, other: Path, connector: Command) -> None:
+    """By field, by who refuses, with places, and without anybody's number or value."""
+    run = connector("diff", "--config", stage.config, "--against", other, "--json")
+    assert run.exit_code == 1, run.output
+    found = json.loads(run.output)
+    records = SAME + DIFFERING + OF_ANOTHER_SERVICE + 1
+    assert (found["records"], found["same"], found["differ"]) == (records, SAME + 1, DIFFERING + OF_ANOTHER_SERVICE)
+    assert [(each["field"], each["config_refuses"], each["records"]) for each in found["differences"]] == [
+        ("variables.session.seat", None, DIFFERING),
+        (None, "service_id_not_allowed", OF_ANOTHER_SERVICE),
+    ]
+    assert found["differences"][0]["places"] == ["0:10", "0:11", "0:12"]
+    text = connector("diff", "--config", stage.config, "--against", other).output
+    assert f"of {records} records of {stage.main} {SAME + 1} are the same, 8 differ" in text
+    assert f"refused as service_id_not_allowed with {stage.config}, posted with {other}" in text
+    for output in (run.output, text):
+        assert PHONE not in output
+
+
+def test_one_configuration_is_the_same_as_itself(stage: Topics, connector: Command) -> None:
+    run = connector("diff", "--config", stage.config, "--against", stage.config, "--sample", "10")
+    assert run.exit_code == 0
+    assert "are the same, 0 differ" in run.output
+
+
+def test_another_version_compares_by_a_file_that_holds_no_value(
+    stage: Topics, other: Path, connector: Command, tmp_path: Path
+) -> None:
+    """It reads the same offsets, whatever was written since, and finds what two configurations find."""
+    file = tmp_path / "before.jsonl"
+    run = connector("diff", "--config", stage.config, "--write", file)
+    assert run.exit_code == 0, run.output
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert PHONE not in file.read_text()
+    same = connector("diff", "--config", stage.config, "--against", file)
+    assert (same.exit_code, "0 differ" in same.output) == (0, True), same.output
+    differing = connector("diff", "--config", other, "--against", file, "--json")
+    assert differing.exit_code == 1
+    found = json.loads(differing.output)
+    assert [(each["field"], each["against_refuses"], each["records"]) for each in found["differences"]] == [
+        ("variables.session.seat", None, DIFFERING),
+        (None, "service_id_not_allowed", OF_ANOTHER_SERVICE),
+    ]
+    assert connector("diff", "--config", stage.config, "--write", file).exit_code == 2  # it is there already
+
+
+def test_records_that_are_gone_are_no_difference(stage: Topics, connector: Command, tmp_path: Path) -> None:
+    """Retention may take them between the two versions."""
+    file = tmp_path / "before.jsonl"
+    assert connector("diff", "--config", stage.config, "--write", file).exit_code == 0
+    header, first, *rest = file.read_text().splitlines()
+    partition, offset, told = json.loads(first)
+    older = json.dumps([partition, offset - 1, told])
+    file.write_text("\n".join([header, older, *rest]) + "\n")
+    run = connector("diff", "--config", stage.config, "--against", file)
+    assert run.exit_code == 0
+    assert "2 were there for one of the two only" in run.output
+
+
+@pytest.mark.parametrize(
+    "content", ['{"connector_diff":2,"topic":"t"}', '{"connector_diff":1,"version":"1","topic":"t","key":"x"}']
+)
+def test_a_file_of_another_kind_is_refused(stage: Topics, connector: Command, tmp_path: Path, content: str) -> None:
+    file = tmp_path / "before.jsonl"
+    file.write_text(content)
+    assert connector("diff", "--config", stage.config, "--against", file).exit_code == 2
+
+
+def test_either_compare_or_write(stage: Topics, connector: Command, tmp_path: Path) -> None:
+    assert connector("diff", "--config", stage.config).exit_code == 2
+    both = ("--against", stage.config, "--write", tmp_path / "new")
+    assert connector("diff", "--config", stage.config, *both).exit_code == 2
