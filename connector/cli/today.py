@@ -88,7 +88,7 @@ class Judge:
             missing = self._loop.run_until_complete(self._decoder.fetch(found, record.offset))
             if missing is not None:
                 self._missing[found.key] = _unavailable(missing)
-        return _PASSED_OVER if isinstance(found, NotOurs) else found
+        return PASSED_OVER if isinstance(found, NotOurs) else found
 
     def texts(self) -> TextOf:
         """The writers' schemas, as text."""
@@ -128,9 +128,10 @@ def made_of(fields: Fields, origin: Origin, rules: RequestRules, policy: Policy)
     return Made(fields, event, request, None, expiry_ms(event, History(origin), policy))
 
 
-_PASSED_OVER = Refusal(
+PASSED_OVER = Refusal(
     Stage.EVENT, (Problem(NOT_OURS, "schema", "none of the mapping's events takes it", "look at mapping.events"),)
 )
+"""Of a record that `run` neither posts nor refuses, as the settings say; no other refusal is this one."""
 
 
 def _unavailable(missing: SchemaMissing) -> Refusal:

@@ -6,8 +6,11 @@ import json
 from pathlib import Path
 
 import pytest
+import yaml
 from confluent_kafka import Producer
 
+from connector.edge.avro.codec import Encoder
+from connector.edge.avro.framing import Framing
 from tests.cli.conftest import Run as Command
 from tests.cli.letters import ENCODE, PHONE, Topics, event, make
 from tests.support.kafka_broker import Kafka
@@ -113,3 +116,44 @@ def test_either_compare_or_write(stage: Topics, connector: Command, tmp_path: Pa
     assert connector("diff", "--config", stage.config).exit_code == 2
     both = ("--against", stage.config, "--write", tmp_path / "new")
     assert connector("diff", "--config", stage.config, *both).exit_code == 2
+
+
+@pytest.fixture
+def bookings(kafka: Kafka, tmp_path: Path) -> Topics:
+    """Events of a producer's own schema, two of them without a seat, and a record of another type, to be mapped."""
+    stage = make(kafka, tmp_path)
+    example = Path(__file__).parents[2] / "examples/mapping/flat-booking"
+    schema, other_type = (example / "schema.avsc").read_text(), {"type": "record", "name": "Other", "fields": []}
+    (tmp_path / "schemas").mkdir()
+    (tmp_path / "schemas/booking.avsc").write_text(schema)
+    (tmp_path / "schemas/other.avsc").write_text(json.dumps(other_type))
+    encode = Encoder(schema, Framing.SINGLE_OBJECT).encode
+    booking = json.loads((example / "event.json").read_text()) | {"fare": b"2"}
+    values = [encode({**booking, "seat": None if number < 2 else "12A"}) for number in range(6)]
+    values.append(Encoder(json.dumps(other_type), Framing.SINGLE_OBJECT).encode({}))
+    producer = Producer({"bootstrap.servers": kafka.bootstrap_servers})
+    for value in values:
+        producer.produce(stage.main, value, PHONE, partition=0, timestamp=booking["confirmedAt"])
+    assert producer.flush(20) == 0
+    settings = json.loads(stage.config.read_text())
+    settings["schemas"] = {"folder": str(tmp_path / "schemas")}
+    settings["openmarket"]["service_ids"] = ["0A1B2C3D4E5F", "0A1B2C3D4E60"]
+    mapping = yaml.safe_load((example / "mapping.yaml").read_text())["mapping"] | {"others": "skip"}
+    for file, seat in ((stage.config, "not yet assigned"), (tmp_path / "next.yaml", "none")):
+        mapping["events"][0]["variables"]["session"]["seat"]["default"] = seat
+        file.write_text(json.dumps(settings | {"mapping": mapping}))
+    return stage
+
+
+def test_two_mappings_differ_where_they_do(bookings: Topics, connector: Command) -> None:
+    """What both pass over is the same."""
+    run = connector("diff", "--config", bookings.config, "--against", bookings.config.with_name("next.yaml"))
+    assert run.exit_code == 1
+    expected = f"of 7 records of {bookings.main} 5 are the same, 2 differ in variables.session.seat"
+    assert run.output.splitlines()[0] == expected
+
+
+def test_lint_judges_mapped_events_and_counts_what_is_passed_over(bookings: Topics, connector: Command) -> None:
+    run = connector("lint", "--config", bookings.config)
+    assert run.exit_code == 0, run.output
+    assert run.output.splitlines()[0] == f"{bookings.main}: 7 records, 0 of them would be refused, 1 passed over"

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from connector.cli.progress import Progress
 from connector.cli.sampling import Stretch
-from connector.cli.today import Judge
+from connector.cli.today import PASSED_OVER, Judge
 from connector.config.client import kafka_properties
 from connector.config.settings import Settings
 from connector.core.comparison import Fate, values_of
@@ -14,6 +14,7 @@ from connector.core.record import Partition, Record
 from connector.edge.kafka.scan import Scan
 
 _EVERY = 1000
+_PASSED_OVER = "passed_over"
 Ranges = Mapping[int, tuple[int, int]]
 """Partition → the first offset to read, and the one after the last."""
 
@@ -49,6 +50,8 @@ def in_order(settings: Settings, topic: str, ranges: Ranges) -> Iterator[Record]
 def fate_of(record: Record, judge: Judge) -> Fate:
     """What becomes of it, whenever that is. Never raises, whatever the bytes."""
     made = judge.made(record, record.timestamp_ms)
+    if made.refusal is PASSED_OVER:
+        return Fate(None, _PASSED_OVER)
     if made.event is None or made.request is None:
         return Fate(None, "refused" if made.refusal is None else made.refusal.code)
     return Fate(values_of(made.request, made.event.event_id, made.expires_ms))

@@ -98,7 +98,11 @@ def of_topic(settings: Settings, name: str, stretch: Stretch, producer_header: s
             tally = Lint(_expectations(settings, now_ms), NumberingPlans(), len(scan.bounds))
             records = Records(judge, headers, now_ms)
             for record in watched(scan, name):
-                tally.add(records.seen(record))
+                seen = records.seen(record)
+                if seen is None:
+                    tally.pass_over()
+                else:
+                    tally.add(seen)
     except AdminError as error:
         typer.echo(f"the brokers answer {error}", err=True)
         raise typer.Exit(1) from None

@@ -8,7 +8,7 @@ from typing import BinaryIO
 import orjson
 
 from connector.cli.dlq.view import event_view
-from connector.cli.today import Judge, Made, made_of
+from connector.cli.today import PASSED_OVER, Judge, Made, made_of
 from connector.core.destination import Policy
 from connector.core.envelope import Origin
 from connector.core.event import FIELD_NAMES
@@ -41,9 +41,11 @@ class Records:
         self._now_ms = now_ms
         self._names: dict[str, str] = {}
 
-    def seen(self, record: Record) -> Seen:
-        """What becomes of it. Never raises, whatever the bytes."""
+    def seen(self, record: Record) -> Seen | None:
+        """What becomes of it; None where it is passed over. Never raises, whatever the bytes."""
         made = self._judge.made(record, record.timestamp_ms)
+        if made.refusal is PASSED_OVER:
+            return None
         return Seen(
             Place(record.partition.number, record.offset),
             producer_of(record, self._headers, _phone(made.fields)),

@@ -22,7 +22,8 @@ class Source(NamedTuple):
 def lines(source: Source, report: Report) -> Iterator[str]:
     """The report for a person, line by line."""
     noun = "events" if source.is_file else "records"
-    yield f"{source.name}: {report.records:,} {noun}, {report.refused:,} of them would be refused"
+    passed_over = f", {report.passed_over:,} passed over" if report.passed_over else ""
+    yield f"{source.name}: {report.records:,} {noun}, {report.refused:,} of them would be refused{passed_over}"
     for severity, heading in ((Severity.REFUSED, "refused"), (Severity.SUSPECT, "posted, and looks wrong")):
         findings = list(report.of(severity))
         if findings:
@@ -40,6 +41,7 @@ def document(source: Source, report: Report) -> Mapping[str, object]:
         "file" if source.is_file else "topic": source.name,
         "records": report.records,
         "refused": report.refused,
+        "passed_over": report.passed_over,
         "findings": [
             {
                 "severity": each.severity.value,

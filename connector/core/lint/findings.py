@@ -76,10 +76,14 @@ class Finding(NamedTuple):
 
 
 class Report(NamedTuple):
-    """All of it, the most frequent first and what is refused before what looks wrong."""
+    """All of it, the most frequent first and what is refused before what looks wrong.
+
+    `passed_over` are records of no event, which the settings say to leave alone; they are among the `records`.
+    """
 
     records: int
     refused: int
+    passed_over: int
     findings: tuple[Finding, ...]
 
     def of(self, severity: Severity) -> Iterator[Finding]:

@@ -59,6 +59,7 @@ class Lint:
         self._expectations = expectations
         self._records = 0
         self._refused = 0
+        self._passed_over = 0
         self._notes = Notes()
         self._keys = None if partitions is None else Keys(partitions)
         self._numbers = PhoneNumbers(plans)
@@ -78,13 +79,18 @@ class Lint:
         elif seen.event is not None:
             self._look_at(seen, seen.event)
 
+    def pass_over(self) -> None:
+        """A record that `run` leaves alone."""
+        self._records += 1
+        self._passed_over += 1
+
     def report(self) -> Report:
         """All of it."""
         found = [*self._notes.findings(), *self._numbers.findings(), *self._of_end_users(), *self._of_services()]
         if self._keys is not None:
             found += self._keys.findings()
         found.sort(key=lambda each: (each.severity is Severity.SUSPECT, -each.events, each.rule, each.field))
-        return Report(self._records, self._refused, tuple(found))
+        return Report(self._records, self._refused, self._passed_over, tuple(found))
 
     def _refusing(self, seen: Seen) -> tuple[Problem, ...]:
         if seen.refusal is not None:
