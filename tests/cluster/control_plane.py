@@ -22,10 +22,10 @@ _CONTROLLERS = (
 
 
 class ControlPlane:
-    """Started by `start`, ended by `stop`. `kubeconfig` is a file for Helm."""
+    """Started by `start`, ended by `stop`. `kubeconfig` is a file for Helm; `programs` is where kubectl is."""
 
     def __init__(self, programs: Path, folder: Path) -> None:
-        self._programs, self._folder = programs, folder
+        self.programs, self._folder = programs, folder
         self._processes: list[subprocess.Popen[bytes]] = []
         self._etcd, self._peer, port = _free_ports(3)
         self.api = Api(port, secrets.token_hex(16))
@@ -82,7 +82,7 @@ class ControlPlane:
 
     def _run(self, program: str, *arguments: str) -> None:
         with (self._folder / f"{program}.log").open("wb") as log:
-            command = [str(self._programs / program), *arguments]
+            command = [str(self.programs / program), *arguments]
             self._processes.append(subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log))
 
     def _wait_until_ready(self) -> None:

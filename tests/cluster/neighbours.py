@@ -67,9 +67,9 @@ class Neighbours:
             },
         }
 
-    def produce(self, count: int, seed: int) -> None:
-        """Write so many good events to the main topic."""
-        self._run("produce", "--count", str(count), "--seed", str(seed), "--yes")
+    def produce(self, count: int, seed: int, topic: str = "invocations") -> None:
+        """Write so many good events to the main topic, or another."""
+        self._run("produce", "--count", str(count), "--seed", str(seed), "--yes", topic=topic)
 
     def ledger(self, family: int = 4) -> Any:
         """What the vendor accepted, by event."""
@@ -94,8 +94,9 @@ class Neighbours:
     def _url(self, family: int) -> str:
         return f"http://{HOST_V4}:{self._vendor}" if family == 4 else f"http://[{HOST_V6}]:{self._vendor_v6}"
 
-    def _run(self, *command: str) -> None:
+    def _run(self, *command: str, topic: str = "invocations") -> None:
         settings = self.settings()
+        settings["kafka"]["topics"] = {"main": topic}
         (self._folder / "password").write_text(PASSWORD, encoding="utf-8")
         settings["openmarket"]["password_file"] = str(self._folder / "password")
         settings["kafka"]["bootstrap_servers"] = self.kafka.bootstrap_servers

@@ -14,11 +14,12 @@ import urllib.error
 import urllib.request
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from subprocess import Popen
+from subprocess import CompletedProcess, Popen
 from typing import Any
 
 from tests.cluster import sandbox
 from tests.cluster.api import Api, ApiError
+from tests.cluster.kubelet import Kubelet
 
 _TURN = 0.3
 _REFRESH = 2.0
@@ -34,26 +35,35 @@ class Node:
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._turns, name="node")
         self._number = 10
+        self._kubelet = Kubelet(self.log, folder.parent)
 
     def start(self) -> None:
         """Join the cluster, and run whatever pods there are until `stop`."""
         capacity = {"cpu": "64", "memory": "64Gi", "pods": "110"}
         ready = {"type": "Ready", "status": "True", "reason": "Ready", "message": ""}
         self._api.call("POST", "/api/v1/nodes", {"kind": "Node", "apiVersion": "v1", "metadata": {"name": "node-1"}})
-        status = {"status": {"capacity": capacity, "allocatable": capacity, "conditions": [ready]}}
-        self._api.patch("/api/v1/nodes/node-1/status", status)
+        status = {"capacity": capacity, "allocatable": capacity, "conditions": [ready]}
+        status |= {"addresses": [{"type": "InternalIP", "address": "127.0.0.1"}]}
+        status |= {"daemonEndpoints": {"kubeletEndpoint": {"Port": self._kubelet.port}}}
+        self._api.patch("/api/v1/nodes/node-1/status", {"status": status})
+        self._kubelet.start()
         self._thread.start()
 
     def stop(self) -> None:
         """End every pod's process."""
         self._ended.set()
         self._thread.join()
+        self._kubelet.stop()
         for pod in self._pods.values():
             pod.kill()
 
     def log(self, name: str) -> str:
         """What a pod has written, also when it is gone."""
         return "".join(file.read_text("utf-8", "replace") for file in sorted(self._folder.glob(f"{name}.*/log")))
+
+    def execute(self, uid: str, words: Sequence[str], given: str = "") -> CompletedProcess[str]:
+        """What `kubectl exec` does, in the pod with this uid."""
+        return sandbox.enter(self._pods[uid].process_id, words, given)
 
     def _turns(self) -> None:
         while not self._ended.wait(_TURN):
@@ -105,6 +115,13 @@ class Pod:
         self._probes: dict[str, Probe] = {}
         self._next()
 
+    @property
+    def process_id(self) -> int:
+        """Of the container that runs."""
+        if self._process is None:
+            raise RuntimeError("no container of the pod runs")
+        return self._process.pid
+
     def turn(self) -> None:
         """Look at the process and the probes; tell the API server what changed."""
         if self._process is None:
@@ -150,7 +167,11 @@ class Pod:
         mounts = {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"]}
         volumes = {Path(path).name: self._folder / name for name, path in mounts.items()}
         env = {one["name"]: self._value(one) for one in container.get("env", [])}
-        self._process = sandbox.start(self._network, volumes, container["args"], env, self._folder / "log")
+        security = self._spec["securityContext"]
+        place = sandbox.Place(
+            self._network, volumes, security.get("runAsUser", sandbox.USER), security.get("fsGroup", sandbox.USER)
+        )
+        self._process = sandbox.start(place, container["args"], env, self._folder / "log")
         named = ("startup", "liveness", "readiness")
         self._probes = {name: Probe(container[f"{name}Probe"]) for name in named if f"{name}Probe" in container}
         self._ports = {port["name"]: port["containerPort"] for port in container.get("ports", [])}

@@ -33,12 +33,13 @@ class Release:
 
     def __init__(self, plane: ControlPlane, neighbours: Neighbours, node: Node, folder: Path) -> None:
         self.api, self.neighbours, self.node = plane.api, neighbours, node
-        self._folder = folder
-        self._kubeconfig = plane.kubeconfig
+        self.folder = folder
+        self.programs = plane.programs
+        self.env = {**os.environ, "KUBECONFIG": str(plane.kubeconfig)}
         fetched = subprocess.run(
             [sys.executable, str(ROOT / "helm" / "fetch.py")], capture_output=True, text=True, check=True
         )
-        self._helm = fetched.stdout.strip()
+        self.helm_path = fetched.stdout.strip()
         self.values: dict[str, Any] = {
             "image": {"repository": "registry.example.com/invoke-connector"},
             "config": neighbours.settings(),
@@ -47,7 +48,7 @@ class Release:
 
     def prepare(self) -> None:
         """The CRDs, a namespace where pods must be restricted, and the Secret."""
-        crds = self._folder / "crds"
+        crds = self.folder / "crds"
         crds.mkdir()
         subprocess.run([sys.executable, str(ROOT / "helm" / "crds.py"), str(crds)], check=True)
         for file in sorted(crds.glob("*.yaml")):
@@ -85,13 +86,12 @@ class Release:
 
     def helm(self, *command: str, chart: Path | None = None, values: Any = None) -> subprocess.CompletedProcess[str]:
         """Run Helm on the cluster. With a chart, the values go with it."""
-        arguments = [self._helm, *command]
+        arguments = [self.helm_path, *command]
         if chart is not None:
-            file = self._folder / "values.json"
+            file = self.folder / "values.json"
             file.write_text(json.dumps(self.values if values is None else values), encoding="utf-8")
             arguments += [NAME, str(chart), "--values", str(file)]
-        env = {**os.environ, "KUBECONFIG": str(self._kubeconfig)}
-        return subprocess.run(arguments, capture_output=True, text=True, check=False, env=env)
+        return subprocess.run(arguments, capture_output=True, text=True, check=False, env=self.env)
 
     def upgrade(self, *options: str, chart: Path = CHART, **changes: Any) -> None:
         """Change the values by these, and upgrade; AssertionError with Helm's words when it fails."""
@@ -106,12 +106,18 @@ class Release:
         for commit in _git("log", "--format=%H", "--", f"{inside}/Chart.yaml").split():
             version = yaml.safe_load(_git("show", f"{commit}:{inside}/Chart.yaml"))["version"]
             if version != now:
-                packed = self._folder / "earlier.tar"
+                packed = self.folder / "earlier.tar"
                 packed.write_bytes(subprocess.check_output(["git", "archive", commit, inside], cwd=ROOT))
                 with tarfile.open(packed) as archive:
-                    archive.extractall(self._folder / "earlier", filter="data")
-                return version, self._folder / "earlier" / inside
+                    archive.extractall(self.folder / "earlier", filter="data")
+                return version, self.folder / "earlier" / inside
         raise AssertionError("the history has no earlier version of the chart")
+
+    def uninstall(self) -> None:
+        """Take the release away, and wait until its pods are gone."""
+        done = self.helm("uninstall", NAME, "--ignore-not-found", "--wait", "--timeout", "5m")
+        assert done.returncode == 0, done.stderr
+        self.wait(lambda: self.all_gone_but(0), 120, "all gone")
 
     def pods(self) -> list[Any]:
         """The connector's pods that are not on their way out."""
@@ -135,7 +141,7 @@ class Release:
 
     def logs(self, part: str) -> str:
         """What the pods wrote whose names have this part."""
-        names = {folder.name.rpartition(".")[0] for folder in (self._folder / "pods").iterdir() if part in folder.name}
+        names = {folder.name.rpartition(".")[0] for folder in (self.folder / "pods").iterdir() if part in folder.name}
         return "".join(self.node.log(name) for name in sorted(names))
 
     def delivered(self, count: int, seconds: float = 120) -> None:

@@ -9,12 +9,13 @@ import sys
 import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 BRIDGE = "connector-br0"
 HOST_V4, HOST_V6 = "10.254.77.1", "fd00:77::1"
 ROOT = Path(__file__).resolve().parents[2]
-_USER = 65532
+USER = 65532
+"""The image's own."""
 _SCRIPT = """
 set -e
 mount -t tmpfs tmpfs /mnt
@@ -31,7 +32,7 @@ mkdir -p {python}
 mount --bind /mnt/python {python}
 mount -o remount,ro,bind /
 cd {schemas}/..
-exec setpriv --reuid {user} --regid {user} --groups {group} --no-new-privs --bounding-set=-all --inh-caps=-all "$@"
+exec setpriv --reuid {user} --regid {group} --groups {groups} --no-new-privs --bounding-set=-all --inh-caps=-all "$@"
 """
 
 
@@ -103,22 +104,44 @@ def content(source: Mapping[str, Any]) -> dict[str, bytes]:
     return {name: value.encode() for name, value in source.get("data", {}).items()}
 
 
-def start(
-    network: Network, volumes: Mapping[str, Path], arguments: Sequence[str], env: Mapping[str, str], log: Path
-) -> subprocess.Popen[bytes]:
-    """The connector with these arguments; `volumes` by their folder below /etc/connector.
+class Place(NamedTuple):
+    """Where a container runs: its pod's network, `volumes` by their folder below /etc/connector, and as whom."""
 
-    Its process is the child itself: nothing in between takes a signal.
-    """
+    network: Network
+    volumes: Mapping[str, Path]
+    user: int
+    extra_group: int
+
+    @property
+    def group(self) -> int:
+        """The image's for its own user; 0 for any other, which no file of the image knows."""
+        return USER if self.user == USER else 0
+
+
+def start(place: Place, arguments: Sequence[str], env: Mapping[str, str], log: Path) -> subprocess.Popen[bytes]:
+    """The connector with these arguments. Its process is the child itself: nothing in between takes a signal."""
     script = _SCRIPT.format(
-        volumes=" ".join(f"'{folder}={name}'" for name, folder in volumes.items()),
+        volumes=" ".join(f"'{folder}={name}'" for name, folder in place.volumes.items()),
         python=sys.base_prefix,
         schemas=ROOT / "schemas",
-        user=_USER,
-        group=_USER,
+        user=place.user,
+        group=place.group,
+        groups=f"{place.group},{place.extra_group}",
     )
     connector = ["env", "--block-signal=TERM,INT,HUP", sys.executable, "-m", "connector", *arguments]
-    command = ["ip", "netns", "exec", network.name, "unshare", "--mount", "sh", "-c", script, "sh", *connector]
+    command = ["ip", "netns", "exec", place.network.name, "unshare", "--mount", "sh", "-c", script, "sh", *connector]
     clean = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "PYTHONDONTWRITEBYTECODE": "1", **env}
     with log.open("ab") as sink:
         return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=sink, stderr=sink, env=clean)
+
+
+def enter(pid: int, words: Sequence[str], given: str = "") -> subprocess.CompletedProcess[str]:
+    """Run these words where that process of a pod runs, as its user, as `kubectl exec` does. `given` is their input."""
+    status = Path(f"/proc/{pid}/status").read_text("utf-8")
+    ids = {name: value.split() for name, _, value in (line.partition(":") for line in status.splitlines())}
+    user = ["--reuid", ids["Uid"][0], "--regid", ids["Gid"][0], "--groups", ",".join(ids["Groups"]), "--no-new-privs"]
+    command = ["nsenter", "--target", str(pid), "--mount", "--net", "setpriv", *user, *words]
+    path = f"{Path(sys.executable).parent}:/usr/bin:/bin"
+    return subprocess.run(
+        command, cwd=ROOT, input=given, capture_output=True, text=True, check=False, env={"PATH": path}
+    )
