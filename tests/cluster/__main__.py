@@ -26,16 +26,17 @@ from tests.cluster.story import CHAPTERS, Seen
 _HEAD = f"""\
 # The chart on a real API server
 
-`make cluster` builds kube-apiserver, kube-controller-manager and kubectl {KUBERNETES}, etcd {ETCD} and Argo CD's engine
-(of its 3.5 releases) from their Go modules, loads the CRDs of KEDA, the Prometheus operator and Argo CD, has Pod
-Security admission enforce `restricted`, and lets Helm install, upgrade and test the chart there, against a real Kafka and the
-simulator. It needs Linux, root and Go. There is no container engine in it: a stand-in for scheduler and kubelet
-(`tests/cluster/node.py`) runs each pod as a process of this checkout in a network namespace of its own, with the pod's
-volumes, user, read-only root, probes, log and grace period. So the image, resource limits and `lifecycle` are not tried
-here (`make tryimage` tries the image), nor what KEDA, the Prometheus operator, a network plug-in or a horizontal
-autoscaler does with their objects: these are accepted, and that is all. Of Argo CD it is the engine that compares, runs
-hooks and applies; its controller, server and user interface are not in it. OpenShift is two admission policies that
-give and refuse users and groups as its `restricted-v2` does.
+`make cluster` builds kube-apiserver, kube-controller-manager and kubectl {KUBERNETES}, etcd {ETCD} and Argo
+CD's engine (of its 3.5 releases) from their Go modules, loads the CRDs of KEDA, the Prometheus operator and
+Argo CD, has Pod Security admission enforce `restricted`, and lets Helm install, upgrade and test the chart
+there, against a real Kafka and the simulator. It needs Linux, root and Go. There is no container engine in it:
+a stand-in for scheduler and kubelet (`tests/cluster/node.py`) runs each pod as a process of this checkout in a
+network namespace of its own, with the pod's volumes, user, read-only root, probes, log and grace period. So the
+image, resource limits and `lifecycle` are not tried here (`make tryimage` tries the image), nor what KEDA, the
+Prometheus operator, a network plug-in or a horizontal autoscaler does with their objects: these are accepted,
+and that is all. Of Argo CD it is the engine that compares, runs hooks and applies; its controller, server and
+user interface are not in it. OpenShift is two admission policies that give and refuse users and groups as its
+`restricted-v2` does.
 
 """
 
