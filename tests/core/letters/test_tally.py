@@ -105,6 +105,37 @@ def test_memory_is_bounded_whatever_the_reasons_are(of_ours: bool) -> None:
     assert tally.services[OTHER] == 97
 
 
+@given(CODES, CODES)
+def test_what_another_tally_counted_is_added(codes: list[str], others: list[str]) -> None:
+    """As if one had counted all; letters of other programs, marks and services too."""
+    connect = (("__connect.errors.topic", b"t"), ("__connect.errors.exception.message", b"broken"))
+    tallies = [Tally(lambda value: "0A") for _ in range(3)]
+    for tally, given_ in zip(tallies, (codes, others, codes + others), strict=True):
+        for offset, code in enumerate(given_):
+            add(tally, offset, headers(code))
+            add(tally, offset, connect, None)
+            add(tally, offset, mark({offset}, "main", 0).headers)
+    first, second, whole = tallies
+    first.take(second.counted())
+    assert report(first, 0)[:5] == report(whole, 0)[:5]
+    assert [each[:4] for each in report(first, 0).reasons] == [each[:4] for each in report(whole, 0).reasons]
+    assert all(example is not None for kind, _, example in first.kinds() if kind.topic == "main")
+
+
+def test_memory_is_bounded_by_what_another_tally_counted_too() -> None:
+    names = iter(f"service-{number}" for number in range(200))
+    first, second = (Tally(lambda value: next(names), most_kinds=5, most_services=3) for _ in range(2))
+    for tally, begin in ((first, 0), (second, 50)):
+        for number in range(begin, begin + 50):
+            reason = f"reason {number}"
+            connect = (("__connect.errors.topic", b"t"), ("__connect.errors.exception.message", reason.encode()))
+            add(tally, number, headers("rejected", reason))
+            add(tally, number, connect)
+    first.take(second.counted())
+    assert len(list(first.kinds())) <= 2 * 6
+    assert sum(count for _, count, _ in first.kinds()) == first.letters == 200
+
+
 def test_reasons_that_differ_in_numbers_only_are_one() -> None:
     tally = Tally(lambda value: None)
     for number in (12, 7, 3):
