@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
+from uuid import UUID
 
 from connector.core import envelope
 from connector.core.letters.letter import letter_of, text_of
@@ -25,7 +26,8 @@ _TOTALS: dict[bytes | None, int] = {b"%d" % total: total for total in range(1, 1
 _MOST_KINDS = 20_000
 """Combinations of what is counted; the reasons of those beyond are not told apart."""
 _MOST_SERVICES = 1_000
-_CONFLUENT, _SINGLE_OBJECT = b"\x00", b"\xc3\x01"
+_CONFLUENT, _GUID, _SINGLE_OBJECT = b"\x00", b"\x01", b"\xc3\x01"
+_GLUE = (b"\x03\x00", b"\x03\x05")
 
 
 class Kind(NamedTuple):
@@ -60,11 +62,11 @@ class Counted(NamedTuple):
 
 
 class Tally:
-    """Letters in, counts out. `service_of` reads the service id from a value, or None where it cannot."""
+    """Letters in, counts out. `service_of` reads the service id from a value and its headers; None: it cannot."""
 
     def __init__(
         self,
-        service_of: Callable[[bytes], str | None],
+        service_of: Callable[[bytes, Headers], str | None],
         most_kinds: int = _MOST_KINDS,
         most_services: int = _MOST_SERVICES,
     ) -> None:
@@ -90,7 +92,7 @@ class Tally:
             self._kinds[kind] += 1
         except KeyError:
             self._first(kind, topic, number, offset)
-        service = self._service_of(value) if value else None
+        service = self._service_of(value, headers) if value else None
         name = NOT_DECODED if service is None else service
         try:
             self._services[name] += 1
@@ -171,7 +173,7 @@ class Tally:
             (letter.reason or "") if len(self._foreign) < self._most_kinds else OTHER,
         )
         self._count_foreign(kind, 1)
-        self._count_service(self._service_of(record.value) if record.value else None, 1)
+        self._count_service(self._service_of(record.value, record.headers) if record.value else None, 1)
 
     def _count_foreign(self, kind: Kind, count: int) -> None:
         if kind not in self._foreign and len(self._foreign) >= self._most_kinds:
@@ -230,7 +232,11 @@ def _frame(value: bytes | None) -> bytes | None:
         return None
     if value[:2] == _SINGLE_OBJECT:
         return value[:10]
-    return value[:5] if value[:1] == _CONFLUENT else b""
+    if value[:1] == _CONFLUENT:
+        return value[:5]
+    if value[:1] == _GUID:
+        return value[:17]
+    return value[:18] if value[:2] in _GLUE else b""
 
 
 def _schema(frame: object) -> str:
@@ -239,6 +245,10 @@ def _schema(frame: object) -> str:
             return f"fingerprint {frame[2:].hex()}"
         case bytes() if len(frame) == 5:
             return f"id {int.from_bytes(frame[1:], 'big')}"
+        case bytes() if len(frame) == 17:
+            return f"GUID {UUID(bytes=frame[1:])}"
+        case bytes() if len(frame) == 18:
+            return f"AWS Glue {UUID(bytes=frame[2:])}"
         case bytes():
             return "none"
         case _:

@@ -48,10 +48,10 @@ servers, topic, second = sys.argv[1:]
 def other():
     if second == "dies":
         os._exit(9)
-    return Tally(lambda value: "second")
+    return Tally(lambda value, headers: "second")
 
 properties = {"bootstrap.servers": servers}
-tally, read = Tally(lambda value: "first"), []
+tally, read = Tally(lambda value, headers: "first"), []
 with Helper(properties, topic, other, many=1) as helper, Scan(properties, topic) as scan:
     count(scan, tally, read.append, helper)
 import orjson
@@ -92,10 +92,10 @@ def test_where_the_other_process_dies_its_half_is_counted_all_the_same(letters: 
 def test_a_process_with_threads_counts_alone(letters: tuple[Kafka, str]) -> None:
     """The clients of these tests have some."""
     kafka, topic = letters
-    properties, tally = {"bootstrap.servers": kafka.bootstrap_servers}, Tally(lambda value: "first")
+    properties, tally = {"bootstrap.servers": kafka.bootstrap_servers}, Tally(lambda value, headers: "first")
     assert kafka.admin().list_topics(timeout=20) is not None
     with (
-        Helper(properties, topic, lambda: Tally(lambda value: "second"), many=1) as helper,
+        Helper(properties, topic, lambda: Tally(lambda value, headers: "second"), many=1) as helper,
         Scan(properties, topic) as scan,
     ):
         count(scan, tally, lambda read: None, helper)
