@@ -35,6 +35,7 @@ SUMMARIES = {
     "resume": "Resume what `connector pause` paused in one running connector: everything, topics or partitions.",
     "config": "Show the settings in force and where each came from: default, file, environment or secret file.",
     "codes": "Show what each answer means: which fate a record has after it, why, and what to do.",
+    "map": "Check a mapping against schemas, or show an event's way through it, rule by rule.",
     "render": "Print the exact request that each event would become: method, URL, headers and body; or the refusal.",
     "lint": "Say which events would be refused, and which would be posted and look wrong; by rule and producer.",
     "diff": "Make the requests of the same records twice, and say how many differ, and in which fields.",

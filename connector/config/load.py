@@ -54,7 +54,7 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Settings:
 
 def load_with_sources(path: Path | None, environ: Mapping[str, str]) -> Loaded:
     """Read the settings and remember where each came from. Raises ConfigError with every problem at once."""
-    file = {} if path is None else _read(path)
+    file = {} if path is None else read_tree(path)
     environment = _Environment(Settings, environ)()
     tree = _over(file, environment)
     problems = list(_misspelt(environ))
@@ -109,7 +109,8 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-def _read(path: Path) -> Tree:
+def read_tree(path: Path) -> Tree:
+    """A YAML file of sections. Raises ConfigError."""
     text = ""
     try:
         text = path.read_text(encoding="utf-8")

@@ -32,6 +32,13 @@ class UnsafeSchemaError(Exception):
     """A schema that cannot be used. Its text says what is wrong and repeats nothing of the schema."""
 
 
+class NoRecordError(UnsafeSchemaError):
+    """A schema of something else than a record, such as an enum that others use."""
+
+    def __init__(self) -> None:
+        super().__init__("not a record")
+
+
 class _Weight(NamedTuple):
     nodes: int
     sizeless: bool  # some part takes no byte of the value, and is not a union's branch, which takes one
@@ -59,7 +66,7 @@ def vet(text: str | bytes, referenced: Iterable[str | bytes] = ()) -> dict[str, 
     except RecursionError as error:
         raise UnsafeSchemaError("nested too deeply") from error
     if not isinstance(tree, dict) or tree["type"] != "record":
-        raise UnsafeSchemaError("not a record")
+        raise NoRecordError
     return tree
 
 

@@ -1,0 +1,100 @@
+"""Whether a mapping fits writers' schemas, file by file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import typer
+
+from connector.core.mapping.compiled import Compiled
+from connector.core.mapping.rules import Rules
+from connector.edge.avro.codec import MisfitError, Reader, Writer
+from connector.edge.avro.resolution import IncompatibleError
+from connector.edge.avro.schemas import SchemaFolderError, load_file, reader_schema
+from connector.edge.avro.vetting import NoRecordError, UnsafeSchemaError
+
+OK, OTHER, FAILED = "ok", "other", "failed"
+
+
+class Checked(NamedTuple):
+    """What was found of one file. `verdict`: it fits, the mapping has no event of it, or it does not fit."""
+
+    file: Path
+    verdict: str
+    schema: str | None
+    texts: tuple[str, ...]
+
+
+class Found(NamedTuple):
+    """What was found of all. `unchecked`: schemas that the mapping names and none of the files is."""
+
+    files: tuple[Checked, ...]
+    unchecked: tuple[str, ...]
+
+    @property
+    def failed(self) -> bool:
+        """Whether a file does not fit, or nothing was checked at all."""
+        verdicts = [each.verdict for each in self.files]
+        return FAILED in verdicts or OK not in verdicts
+
+    def lines(self) -> Iterator[str]:
+        """For people."""
+        for each in self.files:
+            yield f"{each.verdict:7} {each.file}: {each.texts[0] if each.texts else ''}"
+            yield from (f"        {text}" for text in each.texts[1:])
+        yield from (f"warning not checked: {name}, which none of these files is" for name in self.unchecked)
+
+    def document(self) -> Mapping[str, object]:
+        """For programs."""
+        return {
+            "files": [
+                {"file": str(each.file), "verdict": each.verdict, "schema": each.schema, "texts": list(each.texts)}
+                for each in self.files
+            ],
+            "unchecked": list(self.unchecked),
+        }
+
+
+def checked(rules: Rules, files: Sequence[Path]) -> Found:
+    """Check each file. Raises typer.BadParameter for one that cannot be read or is no schema."""
+    reader = Reader(reader_schema(), rules)
+    found = tuple(_checked(reader, file, files) for file in files)
+    seen = {each.schema for each in found}
+    named = dict.fromkeys(event.schema for event in rules.events if event.schema is not None)
+    return Found(found, tuple(name for name in named if name not in seen))
+
+
+def _checked(reader: Reader, file: Path, files: Sequence[Path]) -> Checked:
+    try:
+        mapping = writer_of(reader, file, files).mapping
+    except MisfitError as error:
+        misfit = error.misfit
+        texts = (f"the mapping does not fit {misfit.schema}:", *misfit.problems)
+        return Checked(file, FAILED, misfit.schema, texts)
+    except NoRecordError:
+        return Checked(file, OTHER, None, ("a type that is no record, for others to use",))
+    if isinstance(mapping, Compiled):
+        events = len(mapping.events)
+        text = f"the mapping fits {mapping.name}, of which it has {events} event{'s' if events > 1 else ''}"
+        return Checked(file, OK, mapping.name, (text,))
+    text = "our own schema" if mapping is None else "the mapping has no event of it: see mapping.others"
+    return Checked(file, OTHER, None, (text,))
+
+
+def writer_of(reader: Reader, file: Path, files: Sequence[Path]) -> Writer:
+    """The schema of a file, which may use types of the others. Raises MisfitError, NoRecordError, or typer.BadParameter
+    for a file that cannot be used."""
+    try:
+        text = load_file(file).text
+        try:
+            return reader.writer(text)
+        except NoRecordError:
+            raise
+        except UnsafeSchemaError:
+            return reader.writer(text, [load_file(other).text for other in files if other != file])
+    except NoRecordError:
+        raise
+    except (SchemaFolderError, UnsafeSchemaError, IncompatibleError) as error:
+        raise typer.BadParameter(f"{file}: {error}") from None

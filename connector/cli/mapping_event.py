@@ -1,0 +1,158 @@
+"""The event that `connector map --explain` is asked about: a record of a topic, or a producer's fields as JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import typer
+
+from connector.cli.avro_json import NoValueError, encoded
+from connector.cli.dlq.show import place_of
+from connector.cli.mapping_check import writer_of
+from connector.cli.preview import built
+from connector.cli.today import Judge
+from connector.config.client import consumer_properties
+from connector.config.settings import Settings
+from connector.core.mapping.compiled import Compiled, compiled
+from connector.core.mapping.errors import Misfit, NotOurs
+from connector.core.mapping.explained import EventStory, explained
+from connector.core.mapping.rules import Rules
+from connector.core.record import Headers, Partition, Record
+from connector.core.refusal import Refusal
+from connector.core.request import RequestRules
+from connector.edge.avro.codec import MisfitError, Reader, Writer
+from connector.edge.avro.schemas import load_file, reader_schema
+from connector.edge.avro.vetting import NoRecordError
+from connector.edge.kafka.admin import AdminError
+from connector.edge.kafka.reader import read_one
+from connector.runtime import parts, policies
+
+_NO_RULES = RequestRules(None)
+"""Any service id, since a producer has no settings."""
+
+
+class Event(NamedTuple):
+    """What became of an event: which of the mapping's events were looked at, and our fields, or why there are none.
+    Neither: the mapping passes it over."""
+
+    place: str
+    schema: str | None
+    stories: tuple[EventStory, ...]
+    fields: Mapping[str, object] | None
+    refusal: Refusal | None
+
+
+def given_headers(texts: Sequence[str]) -> Headers:
+    """Headers as NAME=VALUE. Raises typer.BadParameter."""
+    found = []
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise typer.BadParameter("--header is NAME=VALUE")
+        found.append((name, value.encode()))
+    return tuple(found)
+
+
+def from_json(
+    rules: Rules, file: Path, schemas: Sequence[Path], around: tuple[str | None, Headers], topic: str | None
+) -> Event:
+    """The event of a JSON file, written with the first of the schemas; without one it is JSON itself."""
+    try:
+        given = json.loads(file.read_text(encoding="utf-8"), parse_float=Decimal if schemas else float)
+    except OSError as error:
+        raise typer.BadParameter(f"{file}: {error.strerror}") from None
+    except ValueError:
+        raise typer.BadParameter(f"{file} is not JSON") from None
+    if not isinstance(given, dict):
+        raise typer.BadParameter(f"{file} is not one JSON object")
+    key, headers = around
+    record = Record(Partition(topic or "topic", 0), 0, None, None if key is None else key.encode(), b"", headers)
+    if not schemas:
+        return _without_schema(rules, str(file), given, record)
+    try:
+        writer = writer_of(Reader(reader_schema(), rules), schemas[0], schemas)
+        value = encoded(load_file(schemas[0]).text, [load_file(each).text for each in schemas[1:]], given)
+    except MisfitError as error:
+        raise _unlike(error.misfit) from None
+    except NoRecordError as error:
+        raise typer.BadParameter(f"{schemas[0]}: {error}") from None
+    except NoValueError as error:
+        raise typer.BadParameter(f"{file} is no event of {schemas[0]}: {error}") from None
+    return _of(str(file), writer, record._replace(value=value), 0, _NO_RULES)
+
+
+def from_topic(settings: Settings, topic: str, place: str) -> Event:
+    """A record of a topic, at PARTITION:OFFSET."""
+    partition, offset = place_of(topic, place)
+    try:
+        record = read_one(consumer_properties(settings.kafka), partition, offset)
+    except AdminError as error:
+        raise _failed(f"the brokers answer {error}") from None
+    if record is None or record.offset != offset:
+        raise _failed(f"{partition} has no record at offset {offset}")
+    shown = f"{partition} offset {offset}"
+    with Judge(settings) as judge:
+        written = None if record.value is None else judge.texts().value(record.value)
+        if written is None:
+            found = judge.fields(record)
+            refusal = found if isinstance(found, Refusal) else None
+            return Event(shown, None, (), None if isinstance(found, Refusal) else found, refusal)
+    rules = policies.request_rules(settings.openmarket)
+    try:
+        writer = Reader(reader_schema(), parts.rules(settings)).writer(written.schema.text, written.schema.referenced)
+    except MisfitError as error:
+        raise _unlike(error.misfit) from None
+    return _of(shown, writer, record, written.start, rules)
+
+
+def _without_schema(rules: Rules, place: str, given: dict[str, Any], record: Record) -> Event:
+    mapping = compiled(rules, None)
+    if isinstance(mapping, Misfit):
+        raise _unlike(mapping)
+    if mapping is None:
+        raise typer.BadParameter("the mapping has no event without a schema: name the schema's file as well")
+    return _made(place, mapping, given, record, _NO_RULES)
+
+
+def _of(place: str, writer: Writer, record: Record, start: int, rules: RequestRules) -> Event:
+    mapping = writer.mapping
+    if isinstance(mapping, NotOurs | Refusal):
+        return Event(place, None, (), None, mapping if isinstance(mapping, Refusal) else None)
+    try:
+        fields = writer.read(record.value or b"", start)
+    except Exception as error:  # whatever the bytes are
+        raise _failed(f"{place} cannot be read with its schema ({type(error).__name__})") from None
+    if mapping is None:
+        return _judged(Event(place, None, (), fields, None), rules)
+    return _made(place, mapping, fields, record, rules)
+
+
+def _made(place: str, mapping: Compiled, fields: dict[str, Any], record: Record, rules: RequestRules) -> Event:
+    stories = tuple(explained(mapping, fields, record))
+    found = mapping.of(fields, record)
+    if isinstance(found, NotOurs):
+        return Event(place, mapping.name, stories, None, None)
+    if isinstance(found, Refusal):
+        return Event(place, mapping.name, stories, None, found)
+    return _judged(Event(place, mapping.name, stories, found, None), rules)
+
+
+def _judged(event: Event, rules: RequestRules) -> Event:
+    assert event.fields is not None
+    result = built(event.fields, rules)
+    return event._replace(refusal=result) if isinstance(result, Refusal) else event
+
+
+def _unlike(misfit: Misfit) -> typer.Exit:
+    return _failed(
+        "\n".join([f"the mapping does not fit {misfit.schema}:", *(f"  {each}" for each in misfit.problems)])
+    )
+
+
+def _failed(text: str) -> typer.Exit:
+    typer.echo(text, err=True)
+    return typer.Exit(1)

@@ -1,0 +1,76 @@
+"""An event's way through a mapping, rule by rule, for a person."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from connector.core.mapping.chains import CHECK, Chain
+from connector.core.mapping.compiled import Compiled, EventMap
+from connector.core.mapping.errors import UnmappableError
+from connector.core.mapping.paths import Fields
+from connector.core.record import Record
+
+
+class Told(NamedTuple):
+    """One thing that was done: what, how deep within joins, and what came out; or why nothing can."""
+
+    says: str
+    depth: int
+    value: Any
+    problem: UnmappableError | None = None
+
+
+class Asked(NamedTuple):
+    """A condition, what was there, and whether it holds."""
+
+    says: str
+    value: Any
+    holds: bool
+
+
+class EventStory(NamedTuple):
+    """One event of the mapping: what was asked, and if all holds, what each field of ours went through."""
+
+    says: str
+    asked: tuple[Asked, ...]
+    fields: dict[str, tuple[Told, ...]] | None
+
+
+def explained(compiled: Compiled, fields: Fields, record: Record) -> Iterator[EventStory]:
+    """The events of the mapping that were looked at, the last of them the one that takes the record, if one does.
+
+    `fields` are changed as `Compiled.of` changes them.
+    """
+    for event in compiled.events:
+        takes = event.takes(fields, record)
+        asked = tuple(_asked(event, fields, record))
+        told = {name: tuple(_told(chain, fields, record, 0)) for name, chain in event.chains.items()}
+        yield EventStory(str(event.event), asked, told if takes else None)
+        if takes:
+            return
+
+
+def _asked(event: EventMap, fields: Fields, record: Record) -> Iterator[Asked]:
+    for test in event.tests:
+        yield Asked(str(test.condition), test.get(fields, record), test.holds(fields, record))
+
+
+def _told(chain: Chain, fields: Fields, record: Record, depth: int) -> Iterator[Told]:
+    for part in chain.parts:
+        yield from _told(part, fields, record, depth + 1)
+    says = chain.says
+    try:
+        value = chain.start(fields, record)
+        yield Told(says, depth, value)
+        for says, run, other in chain.links:
+            if value is None:
+                break
+            value = run(value, None if other is None else other(fields, record))
+            if says != CHECK:
+                yield Told(says, depth, value)
+    except UnmappableError as error:
+        yield Told(says, depth, None, error)
+        return
+    if value is None and chain.default is not None:
+        yield Told("default", depth, chain.default.value)

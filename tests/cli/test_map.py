@@ -1,0 +1,217 @@
+"""`connector map`: a mapping against schemas, and an event's way through it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.cli.conftest import Run
+
+Configure = Callable[..., Path]
+
+EXAMPLES = Path(__file__).parents[2] / "examples" / "mapping"
+NAMES = sorted(folder.name for folder in EXAMPLES.iterdir())
+PHONES = {
+    "cloudevent": "442079460018",
+    "debezium": "491705550147",
+    "flat-booking": "12125550147",
+    "nested-order": "491715550147",
+    "outbox": "61298765432",
+}
+
+
+def example(name: str, *more: str | Path) -> tuple[str | Path, ...]:
+    folder = EXAMPLES / name
+    explain = ("--explain", folder / "event.json", folder / "schema.avsc")
+    return ("map", "--config", folder / "rules.yaml", *explain, *more)
+
+
+@pytest.fixture
+def mapping(tmp_path: Path) -> Callable[..., Path]:
+    """The booking's mapping, with changes to its event."""
+
+    def write(**changes: object) -> Path:
+        tree = yaml.safe_load((EXAMPLES / "flat-booking/rules.yaml").read_text())
+        tree["mapping"]["events"][0] |= changes
+        file = tmp_path / "rules.yaml"
+        file.write_text(json.dumps(tree))
+        return file
+
+    return write
+
+
+class TestExplain:
+    """`--explain`."""
+
+    @pytest.mark.parametrize("name", NAMES)
+    def test_each_example_becomes_the_event_that_it_should(self, connector: Run, name: str) -> None:
+        run = connector(*example(name, "--reveal", "--json"))
+        assert run.exit_code == 0, run.output
+        event = json.loads(run.stdout)["event"]
+        assert event["phoneNumber"] == PHONES[name]
+        assert len(event["variables"]) >= 1
+        assert event["createdAt"] < event["expiresAt"]
+
+    @pytest.mark.parametrize("name", NAMES)
+    def test_no_value_is_shown_unless_asked_for(self, connector: Run, name: str) -> None:
+        """Neither the producer's number nor ours, nor a variable."""
+        for more in ((), ("--json",)):
+            run = connector(*example(name, *more))
+            assert run.exit_code == 0, run.output
+            shown = run.stdout
+            assert PHONES[name] not in shown
+            assert not any(word in shown for word in ("5550147", "555-0147", "7946 0018", "9876 5432", "Sam", "B12"))
+
+    def test_each_step_is_told(self, connector: Run) -> None:
+        lines = [line.split() for line in connector(*example("debezium")).stdout.splitlines()]
+        assert ["op", "is", "u:", "holds"] in lines
+        assert ["phoneNumber", "after.msisdn", "string", "of", "12", "characters"] in lines
+        assert ["phone", "after.country", "string", "of", "12", "characters"] in lines
+
+    def test_a_refusal_is_told_as_it_would_be_in_a_dead_letter(self, connector: Run, tmp_path: Path) -> None:
+        """Where it happens, and with exit code 1."""
+        event = json.loads((EXAMPLES / "outbox/event.json").read_text()) | {"payload": '{"patient": {"phone": "x"}}'}
+        file = tmp_path / "event.json"
+        file.write_text(json.dumps(event))
+        folder = EXAMPLES / "outbox"
+        run = connector("map", "--config", folder / "rules.yaml", "--explain", file, folder / "schema.avsc")
+        assert run.exit_code == 1
+        assert "refused at event: mapping_bad_value" in run.stdout
+        assert "phoneNumber (payload.patient.phone): mapping_bad_value (string of 1 characters that is" in run.stdout
+        as_json = connector(
+            "map", "--config", folder / "rules.yaml", "--explain", file, folder / "schema.avsc", "--json"
+        )
+        assert json.loads(as_json.stdout)["refusal"]["class"] == "mapping_bad_value"
+
+    def test_an_event_that_the_vendors_rules_refuse_is_told_too(
+        self, connector: Run, mapping: Callable[..., Path]
+    ) -> None:
+        config = mapping(eventId="customerName")
+        run = connector("map", "--config", config, *example("flat-booking")[3:])
+        assert run.exit_code == 1
+        assert "refused at request: bad_event_id" in run.stdout
+
+    def test_what_is_passed_over_is_said(self, connector: Run, tmp_path: Path) -> None:
+        """With the condition that does not hold."""
+        event = json.loads((EXAMPLES / "debezium/event.json").read_text()) | {"op": "d"}
+        file = tmp_path / "event.json"
+        file.write_text(json.dumps(event))
+        folder = EXAMPLES / "debezium"
+        run = connector("map", "--config", folder / "rules.yaml", "--explain", file, folder / "schema.avsc", "--reveal")
+        assert run.exit_code == 1
+        assert "op is u: does not hold, it is 'd'" in run.stdout
+        assert "it is passed over (mapping.others: skip)" in run.stdout
+
+    def test_a_schema_that_is_none_of_the_mappings_is_said(self, connector: Run) -> None:
+        folder, other = EXAMPLES / "debezium", EXAMPLES / "flat-booking"
+        around = ("--explain", folder / "event.json", folder / "schema.avsc")
+        run = connector("map", "--config", other / "rules.yaml", *around)
+        assert run.exit_code == 1
+        assert "mapping_not_ours" in run.stdout
+
+    def test_json_without_a_schema_has_its_record_around_it(self, connector: Run, tmp_path: Path) -> None:
+        """As of a CloudEvent in binary mode."""
+        config, event = tmp_path / "rules.yaml", tmp_path / "event.json"
+        config.write_text(
+            "mapping: {events: [{when: [{path: $header.ce_type, is: gate}], eventId: $header.ce_id, "
+            "serviceId: {value: 0A}, phoneNumber: {path: $key, then: [digits]}, variables: {user: {a: price}}}]}"
+        )
+        event.write_text('{"price": 1.5}')
+        around = ("--key", "+12025550123", "--header", "ce_type=gate", "--header", "ce_id=c-1")
+        run = connector("map", "--config", config, "--explain", event, *around, "--reveal", "--json")
+        assert run.exit_code == 0, run.output
+        found = json.loads(run.stdout)["event"]
+        assert (found["eventId"], found["phoneNumber"], found["variables"]) == (
+            "c-1",
+            "12025550123",
+            {"user": {"a": 1.5}},
+        )
+
+    @pytest.mark.parametrize(
+        ("given", "words"),
+        [
+            ("[]", "is not one JSON object"),
+            ("{", "is not JSON"),
+            ('{"bookingId": 5}', "is no event of"),
+            ('{"zzz": 5}', "zzz is no field of it"),
+        ],
+    )
+    def test_a_file_that_is_no_event_is_a_wrong_use(
+        self, connector: Run, tmp_path: Path, given: str, words: str
+    ) -> None:
+        file = tmp_path / "event.json"
+        file.write_text(given)
+        folder = EXAMPLES / "flat-booking"
+        run = connector("map", "--config", folder / "rules.yaml", "--explain", file, folder / "schema.avsc")
+        assert run.exit_code == 2
+        assert words in " ".join(run.output.replace("│", " ").split())
+
+    @pytest.mark.parametrize(
+        "arguments",
+        [
+            (),
+            ("--check", "--explain", "0:1"),
+            ("--check",),
+            ("--explain", "nowhere.json"),
+            ("--explain", EXAMPLES / "outbox/event.json"),
+            ("--explain", EXAMPLES / "outbox/event.json", "--header", "x"),
+            ("--explain", "0:1", "--key", "x"),
+            ("--check", EXAMPLES / "outbox/event.json"),
+            ("--check", "nowhere.avsc"),
+        ],
+    )
+    def test_a_wrong_use_has_exit_code_2(self, connector: Run, arguments: tuple[str | Path, ...]) -> None:
+        assert connector("map", "--config", EXAMPLES / "outbox/rules.yaml", *arguments).exit_code == 2
+
+
+class TestCheck:
+    """`--check`, in a producer's CI."""
+
+    def test_every_example_fits_its_schema(self, connector: Run) -> None:
+        for name in NAMES:
+            folder = EXAMPLES / name
+            run = connector("map", "--config", folder / "rules.yaml", "--check", folder / "schema.avsc")
+            assert (run.exit_code, run.stdout.split()[0]) == (0, "ok"), run.output
+
+    def test_a_field_that_vanished_fails_with_its_path(
+        self, connector: Run, mapping: Callable[..., Path], tmp_path: Path
+    ) -> None:
+        schema = json.loads((EXAMPLES / "flat-booking/schema.avsc").read_text())
+        schema["fields"] = [field for field in schema["fields"] if field["name"] != "seat"]
+        file = tmp_path / "v2.avsc"
+        file.write_text(json.dumps(schema))
+        run = connector("map", "--config", mapping(), "--check", EXAMPLES / "flat-booking/schema.avsc", file)
+        assert run.exit_code == 1
+        assert "failed" in run.stdout
+        assert "variables.session.seat: seat: it has no field seat" in run.stdout
+        found = json.loads(connector("map", "--config", mapping(), "--check", file, "--json").stdout)
+        assert [each["verdict"] for each in found["files"]] == ["failed"]
+
+    def test_an_event_of_a_schema_that_does_not_fit_cannot_be_explained(
+        self, connector: Run, mapping: Callable[..., Path]
+    ) -> None:
+        run = connector("map", "--config", mapping(createdAt="customerName"), *example("flat-booking")[3:])
+        assert run.exit_code == 1
+        assert "createdAt: customerName is string; integer or time is needed" in run.stderr
+
+    def test_where_nothing_was_checked_nothing_is_good(self, connector: Run) -> None:
+        """The mapping has no event of these files: a wrong name, perhaps."""
+        ours = Path(__file__).parents[2] / "schemas/invocation-event.avsc"
+        files = (EXAMPLES / "debezium/schema.avsc", ours)
+        run = connector("map", "--config", EXAMPLES / "outbox/rules.yaml", "--check", *files)
+        assert run.exit_code == 1
+        assert "our own schema" in run.stdout
+        assert "warning not checked: shop.public.outbox.Value" in run.stdout
+
+    def test_types_of_other_files_are_known(self, connector: Run, mapping: Callable[..., Path], tmp_path: Path) -> None:
+        schema = json.loads((EXAMPLES / "flat-booking/schema.avsc").read_text())
+        channel, schema["fields"][1]["type"] = schema["fields"][1]["type"], "com.example.booking.Channel"
+        for name, text in ("channel.avsc", channel | {"namespace": "com.example.booking"}), ("booking.avsc", schema):
+            (tmp_path / name).write_text(json.dumps(text))
+        files = (tmp_path / "booking.avsc", tmp_path / "channel.avsc")
+        assert connector("map", "--config", mapping(), "--check", files[0]).exit_code == 2
+        assert "a type that is no record" in connector("map", "--config", mapping(), "--check", *files).stdout
