@@ -20,7 +20,8 @@ _STOP_SECONDS = 60.0
 class Stage(NamedTuple):
     """Where a contender plays: the broker, the topic that is full, the sink, a folder for files, and its core.
 
-    `schemas` is the folder with the schema of the events; `ca_file` signs the sink's certificate.
+    `schemas` is the folder with the schema of the events; `ca_file` signs the sink's certificate; `mapping` is that
+    section of the settings.
     """
 
     bootstrap_servers: str
@@ -33,6 +34,7 @@ class Stage(NamedTuple):
     service_ids: int = 1
     ca_file: Path | None = None
     ledger: Literal["optional", "required"] | None = None
+    mapping: str = ""
 
 
 def take_the_rest() -> int:
@@ -92,6 +94,7 @@ def connector(build: Build, stage: Stage, group: str, module: str = "connector")
             uncommitted=max(500, stage.in_flight),
         )
         + _ledger(stage)
+        + stage.mapping
     )
     with _running([build.python, "-m", module, "run", "--config", str(settings)], stage, group, build.folder) as pid:
         yield pid

@@ -12,6 +12,7 @@ from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
+from benchmarks import mapped
 from connector.edge.avro.codec import Encoder
 from connector.edge.avro.framing import Framing
 
@@ -25,11 +26,14 @@ _HUNDRED = 100
 
 class Shape(NamedTuple):
     """What a topic's events are like. `second` of a hundred are of the second service; `padding` is the size of a
-    field that the connector does not read, in bytes."""
+    field that the connector does not read, in bytes. `mapped`: they are of a producer's own schema;
+    `ten`: of ours, with the same ten fields."""
 
     partitions: int = 4
     second: int = 0
     padding: int = 0
+    mapped: bool = False
+    ten: bool = False
 
 
 def end_user(number: int) -> str:
@@ -41,6 +45,7 @@ def events(count: int, shape: Shape = Shape()) -> Iterator[dict[str, object]]:  
     """So many events with two scopes and three variables each; the 80,000 end users come again in their turn."""
     now_ms = time.time_ns() // 1_000_000
     padding = {"padding": b"x" * shape.padding} if shape.padding else {}
+    ten = shape.ten or shape.mapped
     for number in range(count):
         yield {
             "eventId": f"bench-{number:09d}",
@@ -48,23 +53,30 @@ def events(count: int, shape: Shape = Shape()) -> Iterator[dict[str, object]]:  
             "phoneNumber": end_user(number),
             "mobileOperatorId": 383,
             "variables": {
-                "session": {"seatLocation": "aisle", "flightNumber": "49"},
+                "session": {"seatLocation": "aisle", "flightNumber": "49", **({"carrier": "MJ"} if ten else {})},
                 "user": {"frequentFlyerAccountNumber": f"MJHF{number:09d}"},
             },
             "createdAt": now_ms,
-            "expiresAt": None,
+            "expiresAt": now_ms + 10_800_000 if ten else None,
             **padding,
         }
 
 
 def schema_of(shape: Shape) -> str:
-    """The schema that its producer writes with: the present one, or one that has a field more."""
+    """The schema that its producer writes with: the present one, one that has a field more, or its own."""
+    if shape.mapped:
+        return mapped.SCHEMA
     text = SCHEMA_FILE.read_text()
     if not shape.padding:
         return text
     schema = json.loads(text)
     schema["fields"].append({"name": "padding", "type": "bytes"})
     return json.dumps(schema)
+
+
+def written(event: dict[str, object], shape: Shape) -> dict[str, object]:
+    """The fields as its producer has them."""
+    return mapped.of(event) if shape.mapped else event
 
 
 def encoder(shape: Shape = Shape()) -> Encoder:  # noqa: B008 - an immutable value
@@ -85,7 +97,7 @@ def fill(bootstrap_servers: str, topic: str, count: int, shape: Shape) -> int:
     encode, size = encoder(shape).encode, 0
     producer = Producer({"bootstrap.servers": bootstrap_servers, "linger.ms": 20, "partitioner": "murmur2_random"})
     for event in events(count, shape):
-        value = encode(event)
+        value = encode(written(event, shape))
         size += len(value)
         while True:
             try:

@@ -15,8 +15,9 @@ from typing import NamedTuple
 
 import uvloop
 
-from benchmarks.events import SCHEMA_FILE, SERVICE_IDS, Shape, encoder, end_user, events
+from benchmarks.events import SCHEMA_FILE, SERVICE_IDS, Shape, encoder, end_user, events, schema_of, written
 from benchmarks.feed import Feed
+from benchmarks.mapped import mapping
 from connector.config import load
 from connector.config.settings import Settings
 from connector.core.envelope import Names
@@ -69,6 +70,8 @@ MIXES = {
     "even": Mix("two services of the same size", Shape(second=50), 2),
     "two-services": Mix("one of two services has 90 % of the events", Shape(second=10), 2),
     "silent-service": Mix("one of two services has nothing to post", Shape(), 2),
+    "ten": Mix("ten fields of our own schema", Shape(ten=True)),
+    "mapped": Mix("the same ten, mapped from a producer's own schema", Shape(mapped=True)),
     "failures": Mix("1 % answered 1010 and 1 % rejected", failures=True),
     "partitions": Mix("1,000 partitions", Shape(partitions=1000)),
 }
@@ -125,7 +128,13 @@ def settings_of(mix: Mix, folder: Path) -> Settings:
     (folder / "password").write_text("bench\n")
     file = folder / "config.yaml"
     service_ids = ", ".join(SERVICE_IDS[: mix.service_ids])
-    file.write_text(_SETTINGS.format(folder=folder, schemas=SCHEMA_FILE.parent, service_ids=service_ids))
+    schemas = SCHEMA_FILE.parent
+    text = ""
+    if mix.shape.mapped:
+        schemas, text = folder / "mapped", mapping(SERVICE_IDS[: mix.service_ids])
+        schemas.mkdir(exist_ok=True)
+        (schemas / "booking.avsc").write_text(schema_of(mix.shape))
+    file.write_text(_SETTINGS.format(folder=folder, schemas=schemas, service_ids=service_ids) + text)
     return load(file, {})
 
 
@@ -138,7 +147,7 @@ def logs_of(mix: Mix, count: int, clock: Clock) -> dict[Partition, list[Record]]
         event["createdAt"] = now_ms
         partition = partitions[number * 7919 % mix.shape.partitions]
         log, key = logs[partition], end_user(number).encode()
-        log.append(Record(partition, len(log), now_ms, key, encode(event), (), 0))
+        log.append(Record(partition, len(log), now_ms, key, encode(written(event, mix.shape)), (), 0))
     return logs
 
 

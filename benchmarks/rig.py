@@ -11,7 +11,8 @@ import typer
 
 from benchmarks import contenders
 from benchmarks.contenders import Stage
-from benchmarks.events import Shape, create_topics, fill, schema_of
+from benchmarks.events import SERVICE_IDS, Shape, create_topics, fill, schema_of
+from benchmarks.mapped import mapping
 from benchmarks.scenarios import Scenario
 from benchmarks.sink import Sink, SlowSink
 from tests.support.apache_kafka import ApacheKafka
@@ -66,6 +67,7 @@ class Rig:
             scenario.service_ids,
             self._sink.ca_file if scenario.base_url == "tls" else None,
             scenario.ledger,
+            mapping(SERVICE_IDS[: scenario.service_ids]) if shape.mapped else "",
         )
 
     def quiet_stage(self, partitions: int, in_flight: int) -> Stage:
@@ -90,7 +92,7 @@ class Rig:
         return topic
 
     def _schemas(self, shape: Shape) -> Path:
-        folder = self._folder / f"schemas-{shape.padding}"
+        folder = self._folder / f"schemas-{shape.padding}{'-mapped' if shape.mapped else ''}"
         folder.mkdir(exist_ok=True)
         (folder / "invocation-event.avsc").write_text(schema_of(shape))
         return folder

@@ -32,6 +32,8 @@ SCENARIOS = {
         Scenario(DEFAULTS, "4 partitions, one service, 64 in flight", bare_loop=True, parallel_consumer=True),
         Scenario("two-services", "one of them has 90 % of the events", Shape(second=10), service_ids=2),
         Scenario("silent-service", "one of two services has nothing to post", service_ids=2),
+        Scenario("ten", "events of ten fields, in our own schema", Shape(ten=True)),
+        Scenario("mapped", "the same ten, mapped from a producer's own schema", Shape(mapped=True)),
         Scenario("tls", "TLS 1.3", base_url="tls", bare_loop=True),
         Scenario("ledger", "the delivery ledger is on", ledger="optional"),
         Scenario("ledger-required", "each commit waits for the delivery ledger", ledger="required"),
