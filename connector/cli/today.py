@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Mapping
-from functools import partial
+from collections.abc import Mapping
 from types import TracebackType
-from typing import NamedTuple, Self, TypeVar
+from typing import NamedTuple, Self
 
 from connector.cli.preview import built
 from connector.config.settings import Settings
@@ -15,20 +14,18 @@ from connector.core.envelope import History, Origin
 from connector.core.event import InvocationEvent
 from connector.core.letters.letter import DeadLetter
 from connector.core.mapping.errors import NOT_OURS, NotOurs
-from connector.core.record import Record
+from connector.core.record import Partition, Record
 from connector.core.refusal import Problem, Refusal, Stage
 from connector.core.request import InvokeRequest, RequestRules
 from connector.core.signals import SchemaMissing, SchemaNeeded
-from connector.edge.avro.framing import Framing, Kind, Name
-from connector.edge.avro.lookup import Asking
-from connector.edge.avro.registry import ConfluentRegistry
-from connector.edge.avro.registry_answers import Found
+from connector.edge.avro.framing import Framing
+from connector.edge.avro.registry import Found
 from connector.edge.avro.schema_texts import TextOf
+from connector.edge.avro.schemas import load_file
 from connector.edge.clock import SystemClock
 from connector.runtime import parts, policies
 
 Fields = Mapping[str, object]
-_Answer = TypeVar("_Answer")
 _NO_SCHEMA = "schema_unavailable"
 
 
@@ -93,21 +90,26 @@ class Judge:
                 self._missing[found.key] = _unavailable(missing)
         return PASSED_OVER if isinstance(found, NotOurs) else found
 
+    @property
+    def maps(self) -> bool:
+        """Whether a mapping may make an event's texts of others, so that they need not stand in its bytes."""
+        return self._settings.mapping is not None
+
+    def service_of(self, value: bytes) -> str | None:
+        """The service id of a record's event; None where it cannot be had of the value alone."""
+        found = self.fields(Record(Partition("", 0), 0, None, None, value))
+        return None if isinstance(found, Refusal) else str(found.get("serviceId"))
+
     def texts(self) -> TextOf:
         """The writers' schemas, as text."""
         schemas = self._settings.schemas
-        folder, bare = parts.schema_folder(self._settings), parts.bare_schema(self._settings)
-        also = parts.asking(self._settings, self._registry)
-        ask = None if self._registry is None else partial(self._ask, self._registry, also)
-        return TextOf(folder, Framing(schemas.framing), bare, ask, also.eight_bytes)
+        bare = None if schemas.bare_schema is None else load_file(schemas.bare_schema)
+        ask = None if self._registry is None else self._ask
+        return TextOf(parts.schema_folder(self._settings), Framing(schemas.framing), bare, ask)
 
-    def _ask(self, registry: ConfluentRegistry, also: Asking, name: Name) -> Found | None:
-        if name.kind is Kind.ID:
-            found = self._loop.run_until_complete(registry.schema(int(name.text)))
-        elif name.kind in also.by:
-            found = self._loop.run_until_complete(_awaited(also.by[name.kind](name)))
-        else:
-            return None
+    def _ask(self, number: int) -> Found | None:
+        assert self._registry is not None
+        found = self._loop.run_until_complete(self._registry.schema(number))
         return found if isinstance(found, Found) else None
 
     def _expired(self, expires_ms: int | None) -> Refusal | None:
@@ -140,10 +142,6 @@ PASSED_OVER = Refusal(
     Stage.EVENT, (Problem(NOT_OURS, "schema", "none of the mapping's events takes it", "look at mapping.events"),)
 )
 """Of a record that `run` neither posts nor refuses, as the settings say; no other refusal is this one."""
-
-
-async def _awaited(question: Awaitable[_Answer]) -> _Answer:
-    return await question
 
 
 def _unavailable(missing: SchemaMissing) -> Refusal:

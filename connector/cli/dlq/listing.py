@@ -153,7 +153,7 @@ def fitting_letter(letter: DeadLetter, filters: Filters, judge: Judge) -> Listed
         return None
     if not filters.need_event:
         return Listed(letter, None)
-    if not filters.may_take_event(record):
+    if not (judge.maps or filters.may_take_event(record)):
         return None
     listed = decoded(Listed(letter, None), judge)
     return listed if filters.take_event(record, listed.fields) else None

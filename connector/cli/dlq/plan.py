@@ -121,13 +121,16 @@ class Planner:
         if not changes:
             return Stays(letter, NOT_CHANGED)
         try:
-            written = {name: after for name, (_, after) in changes.items()}
-            value = spliced(self._texts, letter.record.value or b"", written, letter.original)
+            value = spliced(
+                self._texts, letter.record.value or b"", {name: after for name, (_, after) in changes.items()}
+            )
         except NotWritableError:
             return Stays(letter, NOT_WRITABLE)
         # Without createdAt its age counts from the new record on: somebody has just said how long it may live.
         born_ms = now_ms if patch.expires_in_ms is not None else letter.first_failure_ms
         after = self._judge.of(letter.record._replace(value=value, headers=letter.original), born_ms)
+        if after.fields is not None and any(after.fields.get(name) != new for name, (_, new) in changes.items()):
+            return Stays(letter, NOT_WRITABLE)  # a mapping makes the field of another one than that of its name
         return self._going(letter, value, after, changes)
 
     def _going(self, letter: DeadLetter, value: bytes | None, today: Today, changes: Mapping[str, Change]) -> Decision:
