@@ -30,7 +30,7 @@ class _WrongError(ValueError):
     """Something that cannot be read, at its place."""
 
     def __init__(self, place: str, text: str) -> None:
-        super().__init__(f"{place} {text}".strip() if place.startswith("[") else f"{place}: {text}")
+        super().__init__(f"{place}: {text}" if place else text)
 
 
 class _At(NamedTuple):
@@ -76,7 +76,7 @@ def events_of(given: object) -> tuple[Event, ...]:
     unconditional: set[str | None] = set()
     for number, event in enumerate(found):
         if event.schema in unconditional:
-            problems.append(f"[{number}] is never reached: one before it takes everything of its schema")
+            problems.append(f"[{number}]: is never reached: one before it takes everything of its schema")
         if not event.when:
             unconditional.add(event.schema)
     if problems:

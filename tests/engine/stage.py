@@ -24,10 +24,9 @@ from connector.core.signals import SchemaMissing, SchemaNeeded
 from connector.core.tries import Intervals
 from connector.engine.brake import BrakeRules
 from connector.engine.copies import Targets
-from connector.engine.endpoint import EndpointRules
 from connector.engine.engine import Engine, Topics
 from connector.engine.engine import Rules as EngineRules
-from connector.engine.judge import HoldRules
+from connector.engine.judge import EndpointRules, HoldRules
 from connector.engine.limits import Bounds, Limit, PaceRules
 from connector.engine.ports import Clock, Decoder, Ledger
 from connector.engine.road import Road, Rules
@@ -260,6 +259,7 @@ class Connector:
             "records_retried",
             "records_dead_lettered",
             "records_duplicate",
+            "records_not_ours",
             "records_skipped",
         )
         accounted = sum(map(self.count, settled)) + self.count("records_released") + self.engine.in_hand

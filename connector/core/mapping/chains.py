@@ -71,6 +71,9 @@ _PART = Target(
     remedy="then: [text] reads bytes as UTF-8",
 )
 
+CHECK = "of a type that it takes"
+"""The link that only looks: a story leaves it out unless it refuses."""
+
 _PYTHON: Mapping[Kind, type] = {
     Kind.TEXT: str,
     Kind.INTEGER: int,
@@ -83,14 +86,7 @@ _PYTHON: Mapping[Kind, type] = {
 
 def chain_of(source: Source, target: Target, whole: Type, texts: Texts) -> Chain:
     """The chain of a source for one field. Raises MisfitError."""
-    chain = _begun(source, whole, texts)
-    for step in source.then:
-        chain = _with_step(chain, step, whole, texts, strict=source.default is None)
-    if source.default is not None:
-        value = source.default.value
-        kinds = chain.kinds if value is None else chain.kinds | {steps.kind_of(value)}
-        chain = chain._replace(default=source.default, kinds=kinds)
-    return _finished(_fitted(chain, target))
+    return _finished(_fitted(_through(source, whole, texts), target))
 
 
 def _begun(source: Source, whole: Type, texts: Texts) -> Chain:
@@ -113,22 +109,31 @@ def _begun(source: Source, whole: Type, texts: Texts) -> Chain:
             chains = tuple(chain_of(part, _PART, whole, texts) for part in parts)
             joined = _start("join", _join([chain.get for chain in chains], separator))
             return joined._replace(parts=chains, kinds=frozenset({Kind.TEXT}), shown="a join is text")
-        case First(parts):
-            chains = tuple(_finished(_steps_only(part, whole, texts)) for part in parts)
-            return _start("first", _first([chain.get for chain in chains]))._replace(
-                parts=chains,
-                kinds=frozenset().union(*(chain.kinds for chain in chains)),
-                unknown=any(chain.unknown for chain in chains),
-                shown=" or ".join(chain.shown for chain in chains),
-            )
+        case _:
+            return _first_of(source.origin, whole, texts)
 
 
-def _steps_only(source: Source, whole: Type, texts: Texts) -> Chain:
-    """A part of a first: what it is made into is decided for all of them together."""
+def _first_of(origin: First, whole: Type, texts: Texts) -> Chain:
+    """What its parts are made into is decided for all of them together."""
+    chains = tuple(_finished(_through(part, whole, texts)) for part in origin.parts)
+    return _start("first", _first([chain.get for chain in chains]))._replace(
+        parts=chains,
+        kinds=frozenset().union(*(chain.kinds for chain in chains)),
+        unknown=any(chain.unknown for chain in chains),
+        shown=" or ".join(chain.shown for chain in chains),
+    )
+
+
+def _through(source: Source, whole: Type, texts: Texts) -> Chain:
+    """A source with its functions and its default."""
     chain = _begun(source, whole, texts)
     for step in source.then:
         chain = _with_step(chain, step, whole, texts, strict=source.default is None)
-    return chain._replace(default=source.default)
+    if source.default is None:
+        return chain
+    value = source.default.value
+    kinds = chain.kinds if value is None else chain.kinds | {steps.kind_of(value)}
+    return chain._replace(default=source.default, kinds=kinds)
 
 
 def _start(says: str, get: Get) -> Chain:
@@ -249,7 +254,7 @@ def _checked(kinds: frozenset[Kind]) -> Link:
             raise UnmappableError(shape(value), remedy)
         return value
 
-    return Link("of a type that it takes", check)
+    return Link(CHECK, check)
 
 
 def _listed(kinds: frozenset[Kind]) -> str:

@@ -82,6 +82,8 @@ class EventMap:
             raise MisfitError("\n".join(problems))
         self._holds = tuple(test.holds for test in self.tests)
         self._openers = tuple((path, path.parts[-1], _around_text(path)) for path in event.json)
+        self.is_for_all = not (self.tests or self._openers)
+        """Whether nothing is to be asked of a record, and nothing to be opened."""
         self._required = tuple((name, self.chains[name].get) for name in _REQUIRED)
         simple = [name for name in self.chains if name in _TARGETS and name not in _REQUIRED]
         self._optional = tuple((name, self.chains[name].get) for name in simple)
@@ -154,7 +156,7 @@ class Compiled:
         """The fields of our event; or why there is none. `fields` are the producer's, and are changed where a text that
         holds JSON is opened. Never raises."""
         for event in self.events:
-            if event.takes(fields, record):
+            if event.is_for_all or event.takes(fields, record):
                 return event.make(fields, record)
         return self._not_ours
 
@@ -208,7 +210,19 @@ def _test(condition: Condition, whole: Type, texts: Texts, problems: list[str]) 
         return None
     values = condition.one_of or condition.none_of or ()
     problems += (f"when: {path}: {why}" for value in values if (why := _incomparable(found, value)) is not None)
-    return Test(condition, getter(path), frozenset(map(type, values)))
+    return Test(condition, _lenient(getter(path)), frozenset(map(type, values)))
+
+
+def _lenient(get: Get) -> Get:
+    """A key or header that is no text is none that a condition asks for."""
+
+    def get_or_null(fields: Fields, record: Record) -> Any:
+        try:
+            return get(fields, record)
+        except UnmappableError:
+            return None
+
+    return get_or_null
 
 
 def _incomparable(found: Type, value: steps.Scalar) -> str | None:

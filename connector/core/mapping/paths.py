@@ -104,7 +104,7 @@ def getter(path: Path) -> Get:
             return lambda _, record: record.offset
         case Around.HEADER:
             return _header(str(path.parts[0]))
-        case None:
+        case _:
             return _inside(path.parts)
 
 

@@ -6,11 +6,14 @@ stays, a Russian 8 goes, an Argentine mobile gets a 9. So a maintained library k
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from functools import lru_cache
+from typing import Any
 
 from connector.core.mapping.errors import UnmappableError
 
+_NOT_DIGITS = re.compile("[^0-9]+")
 _REMEMBERED = 20_000  # reading one takes as long as all else about its event; the same people come again
 
 International = Callable[[object, object], str]
@@ -24,13 +27,27 @@ def international() -> International:
     """
     import phonenumbers
 
+    possible = phonenumbers.ValidationResult.IS_POSSIBLE
+
+    def number_of(text: str, region: str | None) -> Any:
+        number = phonenumbers.parse(text, region)
+        code = "" if region is None else str(phonenumbers.country_code_for_region(region))
+        digits = _NOT_DIGITS.sub("", text)
+        if not digits.startswith(code) or text.lstrip().startswith("+"):
+            return number
+        # Digits that begin with the region's own code: with it, or a national number that happens to begin so?
+        with_code = phonenumbers.parse(f"+{digits}", None)
+        if with_code != number and phonenumbers.is_valid_number(with_code):
+            raise UnmappableError(f"string of {len(text)} characters that can be two numbers of this region", _PLUS)
+        return number
+
     @lru_cache(_REMEMBERED)
     def read(text: str, region: str | None) -> str:
         try:
-            number = phonenumbers.parse(text, region)
+            number = number_of(text, region)
         except phonenumbers.NumberParseException:
             raise UnmappableError(_shape(text), _REMEDY) from None
-        if number.extension or not phonenumbers.is_possible_number(number):
+        if number.extension or phonenumbers.is_possible_number_with_reason(number) != possible:
             raise UnmappableError(_shape(text), _REMEDY)
         return f"{number.country_code}{phonenumbers.national_significant_number(number)}"
 
@@ -49,4 +66,5 @@ def _shape(text: str) -> str:
     return f"string of {len(text)} characters that is no number of this region"
 
 
+_PLUS = "write it with + before its country code; or use digits in the mapping, where all have their country code"
 _REMEDY = "write it with + and country code, or as it is dialled within its region"

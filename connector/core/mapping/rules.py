@@ -72,7 +72,8 @@ class Event(NamedTuple):
 
     @override
     def __str__(self) -> str:
-        return " ".join([self.schema or "events without a schema", *(f"when {each}" for each in self.when)])
+        name = self.schema or "events without a schema"
+        return f"{name} when {' and '.join(map(str, self.when))}" if self.when else name
 
 
 class Rules(NamedTuple):
@@ -97,11 +98,9 @@ def paths_of(event: Event) -> Iterator[Path]:
 
 def _in_sources(sources: Iterable[Source]) -> Iterator[Path]:
     for source in sources:
-        match source.origin:
-            case From(path):
-                yield path
-            case Join(parts) | First(parts):
-                yield from _in_sources(parts)
-            case Constant():
-                pass
+        origin = source.origin
+        if isinstance(origin, From):
+            yield origin.path
+        elif isinstance(origin, Join | First):
+            yield from _in_sources(origin.parts)
         yield from (step.other for step in source.then if step.other is not None)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -15,7 +14,7 @@ from connector.core.numbers import value_text
 
 Scalar = str | int | float | bool
 
-_NOT_DIGITS = re.compile("[^0-9]+")
+_NOT_DIGITS = bytes(each for each in range(128) if not chr(each).isdigit())
 _TEXTS = frozenset({Kind.TEXT})
 _READABLE = frozenset({Kind.TEXT, Kind.INTEGER, Kind.DOUBLE, Kind.BOOLEAN})
 _TIMES = frozenset({Kind.TIME, Kind.INTEGER})
@@ -41,7 +40,7 @@ def _text_step(says: str, run: Callable[[Any], str]) -> Step:
 def digits() -> Step:
     """Only the digits of a text or number."""
     takes = frozenset({Kind.TEXT, Kind.INTEGER})
-    return Step("digits", takes, _TEXTS, lambda value, _: _NOT_DIGITS.sub("", str(value)))
+    return Step("digits", takes, _TEXTS, lambda value, _: _digits(str(value)))
 
 
 def lower() -> Step:
@@ -157,6 +156,10 @@ def _zoned(run: Callable[[Any, Any], Any], fixed: Any, zone_from: Path | None) -
     if zone_from is None:
         return lambda value, _: run(value, fixed)
     return lambda value, other: run(value, times.named_zone(other) or fixed)
+
+
+def _digits(text: str) -> str:
+    return text.encode("ascii", "ignore").translate(None, _NOT_DIGITS).decode("ascii")
 
 
 def _int(value: Any) -> int:

@@ -105,17 +105,11 @@ def _ms(found: datetime, zone: tzinfo | None) -> int:
         if zone is None:
             raise UnmappableError("a time without a zone", "write it with one, or name it in the mapping: zone")
         found = found.replace(tzinfo=zone)
-    try:
-        return (found - _EPOCH) // _MS
-    except OverflowError:
-        raise UnmappableError(*_OUTSIDE) from None
+    return (found - _EPOCH) // _MS
 
 
 def _moment(value: int) -> datetime:
     try:
         return _EPOCH + timedelta(milliseconds=value)
     except OverflowError:
-        raise UnmappableError(*_OUTSIDE) from None
-
-
-_OUTSIDE = ("a time outside the years 1 to 9999", "write ms since the epoch")
+        raise UnmappableError("a time outside the years 1 to 9999", "write ms since the epoch") from None

@@ -134,7 +134,8 @@ def enum_reader(symbols: Sequence[str]) -> Read:
     """The place of a symbol."""
 
     def read(value: bytes, at: int) -> tuple[str, int]:
-        index, at = read_int(value, at)
+        byte = value[at]
+        index, at = (byte >> 1, at + 1) if byte < 0x80 and not byte & 1 else read_int(value, at)
         if not 0 <= index < len(symbols):
             raise UndecodableError(NO_SYMBOL)
         return symbols[index], at
@@ -165,6 +166,24 @@ def union_reader(branches: Sequence[Read]) -> Read:
         index, at = read_long(value, at)
         return (branches[index] if 0 <= index < len(branches) else _no_branch)(value, at)
 
+    return read
+
+
+def nullable_reader(branch: Read) -> Read:
+    """A union of null and one other branch: as `union_reader`, which most unions are, in fewer calls."""
+    is_text = branch is read_string
+
+    def read(value: bytes, at: int) -> tuple[Any, int]:
+        byte = value[at]
+        at += 1
+        if byte == 2:
+            if is_text and (size := value[at]) < 0x80 and not size & 1:
+                begin, at = at + 1, at + 1 + (size >> 1)
+                return value[begin:at].decode(), at
+            return branch(value, at)
+        return (None, at) if not byte else rest(value, at - 1)
+
+    rest = union_reader([read_null, branch])
     return read
 
 

@@ -21,6 +21,7 @@ from connector.edge.avro.vetting import Tree
 Wanted = dict[Part, Any]
 """A tree of the parts of paths; empty: the value as a whole."""
 
+_PAIR = 2
 _KINDS = {
     "string": Kind.TEXT,
     "int": Kind.INTEGER,
@@ -126,7 +127,9 @@ class _Plan:
         match given:
             case list(branches):
                 mixed = _is_mixed(branches, self._named)
-                return decoding.union_reader([self._reader(branch, wanted, mixed=mixed) for branch in branches])
+                readers = [self._reader(branch, wanted, mixed=mixed) for branch in branches]
+                usual = len(branches) == _PAIR and branches[0] == "null"
+                return decoding.nullable_reader(readers[1]) if usual else decoding.union_reader(readers)
             case {"fields": _}:
                 return self.record(given, wanted)
             case {"values": inside}:

@@ -1,0 +1,519 @@
+"""A mapping, checked against a schema's type and made of plain calls."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from connector.core.event import InvocationEvent, event_from
+from connector.core.mapping import steps
+from connector.core.mapping.compiled import Compiled, compiled, others
+from connector.core.mapping.errors import (
+    BAD_VALUE,
+    CONDITION,
+    MAPPING_CODES,
+    NO_ENTRY,
+    NOT_OURS,
+    NULL,
+    OTHER_TYPE,
+    Misfit,
+    NotOurs,
+)
+from connector.core.mapping.explained import explained
+from connector.core.mapping.paths import path_of
+from connector.core.mapping.rules import Condition, Constant, Event, First, From, Join, Rules, Source, paths_of
+from connector.core.mapping.types import (
+    ANYTHING,
+    Anything,
+    Fields,
+    Items,
+    Kind,
+    Leaf,
+    Type,
+    Values,
+    distinct,
+    leaf,
+    resolved,
+)
+from connector.core.record import Partition, Record
+from connector.core.refusal import Refusal, Stage
+
+RECORD = Record(Partition("bookings", 0), 7, 1_795_968_000_000, b"+49 170 5550147", b"", (("ce_id", b"c-1"),))
+NAME = "com.example.Booking"
+
+
+def union(*kinds: Kind, nullable: bool = False) -> Type:
+    return Type(tuple(map(Leaf, kinds)), nullable, f"[{', '.join(kinds)}]")
+
+
+PASSENGER = Type(
+    (Fields({"phone": leaf(Kind.TEXT, "string"), "age": leaf(Kind.INTEGER, "int")}),), False, "a passenger"
+)
+WHOLE = Type(
+    (
+        Fields(
+            {
+                "id": leaf(Kind.TEXT, "string"),
+                "number": leaf(Kind.INTEGER, "long"),
+                "price": leaf(Kind.DOUBLE, "double"),
+                "paid": leaf(Kind.BOOLEAN, "boolean"),
+                "raw": leaf(Kind.BYTES, "bytes"),
+                "at": leaf(Kind.TIME, "long (timestamp-millis)"),
+                "status": Type((Leaf(Kind.TEXT, frozenset({"NEW", "PAID"})),), False, "enum Status"),
+                "mixed": union(Kind.TEXT, Kind.BYTES),
+                "timed": union(Kind.TEXT, Kind.TIME),
+                "unclear": union(Kind.INTEGER, Kind.TIME),
+                "note": leaf(Kind.TEXT, "string", nullable=True),
+                "passenger": PASSENGER._replace(nullable=True),
+                "passengers": Type((Items(PASSENGER),), False, "an array"),
+                "labels": Type((Values(leaf(Kind.TEXT)),), False, "a map"),
+                "free": ANYTHING,
+                "either": Type(
+                    (Fields({"a": leaf(Kind.TEXT)}), Fields({"b": leaf(Kind.INTEGER)})), False, "[record A, record B]"
+                ),
+            }
+        ),
+    ),
+    False,
+    "record Booking",
+)
+FIELDS = {
+    "id": "b-1",
+    "number": 17,
+    "price": 49.0,
+    "paid": True,
+    "raw": b"r",
+    "at": 1_795_968_000_000,
+    "status": "PAID",
+    "mixed": "m",
+    "timed": 1_795_968_000_000,
+    "unclear": 1,
+    "note": None,
+    "passenger": {"phone": "491705550147", "age": 30},
+    "passengers": [{"phone": "491705550148", "age": 31}],
+    "labels": {"x": "y"},
+    "free": None,
+    "either": {"a": "A"},
+}
+
+
+def path(text: str, *then: steps.Step, default: Constant | None = None, optional: bool = False) -> Source:
+    return Source(From(path_of(text), optional), then, default)
+
+
+def constant(value: steps.Scalar) -> Source:
+    return Source(Constant(value))
+
+
+BASE = {"eventId": path("id"), "serviceId": constant("0A"), "phoneNumber": path("passenger.phone")}
+
+
+def event(
+    schema: str | None = NAME, when: Iterable[Condition] = (), json: Iterable[str] = (), **sources: Source
+) -> Event:
+    given = {name.replace("__", "."): source for name, source in sources.items()}
+    return Event(schema, tuple(when), tuple(map(path_of, json)), {**BASE, **given})
+
+
+def mapping(*events: Event, whole: Type = WHOLE, **rules: bool) -> Compiled:
+    found = compiled(Rules(events, **rules), events[0].schema, whole)
+    assert isinstance(found, Compiled), found
+    return found
+
+
+def mapped(one: Event, whole: Type = WHOLE, **fields: Any) -> dict[str, Any]:
+    found = mapping(one, whole=whole).of({**FIELDS, **fields}, RECORD)
+    assert isinstance(found, dict), found
+    assert isinstance(event_from(found), InvocationEvent)
+    return found
+
+
+def refused(one: Event, whole: Type = WHOLE, **fields: Any) -> Refusal:
+    found = mapping(one, whole=whole).of({**FIELDS, **fields}, RECORD)
+    assert isinstance(found, Refusal), found
+    return found
+
+
+def unfit(one: Event, whole: Type = WHOLE) -> str:
+    found = compiled(Rules((one,)), NAME, whole)
+    assert isinstance(found, Misfit), found
+    assert found.schema == NAME
+    return "\n".join(found.problems)
+
+
+def value_of(source: Source, whole: Type = WHOLE, **fields: Any) -> Any:
+    """What a variable becomes; None: it is left out."""
+    return mapped(event(variables__session__v=source), whole, **fields)["variables"].get("session", {}).get("v")
+
+
+class TestOf:
+    """`Compiled.of`: fields of ours, a refusal, or that it is none of ours."""
+
+    def test_the_fields_are_ours(self) -> None:
+        """All seven are there, so that nothing has to look for what is absent."""
+        found = mapped(
+            event(
+                mobileOperatorId=path("number"),
+                createdAt=path("$timestamp"),
+                expiresAt=path("at", steps.plus("plus 1s", 1000)),
+                variables__session__seat=path("passengers[0].phone", steps.truncate(4)),
+                variables__session__note=path("note"),
+                variables__user__x=path("labels.x"),
+                variables__request__none=path("labels.none"),
+            )
+        )
+        assert found == {
+            "eventId": "b-1",
+            "serviceId": "0A",
+            "phoneNumber": "491705550147",
+            "mobileOperatorId": 17,
+            "variables": {"session": {"seat": "4917"}, "user": {"x": "y"}},
+            "createdAt": RECORD.timestamp_ms,
+            "expiresAt": FIELDS["at"] + 1000,  # type: ignore[operator]
+        }
+
+    def test_a_number_is_a_text_where_a_text_is_wanted(self) -> None:
+        assert mapped(event(eventId=path("number")))["eventId"] == "17"
+        assert mapped(event(phoneNumber=path("$key", steps.digits())))["phoneNumber"] == "491705550147"
+
+    @pytest.mark.parametrize(
+        ("source", "value"),
+        [
+            (path("number"), 17),
+            (path("price"), 49.0),
+            (path("paid"), True),
+            (path("at"), "2026-11-29T16:00:00Z"),
+            (path("timed"), "2026-11-29T16:00:00Z"),
+            (path("raw", steps.text()), "r"),
+            (path("at", steps.lower()), "2026-11-29t16:00:00z"),
+            (path("either.a"), "A"),
+            (path("either.b"), None),
+            (path("mixed"), "m"),
+            (path("nowhere", optional=True), None),
+            (path("nowhere", default=Constant("d"), optional=True), "d"),
+            (path("note", default=Constant("d")), "d"),
+            (path("note", default=Constant(None)), None),
+            (path("note", steps.upper(), steps.trim()), None),
+            (path("id", steps.upper(), steps.trim()), "B-1"),
+            (path("note", steps.upper(), steps.trim(), default=Constant(7)), 7),
+            (path("id", steps.lookup({"b-1": "found"})), "found"),
+            (path("id", steps.lookup({"x": "y"}), default=Constant("other")), "other"),
+            (path("id", steps.lookup({"x": "y"}), steps.upper(), default=Constant(None)), None),
+            (path("$header.ce_id"), "c-1"),
+            (path("at", steps.format_time("%H", None, path_of("note"))), "16"),
+            (Source(Join((path("id"), path("note"), path("number"), path("at")), "/")), "b-1/17/2026-11-29T16:00:00Z"),
+            (Source(Join((path("note"), path("passenger.phone"))), (steps.truncate(2),)), "49"),
+            (Source(Join((path("note"),))), None),
+            (Source(First((path("note"), path("number")))), 17),
+            (Source(First((path("note", default=Constant("n")), path("number")))), "n"),
+            (Source(First((path("note"), path("free")))), None),
+        ],
+    )
+    def test_a_source(self, source: Source, value: object) -> None:
+        assert value_of(source) == value
+
+    def test_a_timed_union_keeps_its_text(self) -> None:
+        assert value_of(path("timed"), timed="soon") == "soon"
+
+    def test_what_is_null_and_needed_is_refused_with_its_path(self) -> None:
+        found = refused(event(), passenger=None)
+        assert (found.stage, found.code) == (Stage.EVENT, NULL)
+        assert found.reason.startswith("phoneNumber (passenger.phone): mapping_null (null)")
+
+    def test_every_problem_is_told_and_no_value(self) -> None:
+        found = refused(
+            event(
+                phoneNumber=path("passenger.phone", steps.phone("DE", None)),
+                variables__user__code=path("id", steps.lookup({"x": "y"})),
+                variables__user__bytes=path("mixed"),
+                createdAt=path("id", steps.time("iso", None, None)),
+            ),
+            passenger={"phone": "planted"},
+            mixed=b"planted",
+        )
+        assert [each.code for each in found.problems] == [BAD_VALUE, NO_ENTRY, BAD_VALUE, BAD_VALUE]
+        assert "planted" not in found.reason
+
+    def test_no_more_problems_are_told_than_a_line_can_hold(self) -> None:
+        many = {f"variables.user.v{n}": path("mixed") for n in range(50)}
+        one = event()
+        assert len(refused(one._replace(sources={**one.sources, **many}), mixed=b"").problems) == 32
+
+    def test_only_what_names_its_schema_takes_a_record(self) -> None:
+        rules = Rules((event(),))
+        assert compiled(rules, "com.example.Other", WHOLE) is None
+        assert compiled(rules, None, WHOLE) is None
+
+
+class TestWhen:
+    """Which event takes a record."""
+
+    @pytest.mark.parametrize(
+        ("condition", "holds"),
+        [
+            (Condition(path_of("status"), one_of=("PAID",)), True),
+            (Condition(path_of("status"), one_of=("NEW",)), False),
+            (Condition(path_of("status"), none_of=("NEW",)), True),
+            (Condition(path_of("status"), none_of=("PAID", "NEW")), False),
+            (Condition(path_of("number"), one_of=(17,)), True),
+            (Condition(path_of("paid"), one_of=(True,)), True),
+            (Condition(path_of("free"), one_of=(1,)), False),
+            (Condition(path_of("free"), none_of=(1,)), True),
+            (Condition(path_of("note"), present=False), True),
+            (Condition(path_of("passenger"), present=True), True),
+            (Condition(path_of("$header.ce_id"), one_of=("c-1",)), True),
+            (Condition(path_of("at"), one_of=(5,)), False),
+        ],
+    )
+    def test_a_condition(self, condition: Condition, holds: bool) -> None:
+        found = mapping(event(when=[condition]), skips_others=True).of(dict(FIELDS), RECORD)
+        assert found == NotOurs(CONDITION) if not holds else isinstance(found, dict)
+
+    def test_a_boolean_is_no_number(self) -> None:
+        """Python takes True for 1."""
+        one = event(when=[Condition(path_of("free"), one_of=(1,))])
+        assert isinstance(mapping(one).of({**FIELDS, "free": True}, RECORD), Refusal)
+        assert isinstance(mapping(one).of({**FIELDS, "free": [1]}, RECORD), Refusal)
+
+    def test_a_header_that_is_no_text_is_none_of_these(self) -> None:
+        one = event(when=[Condition(path_of("$header.ce_id"), present=True)])
+        assert isinstance(mapping(one).of(dict(FIELDS), RECORD._replace(headers=(("ce_id", b"\xff"),))), Refusal)
+
+    def test_the_first_that_takes_it_counts(self) -> None:
+        first = event(when=[Condition(path_of("status"), one_of=("NEW",))], serviceId=constant("01"))
+        second = event(when=[Condition(path_of("status"), one_of=("PAID",))], serviceId=constant("02"))
+        found = mapping(first, second, event(serviceId=constant("03"))).of(dict(FIELDS), RECORD)
+        assert isinstance(found, dict)
+        assert found["serviceId"] == "02"
+
+    def test_what_no_event_takes_is_refused_or_passed_over(self) -> None:
+        one = event(when=[Condition(path_of("note"), present=True)])
+        found = mapping(one).of(dict(FIELDS), RECORD)
+        assert isinstance(found, Refusal)
+        assert (found.stage, found.code) == (Stage.EVENT, NOT_OURS)
+        assert NAME in found.reason
+
+    @pytest.mark.parametrize(
+        ("name", "words"),
+        [
+            ("com.example.Bokking", "nearly com.example.Booking"),
+            ("org.other.Thing", "record org.other.Thing,"),
+            (None, "an event without a schema"),
+            ("t.T491705550147", "a record of another name"),
+        ],
+    )
+    def test_a_type_that_is_none_of_ours_is_named(self, name: str | None, words: str) -> None:
+        """Unless a phone number could hide in its name."""
+        found = others(Rules((event(), event(schema=None))), name)
+        assert isinstance(found, Refusal)
+        assert words in found.reason
+
+    def test_or_passed_over(self) -> None:
+        assert others(Rules((event(),), skips_others=True), "org.other.Thing") == NotOurs(OTHER_TYPE)
+
+
+class TestJson:
+    """Texts that hold JSON are opened, and what is in them is looked at when it comes."""
+
+    ONE = event(
+        json=["id", "raw", "passengers[0].phone"], eventId=path("id.key"), variables__user__v=path("raw.list[0]")
+    )
+
+    def test_paths_go_on_inside(self) -> None:
+        found = mapped(self.ONE, id='{"key": "k"}', raw=b'{"list": [1]}')
+        assert (found["eventId"], found["variables"]) == ("k", {"user": {"v": 1}})
+
+    def test_what_is_no_json_is_refused_with_its_path(self) -> None:
+        found = refused(self.ONE, id='{"key":', passengers=[])
+        assert found.problems[0].field == "id"
+        assert {each.code for each in found.problems} == {BAD_VALUE, NULL}
+
+    def test_what_the_json_holds_is_held_against_what_is_needed(self) -> None:
+        found = refused(self.ONE, id='{"key": {}}', raw=b"[]")
+        assert found.reason.startswith("eventId (id.key): mapping_bad_value (map of 0 entries)")
+        assert isinstance(mapping(self.ONE).of({"id": '{"key": "k"}'}, RECORD), Refusal)
+
+    def test_it_must_be_text_or_bytes(self) -> None:
+        assert "json: number: it is long, and JSON is in text or bytes" in unfit(event(json=["number"]))
+        assert "json: nowhere: it has no field nowhere" in unfit(event(json=["nowhere"]))
+
+    def test_whatever_is_there_a_record_is_mapped_or_refused(self) -> None:
+        one = event(None, json=["a[0]"], eventId=path("a[0].b"))
+        for a in (None, "x", [], ["{}"], [1], [{"b": 2}], {"0": 1}):
+            assert isinstance(mapping(one, whole=ANYTHING).of({"a": a}, RECORD), Refusal)
+
+
+class TestMisfit:
+    """What a schema does not have, or has of another type, shows before a record is read."""
+
+    @pytest.mark.parametrize(
+        ("source", "words"),
+        [
+            (path("passenger.fone"), "passenger has no field fone; did you mean phone?"),
+            (
+                path("zzz"),
+                "it has no field zzz; it has id, number, price, paid, raw, at, status,",
+            ),
+            (path("id.x"), "id is string, which has no fields"),
+            (path("id[0]"), "id is string, which has no items"),
+            (path("passengers[0].fone"), "passengers[0] has no field fone"),
+            (path("passenger"), "it is a passenger, and a simple value is needed"),
+            (path("raw"), "raw is bytes; boolean or double or integer or text is needed, not bytes; then: [text]"),
+            (path("paid", steps.digits()), "paid is boolean; digits takes integer or text, not boolean"),
+            (path("id", steps.digits(), steps.plus("plus 1s", 1)), "digits gives text; plus 1s takes"),
+            (path("unclear"), "nothing tells a time from another number"),
+            (path("id", steps.phone(None, path_of("nowhere"))), "nowhere: it has no field nowhere"),
+            (Source(Join((path("raw"),))), "then: [text] reads bytes as UTF-8"),
+            (Source(First((path("raw"), path("id", steps.plus("plus 1s", 1))))), "id is string; plus 1s takes"),
+            (Source(First((path("raw"),))), "raw is bytes;"),
+            (constant(True), ""),
+        ],
+    )
+    def test_a_source_that_does_not_fit(self, source: Source, words: str) -> None:
+        found = unfit(event(variables__session__v=source, phoneNumber=path("paid")))
+        assert words in found
+        assert "phoneNumber: paid is boolean; text is needed, not boolean; name a function" in found
+
+    def test_a_path_that_a_schema_may_lack_is_checked_where_it_is_there(self) -> None:
+        assert "a simple value is needed" in unfit(event(variables__user__v=path("passenger", optional=True)))
+
+    @pytest.mark.parametrize(
+        ("condition", "words"),
+        [
+            (Condition(path_of("stats"), one_of=("NEW",)), "when: stats: it has no field stats; did you mean status?"),
+            (Condition(path_of("status"), one_of=("OLD",)), "when: status: it is enum Status, which has no OLD"),
+            (Condition(path_of("id"), one_of=(True,)), "is compared with boolean; put it in quotes"),
+            (Condition(path_of("number"), none_of=("1",)), "is compared with text"),
+        ],
+    )
+    def test_a_condition_that_can_never_hold(self, condition: Condition, words: str) -> None:
+        """Or that always does, which is as wrong."""
+        assert words in unfit(event(when=[condition]))
+
+    def test_every_problem_of_every_event_is_told_once(self) -> None:
+        wrong = event(createdAt=path("id"), expiresAt=path("gone"))
+        found = compiled(
+            Rules((wrong, event(when=[Condition(path_of("id"), present=True)], createdAt=path("id")))), NAME, WHOLE
+        )
+        assert isinstance(found, Misfit)
+        assert [problem.split(":")[0] for problem in found.problems] == ["createdAt", "expiresAt"]
+
+    def test_of_a_union_one_branch_must_fit(self) -> None:
+        """As with our own schema: a value of another one is refused when it comes."""
+        assert value_of(path("mixed", steps.upper())) == "M"
+        assert refused(event(variables__user__v=path("mixed", steps.upper())), mixed=b"x").code == BAD_VALUE
+
+    def test_names_in_which_a_number_could_hide_are_not_shown(self) -> None:
+        whole = Type((Fields({"p491705550147": leaf(Kind.TEXT)}),), False, "record")
+        assert "491705550147" not in unfit(event(), whole)
+
+
+def test_what_a_schema_does_not_say_is_looked_at_when_it_comes() -> None:
+    """Events without a schema, such as JSON."""
+    one = event(None, mobileOperatorId=path("n"), createdAt=path("t"), variables__user__v=path("v"))
+    fields = {"id": 5, "passenger": {"phone": "4917055501"}, "n": 1, "t": 2, "v": 0.5}
+    compiled_one = mapping(one, whole=ANYTHING)
+    found = compiled_one.of(dict(fields), RECORD)
+    assert isinstance(found, dict)
+    assert (found["eventId"], found["variables"]) == ("5", {"user": {"v": 0.5}})
+    for name, wrong in {"id": [], "n": "1", "t": "2026-11-29", "v": {}, "passenger": "x"}.items():
+        assert isinstance(compiled_one.of({**fields, name: wrong}, RECORD), Refusal)
+
+
+def test_every_path_is_known_before_a_record_is_read() -> None:
+    one = event(
+        when=[Condition(path_of("status"), present=True)],
+        json=["raw"],
+        variables__a__b=Source(Join((path("x.y", steps.phone(None, path_of("c"))), constant("k")))),
+        variables__a__c=Source(First((path("z"),))),
+        createdAt=path("$timestamp"),
+    )
+    assert {each.text for each in paths_of(one)} == {"raw", "status", "id", "passenger.phone", "x.y", "c", "z"}
+
+
+def test_an_event_says_what_it_is() -> None:
+    conditions = [
+        Condition(path_of("a"), one_of=("x", "y")),
+        Condition(path_of("b"), none_of=(1,)),
+        Condition(path_of("c"), present=True),
+        Condition(path_of("d"), present=False),
+    ]
+    assert str(event(when=conditions)) == f"{NAME} when a is x or y and b is not 1 and c is there and d is not there"
+    assert str(event(None)) == "events without a schema"
+
+
+def test_a_story_tells_each_step() -> None:
+    """And stops where something cannot be taken."""
+    skipped = event(when=[Condition(path_of("note"), present=True)])
+    one = event(
+        when=[Condition(path_of("status"), one_of=("PAID",))],
+        variables__user__a=Source(Join((path("id"),), ""), (steps.upper(),)),
+        variables__user__b=path("note", steps.upper(), default=Constant("d")),
+        variables__user__c=path("mixed"),
+        variables__user__d=path("timed", steps.format_time("%H", None, path_of("note"))),
+    )
+    stories = list(explained(mapping(skipped, one, event()), {**FIELDS, "mixed": b""}, RECORD))
+    assert [(story.asked[0].holds, story.fields is None) for story in stories] == [(False, True), (True, False)]
+    assert len(list(explained(mapping(skipped), dict(FIELDS), RECORD))) == 1
+    told = stories[1].fields
+    assert told is not None
+    assert [(each.says, each.depth, each.value) for each in told["variables.user.a"]] == [
+        ("id", 1, "b-1"),
+        ("join", 0, "b-1"),
+        ("upper", 0, "B-1"),
+    ]
+    assert [each.value for each in told["variables.user.b"]] == [None, "d"]
+    assert told["variables.user.c"][-1].problem is not None
+    assert told["variables.user.d"][-1].value == "16"
+
+
+class TestTypes:
+    """What is at a path."""
+
+    def test_what_is_behind_something_nullable_is_nullable(self) -> None:
+        found = resolved(WHOLE, ("passenger", "phone"))
+        assert isinstance(found, Type)
+        assert found.nullable
+
+    def test_nothing_is_known_of_what_json_holds(self) -> None:
+        assert resolved(WHOLE, ("id", "x", 0), frozenset({("id",)})) == ANYTHING
+
+    def test_items_have_places_and_fields_have_names(self) -> None:
+        assert isinstance(resolved(WHOLE, ("labels", 0)), str)
+        assert isinstance(resolved(WHOLE, ("passengers", "phone")), str)
+
+    def test_each_branch_is_there_once(self) -> None:
+        assert distinct([Anything(), Fields({}), Anything(), Fields({})]) == (Anything(), Fields({}))
+
+
+scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | st.binary(max_size=3)
+values = st.recursive(scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner))
+LAW = event(
+    None,
+    json=["free"],
+    eventId=path("id"),
+    phoneNumber=path("passenger.phone", steps.digits()),
+    mobileOperatorId=path("number"),
+    createdAt=path("at", steps.time("seconds", None, None)),
+    expiresAt=path("at", steps.plus("plus 1s", 1000)),
+    variables__user__a=Source(Join((path("id"), path("price"), path("paid")), "-"), (steps.truncate(10),)),
+    variables__user__b=Source(First((path("free.x"), path("note", steps.lookup({"a": 1}), default=Constant("b"))))),
+    variables__user__c=path("timed", steps.time("iso", "UTC", None), steps.format_time("%d", None, path_of("note"))),
+    variables__user__d=path("raw", steps.text()),
+    variables__user__e=path("mixed", steps.number()),
+)
+
+
+@given(st.dictionaries(st.sampled_from(sorted(FIELDS)), values | st.just({"phone": "491705550147"})))
+def test_an_event_of_ours_or_a_refusal_and_nothing_else(fields: dict[str, Any]) -> None:
+    """Whatever a producer writes where no schema binds it: its types are those that an event of ours has."""
+    found = mapping(LAW, whole=ANYTHING).of(fields, RECORD)
+    if isinstance(found, Refusal):
+        assert {each.code for each in found.problems} <= MAPPING_CODES
+    else:
+        assert isinstance(found, dict)
+        assert isinstance(event_from(found), InvocationEvent)
