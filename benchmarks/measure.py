@@ -64,6 +64,16 @@ def peak_bytes(pid: int) -> int:
     return int(status.partition("VmHWM:")[2].split()[0]) * 1024
 
 
+def shared_out_bytes(pid: int) -> int:
+    """The memory of a process and its children now; of what several have in common each counts its part (PSS)."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return sum(_pss_bytes(each) for each in (str(pid), *children))
+
+
+def _pss_bytes(pid: str) -> int:
+    return int(Path(f"/proc/{pid}/smaps_rollup").read_text().partition("Pss:")[2].split()[0]) * 1024
+
+
 def measure(scenario: str, contender: str, pid: int, events: int, posts: Callable[[], int]) -> Measured:
     """Watch a process that was just started until it has posted so many events, of which none was posted before.
 

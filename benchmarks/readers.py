@@ -23,7 +23,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.events import SCHEMA_FILE, SERVICE_IDS, Shape, create_topics, encoder, events, fill
-from benchmarks.measure import peak_bytes
+from benchmarks.measure import shared_out_bytes
 from benchmarks.report import machine
 from connector.core.envelope import Cause, History, Names, Origin, dead_letter_headers
 from connector.core.record import Headers, Partition
@@ -37,7 +37,7 @@ _CAUSES = (
     Cause(Stage.REQUEST, "bad_phone_number", "phoneNumber: 15 digits at most, with the country code, were expected"),
 )
 _KCAT = "kcat"
-_LOOK_SECONDS = 0.02
+_LOOK_SECONDS = 0.1
 _HEADERS = 8  # of the producer's own
 
 
@@ -146,7 +146,7 @@ def _run(what: str, by: str, command: Sequence[str]) -> Read:
     ended = peak = 0
     while not ended:  # ru_maxrss would be ours: it is handed down through fork and exec
         with contextlib.suppress(OSError, IndexError):  # it has just ended
-            peak = peak_bytes(process.pid)
+            peak = max(peak, shared_out_bytes(process.pid))
         time.sleep(_LOOK_SECONDS)
         ended, status, used = os.wait4(process.pid, os.WNOHANG)
     seconds = time.monotonic() - begun

@@ -21,7 +21,7 @@ from connector.core.redact import safe_name
 from connector.core.request import REMEDIES
 from connector.edge.avro.codec import Encoder
 from connector.edge.avro.framing import Framing
-from connector.edge.avro.registry import Found
+from connector.edge.avro.registry_answers import Found
 from connector.edge.avro.schemas import SchemaFolderError, load_file, reader_schema
 from connector.edge.clock import SystemClock
 from connector.edge.kafka.admin import AdminError, KafkaAdmin, TopicPlan

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
+from functools import partial
 from types import TracebackType
-from typing import NamedTuple, Self
+from typing import NamedTuple, Self, TypeVar
 
 from connector.cli.preview import built
 from connector.config.settings import Settings
@@ -18,14 +19,16 @@ from connector.core.record import Partition, Record
 from connector.core.refusal import Problem, Refusal, Stage
 from connector.core.request import InvokeRequest, RequestRules
 from connector.core.signals import SchemaMissing, SchemaNeeded
-from connector.edge.avro.framing import Framing
-from connector.edge.avro.registry import Found
+from connector.edge.avro.framing import Framing, Kind, Name
+from connector.edge.avro.lookup import Asking
+from connector.edge.avro.registry import ConfluentRegistry
+from connector.edge.avro.registry_answers import Found
 from connector.edge.avro.schema_texts import TextOf
-from connector.edge.avro.schemas import load_file
 from connector.edge.clock import SystemClock
 from connector.runtime import parts, policies
 
 Fields = Mapping[str, object]
+_Answer = TypeVar("_Answer")
 _NO_SCHEMA = "schema_unavailable"
 
 
@@ -103,13 +106,18 @@ class Judge:
     def texts(self) -> TextOf:
         """The writers' schemas, as text."""
         schemas = self._settings.schemas
-        bare = None if schemas.bare_schema is None else load_file(schemas.bare_schema)
-        ask = None if self._registry is None else self._ask
-        return TextOf(parts.schema_folder(self._settings), Framing(schemas.framing), bare, ask)
+        folder, bare = parts.schema_folder(self._settings), parts.bare_schema(self._settings)
+        also = parts.asking(self._settings, self._registry)
+        ask = None if self._registry is None else partial(self._ask, self._registry, also)
+        return TextOf(folder, Framing(schemas.framing), bare, ask, also.eight_bytes)
 
-    def _ask(self, number: int) -> Found | None:
-        assert self._registry is not None
-        found = self._loop.run_until_complete(self._registry.schema(number))
+    def _ask(self, registry: ConfluentRegistry, also: Asking, name: Name) -> Found | None:
+        if name.kind is Kind.ID:
+            found = self._loop.run_until_complete(registry.schema(int(name.text)))
+        elif name.kind in also.by:
+            found = self._loop.run_until_complete(_awaited(also.by[name.kind](name)))
+        else:
+            return None
         return found if isinstance(found, Found) else None
 
     def _expired(self, expires_ms: int | None) -> Refusal | None:
@@ -142,6 +150,10 @@ PASSED_OVER = Refusal(
     Stage.EVENT, (Problem(NOT_OURS, "schema", "none of the mapping's events takes it", "look at mapping.events"),)
 )
 """Of a record that `run` neither posts nor refuses, as the settings say; no other refusal is this one."""
+
+
+async def _awaited(question: Awaitable[_Answer]) -> _Answer:
+    return await question
 
 
 def _unavailable(missing: SchemaMissing) -> Refusal:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated
 
 import typer
@@ -21,6 +21,7 @@ from connector.edge.clock import SystemClock
 from connector.edge.kafka.admin import AdminError
 
 Fields = Mapping[str, object]
+_Stories = Sequence[tuple[Found, Story]]
 
 
 def trace(
@@ -34,14 +35,17 @@ def trace(
         ),
     ] = None,
     since: options.Since = None,
+    all_groups: Annotated[
+        bool, typer.Option("--all-groups", help="Tell of all that the ledger has, whichever group it is of.")
+    ] = False,
     reveal: options.Reveal = False,
     as_json: AsJson = False,
 ) -> None:
     """Tell the story of an event: when it was produced, each attempt that failed, where it is now.
 
     Reads main, retry and dead-letter topics whole, or --since a time, and joins no group; and the ledger's topic where
-    `ledger` is on, which tells of accepted posts too. Without it the `accepted` line of the log does. Exit code 1 when
-    nothing is found or the brokers cannot be asked.
+    `ledger` is on, which tells of accepted posts too, by kafka.group_id unless --all-groups. Without it the `accepted`
+    line of the log does. Exit code 1 when nothing is found or the brokers cannot be asked.
     """
     if sum(given is not None for given in (event_id, phone, request_id)) != 1:
         raise typer.BadParameter("say an event id, --phone or --request-id, and one of them only")
@@ -50,7 +54,7 @@ def trace(
     searched: list[Searched] = []
     try:
         with Judge(settings) as judge:
-            search = Search(settings, judge, since_ms, searched)
+            search = Search(settings, judge, since_ms, searched, all_groups=all_groups)
             ids = {event_id} if event_id is not None else None
             if request_id is not None:
                 ids = search.ids_of(request_id)
@@ -58,19 +62,20 @@ def trace(
     except AdminError as error:
         typer.echo(f"the brokers answer {error}", err=True)
         raise typer.Exit(1) from None
-    has_ledger = settings.ledger is not None
+    stories = [(event, story(event.seen, event.told, settings.kafka.group_id)) for event in found]
+    others, has_ledger = sorted(search.other_groups), settings.ledger is not None
     if as_json:
-        typer.echo(json.dumps(_document(found, searched, reveal, has_ledger=has_ledger), indent=2, default=str))
+        document = _document(stories, searched, others, reveal, has_ledger=has_ledger)
+        typer.echo(json.dumps(document, indent=2, default=str))
     else:
-        for text in _lines(found, searched, reveal, has_ledger=has_ledger):
+        for text in (*_lines(stories, reveal, has_ledger=has_ledger), *_seen(searched, others, has_ledger=has_ledger)):
             typer.echo(text)
     if not found:
         raise typer.Exit(1)
 
 
-def _lines(found: list[Found], searched: list[Searched], reveal: bool, *, has_ledger: bool) -> Iterator[str]:
-    for event in found:
-        told = story(event.seen, event.entries)
+def _lines(stories: _Stories, reveal: bool, *, has_ledger: bool) -> Iterator[str]:
+    for event, told in stories:
         view = _view(event, reveal)
         who = f"to {view.get('phoneNumber', '?')}, service {view.get('serviceId', '?')}"
         yield f"event {view.get('eventId', 'that cannot be decoded')} {who}"
@@ -82,13 +87,19 @@ def _lines(found: list[Found], searched: list[Searched], reveal: bool, *, has_le
             yield f"  posts that were accepted, as the ledger tells: {told.accepted}"
         yield from _for_support(told, view)
         yield ""
-    if not found:
+    if not stories:
         yield "nothing was found"
+
+
+def _seen(searched: list[Searched], others: list[str], *, has_ledger: bool) -> Iterator[str]:
+    """What was looked at, and what nobody can see there."""
     yield from map(_searched, searched)
     if has_ledger:
         yield "not seen: what was settled while the ledger was off, and what was left out of it"
     else:
         yield "not seen: accepted posts, which leave no record in Kafka; the log's `accepted` lines have them"
+    if others:
+        yield f"not shown: what the ledger has of this for {', '.join(others)} (--all-groups)"
 
 
 def _searched(topic: Searched) -> str:
@@ -118,13 +129,14 @@ def _view(event: Found, reveal: bool) -> dict[str, object]:
     """The event's fields, or what the ledger has of them; empty where nothing is known."""
     if event.fields is not None:
         return event_view(event.fields, reveal)
-    return {"eventId": event.event_id, "serviceId": event.service_id or "?"} if event.entries else {}
+    return {"eventId": event.event_id, "serviceId": event.service_id or "?"} if event.told else {}
 
 
-def _document(found: list[Found], searched: list[Searched], reveal: bool, *, has_ledger: bool) -> Mapping[str, object]:
+def _document(
+    stories: _Stories, searched: list[Searched], others: list[str], reveal: bool, *, has_ledger: bool
+) -> Mapping[str, object]:
     events = []
-    for event in found:
-        told = story(event.seen, event.entries)
+    for event, told in stories:
         events.append(
             {
                 "event": _view(event, reveal) or None,
@@ -144,4 +156,4 @@ def _document(found: list[Found], searched: list[Searched], reveal: bool, *, has
                 "request_ids": list(told.request_ids),
             }
         )
-    return {"events": events, "searched": [topic._asdict() for topic in searched]}
+    return {"events": events, "searched": [topic._asdict() for topic in searched], "other_groups": others}

@@ -10,7 +10,7 @@ from connector.cli.progress import Progress
 from connector.cli.today import Judge
 from connector.config.client import kafka_properties
 from connector.config.settings import Settings
-from connector.core.ledger import Entry, Told
+from connector.core.ledger import Told
 from connector.core.letters.chosen import Filters, digits
 from connector.core.letters.letter import OURS, UNKNOWN, DeadLetter, letter_of
 from connector.core.letters.marks import Redriven
@@ -36,12 +36,12 @@ class Searched(NamedTuple):
 
 
 class Found(NamedTuple):
-    """One event, and its records."""
+    """One event, its records, and what the ledger has of it."""
 
     event_id: str
     fields: Fields | None
     seen: list[Seen]
-    entries: list[Entry]
+    told: list[Told]
 
     @property
     def shown_id(self) -> str:
@@ -53,17 +53,25 @@ class Found(NamedTuple):
     @property
     def service_id(self) -> str | None:
         """As the ledger has it."""
-        return next((each.service_id for each in self.entries if each.service_id), None)
+        return next((entry.service_id for entry, *_ in self.told if entry.service_id), None)
 
 
 class Search:
-    """Reads the topics of a deployment, each once for a question."""
+    """Reads the topics of a deployment, each once for a question.
 
-    def __init__(self, settings: Settings, judge: Judge, since_ms: int | None, searched: list[Searched]) -> None:
+    Of the ledger it takes what the deployment's group wrote, and `other_groups` says who else has something of the
+    events; with `all_groups` all of it.
+    """
+
+    def __init__(
+        self, settings: Settings, judge: Judge, since_ms: int | None, searched: list[Searched], *, all_groups: bool
+    ) -> None:
         self._settings = settings
         self._judge = judge
         self._since_ms = since_ms
         self._searched = searched
+        self._all_groups = all_groups
+        self.other_groups: set[str] = set()
         topics = settings.kafka.topics
         self._copies = dict.fromkeys((topics.retry, *topics.retry_also), Role.RETRY)
         self._copies[topics.dead_letter] = Role.DEAD_LETTER
@@ -119,10 +127,13 @@ class Search:
             told = (each for each in self._ledger([end_user]) if each.hmac == end_user)
         else:
             return
-        for entry, *_ in told:
-            name = str(entry.event_id)
+        for each in told:
+            if each.group_id != self._settings.kafka.group_id and not self._all_groups:
+                self.other_groups.add(each.group_id)
+                continue
+            name = str(each.entry.event_id)
             event = by_id.get(name) or found.setdefault(name, Found(name, None, [], []))
-            event.entries.append(entry)
+            event.told.append(each)
 
     def _ledger(self, needles: list[bytes]) -> Iterator[Told]:
         """The entries that hold one of these; none where the ledger is off."""

@@ -29,6 +29,13 @@ def _registry_url(url: str) -> str:
     return url
 
 
+def _apicurio_url(url: str) -> str:
+    _registry_url(url)
+    if not url.rstrip("/").endswith(("/apis/registry/v2", "/apis/registry/v3")):
+        raise ValueError("must end with /apis/registry/v2 or /apis/registry/v3")
+    return url
+
+
 def _bearer_token(file: SecretFile) -> SecretFile:
     if not re.fullmatch(r"[!-~]+", file.secret.get_secret_value()):
         raise ValueError("the file must hold one token of visible ASCII characters")
@@ -68,6 +75,18 @@ class Registry(Section):
     proxy: Proxy | None = None
     """Forward proxy before the registry, which a plain-http one is asked through as well. Default: none."""
 
+    guids: bool = False
+    """Whether the registry is asked for schema GUIDs (`/schemas/guids/`), which Confluent Platform serves from 8.0 on.
+    Without, only GUIDs that `ids.json` maps are known: one that does not serve them would make its partition wait."""
+
+    apicurio_url: Annotated[str, AfterValidator(_apicurio_url)] | None = None
+    """Address of Apicurio's own API on the same registry, such as `https://registry.example.com/apis/registry/v2`, for
+    the global ids and content ids that its serializers write. Asked with the same credentials. Default: none."""
+
+    eight_byte_ids: Literal["global_id", "content_id"] | None = None
+    """What an id of 8 bytes in front of a value is, which Apicurio's serializers 2.x write without headers: their
+    `apicurio.registry.use-id`. Needs `apicurio_url`. Default: such values are refused."""
+
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
         together("certificate_file and key_file go together", self.certificate_file, self.key_file)
@@ -75,6 +94,8 @@ class Registry(Section):
             raise ValueError("key_password_file needs key_file")
         if self.basic_auth_file is not None and self.bearer_token_file is not None:
             raise ValueError("basic_auth_file and bearer_token_file exclude each other: a request carries one of them")
+        if self.eight_byte_ids is not None and self.apicurio_url is None:
+            raise ValueError("eight_byte_ids needs apicurio_url")
         if self.certificate_file is not None and self.url.startswith("http://"):
             raise ValueError("certificate_file needs a url that begins with https")
         return self
@@ -84,14 +105,21 @@ class Schemas(Section):
     """Where the schemas that events were written with come from."""
 
     folder: Path = Path("schemas")
-    """Folder of schema files (`*.avsc`), relative to the working directory."""
+    """Folder of schema files (`*.avsc`, and `ids.json` for ids and UUIDs), relative to the working directory."""
 
-    framing: Literal["auto", "confluent", "single_object", "bare"] = "auto"
-    """What stands in front of the Avro bytes. `auto` tells Confluent's frame and single-object encoding apart; bare
-    bytes are never guessed, because they may begin like a frame."""
+    framing: Literal["auto", "confluent", "single_object", "bare", "header", "json"] = "auto"
+    """How a record names its schema. `auto`: in front of the data, where Confluent's frames (id or GUID), AWS Glue's
+    and single-object encoding are told apart by the first byte. `header`: in a header of Confluent's or Apicurio's
+    serializer, and where a record has none, as with `auto`; it is no default, because headers are copied from record to
+    record. `bare` and `json`: not at all, and all events have one schema; neither is guessed, because bare bytes may
+    begin like a frame."""
 
     bare_schema: Path | None = None
     """Schema file that bare events were written with. Needed with `framing: bare`, refused without."""
+
+    json_schema: Path | None = None
+    """JSON Schema that JSON events must satisfy, with `framing: json` only. Default: that of our own events, which
+    comes with the connector."""
 
     registry: Registry | None = None
     """Registry to ask for ids that the folder does not map. Default: none."""
@@ -100,6 +128,8 @@ class Schemas(Section):
     def _bare_has_its_schema(self) -> Self:
         if (self.framing == "bare") != (self.bare_schema is not None):
             raise ValueError("framing: bare and bare_schema go together")
+        if self.json_schema is not None and self.framing != "json":
+            raise ValueError("json_schema needs framing: json")
         return self
 
 

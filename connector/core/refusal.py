@@ -59,6 +59,7 @@ SETTINGS_BEHIND: Mapping[str, str] = {
     "unknown_schema": "schemas.registry and schemas.folder",
     "incompatible_schema": "schemas.bare_schema",
     "undecodable": "schemas.framing and schemas.bare_schema",
+    "schema_violation": "schemas.json_schema",
     "mapping_misfit": "mapping.events",
     "mapping_not_ours": "mapping.events and mapping.others",
     "mapping_null": "mapping.events",

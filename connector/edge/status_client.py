@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+import socket
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Self
+from urllib.parse import urlsplit
 
 import aiohttp
 import orjson
@@ -16,6 +18,9 @@ _LARGEST_ANSWER = 16 * 1024 * 1024
 """Bytes; `/status` of a thousand partitions has a sixtieth."""
 
 _POSTS = "invoke_connector_post_seconds"
+
+Addresses = Sequence[tuple[socket.AddressFamily, str]]
+"""Of one name: the family of each, and the address."""
 
 
 class Shown(NamedTuple):
@@ -31,12 +36,21 @@ class Shown(NamedTuple):
     problem: str | None = None
 
 
+async def addresses_of(host: str, port: int) -> Addresses:
+    """All addresses of a name, in the order in which they are to be tried. Raises OSError where it has none."""
+    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return [(each[0], str(each[4][0])) for each in found]
+
+
 class StatusClient:
     """Asks any number of processes at once. An async context manager."""
 
-    def __init__(self, patience: float = 3.0) -> None:
-        """`patience`: seconds for an answer."""
+    def __init__(
+        self, patience: float = 3.0, addresses: Callable[[str, int], Awaitable[Addresses]] = addresses_of
+    ) -> None:
+        """`patience`: seconds for an answer. `addresses`: those of a name."""
         self._patience = patience
+        self._addresses = addresses
 
     async def __aenter__(self) -> Self:
         # Proxies of the environment are not asked: aiohttp's default.
@@ -46,13 +60,42 @@ class StatusClient:
     async def __aexit__(self, *_: object) -> None:
         await self._session.close()
 
-    async def look(self, urls: Iterable[str]) -> list[Shown]:
-        """What each shows. Raises nothing: who does not answer has a problem."""
-        return list(await asyncio.gather(*map(self._look, urls)))
+    async def look(self, urls: Iterable[str]) -> dict[str, Shown]:
+        """What each process shows, by its URL. Raises nothing: who does not answer has a problem.
 
-    async def _look(self, url: str) -> Shown:
+        A name is asked for its addresses each time, and where it has several there is a process at each, as behind a
+        headless Service. Of its address families the first counts in which somebody answers: in a cluster that has
+        two, each pod has an address of either. With https a name is one process: certificates are for names.
+        """
+        found = await asyncio.gather(*map(self._behind, urls))
+        return {url: shown for each in found for url, shown in each.items()}
+
+    async def _behind(self, url: str) -> Mapping[str, Shown]:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port or 80
+        if parts.scheme != "http":
+            return {url: await self._look(url)}
         try:
-            status, metrics = await in_time(self._both(url.rstrip("/")), self._patience)
+            addresses = dict.fromkeys(await in_time(self._addresses(host, port), self._patience))
+        except TimeoutError:
+            return {url: self._nothing(f"its name is not resolved within {self._patience:g} s")}
+        except (OSError, ValueError) as error:
+            return {url: self._nothing(f"not reached ({type(error).__name__})")}
+        if len(addresses) == 1:
+            return {url: await self._look(url)}
+        netlocs = [f"[{each}]:{port}" if ":" in each else f"{each}:{port}" for _, each in addresses]
+        places = [parts._replace(netloc=each).geturl() for each in netlocs]
+        looks = await asyncio.gather(*(self._look(place, parts.netloc) for place in places))
+        families: dict[socket.AddressFamily, dict[str, Shown]] = {}
+        for (family, _), place, shown in zip(addresses, places, looks, strict=True):
+            families.setdefault(family, {})[place] = shown
+        answering = (each for each in families.values() if any(shown.problem is None for shown in each.values()))
+        return next(answering, next(iter(families.values()), {url: self._nothing("its name has no address")}))
+
+    async def _look(self, url: str, name: str | None = None) -> Shown:
+        """`name`: that of the host where the URL has an address instead."""
+        try:
+            status, metrics = await in_time(self._both(url.rstrip("/"), name), self._patience)
             found = orjson.loads(status)
         except TimeoutError:
             return self._nothing(f"no answer within {self._patience:g} s")
@@ -62,13 +105,14 @@ class StatusClient:
             return self._nothing(f"not reached ({type(error).__name__})")
         return Shown(asyncio.get_running_loop().time(), found, _posts(metrics))
 
-    async def _both(self, url: str) -> tuple[bytes, bytes]:
-        status, metrics = await asyncio.gather(self._get(f"{url}/status"), self._get(f"{url}/metrics"))
+    async def _both(self, url: str, name: str | None) -> tuple[bytes, bytes]:
+        headers = {} if name is None else {"Host": name}
+        status, metrics = await asyncio.gather(*(self._get(f"{url}/{page}", headers) for page in ("status", "metrics")))
         return status, metrics
 
-    async def _get(self, url: str) -> bytes:
+    async def _get(self, url: str, headers: Mapping[str, str]) -> bytes:
         content = b""
-        async with self._session.get(url, allow_redirects=False) as response:
+        async with self._session.get(url, headers=headers, allow_redirects=False) as response:
             if response.status != 200:
                 return b""
             async for chunk in response.content.iter_any():

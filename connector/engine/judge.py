@@ -13,10 +13,11 @@ from connector.core.outcome import Delivered, Fate, Outcome
 from connector.core.retry_after import seconds_of
 from connector.core.suspects import Suspects
 from connector.core.tries import Intervals, Tried, Tries
-from connector.core.window import Asks, Streak, Window
 from connector.engine.brake import Brake, BrakeRules
 from connector.engine.context import Context
+from connector.engine.endpoint import Endpoint, EndpointRules
 from connector.engine.holds import Holds, Reason
+from connector.engine.last_chances import LastChances
 from connector.engine.limits import Limits
 from connector.engine.partition import Delivery
 from connector.engine.schedule import Schedule
@@ -24,30 +25,6 @@ from connector.engine.timers import Timer
 
 _NOBODY_PASSED = 5.0
 """Seconds without a witness after which a record that seemed to be refused alone is taken for one of many."""
-
-_LAST_CHANCE, _LONGEST_LAST_CHANCE = 900.0, 3600.0
-"""Seconds of a hold after which a record that may have been delivered before is tried for it, when there is no other;
-then at waits that double up to the longest. Each such try may make a dead letter, so they are few, whatever there is;
-and a hold ends within an hour of what it is for. Without a hold its retry would come as soon as the first of them, by
-the vendor's advice of 15 minutes."""
-
-
-_TRICKLE = 3
-"""An endpoint where some posts passed counts as down altogether after so many times the minimum of tries in vain: where
-one in twenty passes, 60 tries find one in 95 % of all holds."""
-
-
-class EndpointRules(NamedTuple):
-    """The endpoint counts as down when `minimum` posts in a row failed, all that were under way are answered, and none
-    passed that was posted after the first of them; unless so many may fail by chance, as the others did.
-
-    And when of all posts of the last `window` seconds, `minimum` or more, surely the `share` failed.
-    """
-
-    window: float
-    share: float
-    minimum: int
-    probes: Intervals
 
 
 class HoldRules(NamedTuple):
@@ -78,17 +55,11 @@ class Judge:
         self._now, self._timers = context.now, context.timers
         self._chance = chance
         self.brake = Brake(rules.brake, rules.canary, holds, schedule, context, chance)
-        self._posts = Window(rules.endpoint.window)
-        self._asks = Asks(rules.endpoint.window)
-        # Accepted posts since a hold was left, and when that was: few of them, and it was just now, only some pass.
-        self._passed_since = 0
-        self._left_at = float("-inf")
-        self._streak = Streak(rules.endpoint.window)
+        self._endpoint = Endpoint(rules.endpoint, holds, limits, context.now, chance)
         self._suspects: Suspects[Delivery] = Suspects()
         self._alone: dict[Delivery, Timer] = {}
         self._pause: Timer | None = None
-        self._sparing: Timer | None = None
-        self._spare_for = _LAST_CHANCE
+        self._last_chances = LastChances(context.timers)
         self._accepted_at = self._renewed_at = float("-inf")
         self._tried_before = Tried()
 
@@ -102,11 +73,9 @@ class Judge:
         if destination is SETTLED:
             now = self._accepted_at = delivery.began + delivery.post_seconds
             self._limits.answered(delivery)
-            self._posts.add(now, marked=False)
-            self._asks.accepted()
-            self._passed_since += 1
+            self._endpoint.accepted(now)
             self.brake.passed(now)
-            if self._holds.active or self._suspects or self._streak:
+            if self._holds.active or self._suspects or self._endpoint.streak:
                 self._passes(delivery, probed)
             return destination
         if delivery.assignment.gone:
@@ -125,8 +94,8 @@ class Judge:
         if outcome.fate is not Fate.HOLD or outcome.delivered is Delivered.MAYBE:
             self._suspects.acquit(delivery)
         found = self._of_fate(delivery, destination, outcome, probed)
-        if outcome.delivered is Delivered.MAYBE:
-            self._spare_last_chances()
+        if outcome.delivered is Delivered.MAYBE and ("endpoint" in self._holds or "deployment" in self._holds):
+            self._last_chances.spare()
         if probed:
             self.tried(delivery)
             if found is destination and self._holds.active and outcome.delivered is not Delivered.MAYBE:
@@ -139,7 +108,7 @@ class Judge:
         None: not now.
         """
         maybe = delivery.history.maybe_delivered
-        if maybe and self._sparing is not None:
+        if maybe and self._last_chances.spared:
             return None
         return maybe, delivery.trials, *self._tried_before.rank(delivery.record.partition, delivery.service_id)
 
@@ -160,7 +129,7 @@ class Judge:
         if hold is None or hold.tries is None:
             return False
         hold.tries.at_once(self._now.seconds)
-        self._spare_none()
+        self._last_chances.spare_none()
         return True
 
     def forget_gone(self) -> None:
@@ -173,7 +142,7 @@ class Judge:
     # Answers, by fate.
 
     def _passes(self, delivery: Delivery, probed: bool) -> None:
-        self._ends_streak(delivery)
+        self._endpoint.ends_streak(delivery)
         if probed:
             self._end("endpoint", delivery)
         self._show_well(delivery, probed)
@@ -183,8 +152,7 @@ class Judge:
     ) -> Destination | None:
         if outcome.fate is Fate.RETRY:
             return self._failed(delivery, destination, outcome)
-        self._posts.add(self._now.seconds, marked=False)
-        self._ends_streak(delivery)
+        self._endpoint.answered(delivery)
         if probed:
             self._end("endpoint", delivery)
         if outcome.fate is Fate.HOLD:
@@ -213,10 +181,9 @@ class Judge:
         return None
 
     def _failed(self, delivery: Delivery, destination: Destination, outcome: Outcome) -> Destination | None:
-        now = self._now.seconds
-        self._posts.add(now, marked=True)
-        self._pause_for(outcome, now)
-        suspected = self._look_at_endpoint(outcome, self._streak.failed(delivery.began, now), now)
+        self._endpoint.failed()
+        self._pause_for(outcome, self._now.seconds)
+        suspected = self._endpoint.is_suspected(delivery, outcome)
         if (suspected or "endpoint" in self._holds) and outcome.delivered is not Delivered.MAYBE:
             # Not in the retry topic, record by record; a record that may have been delivered counts that in its copy.
             delivery.tries = 0
@@ -254,36 +221,10 @@ class Judge:
             tries.at_once(now)
         self._holds.enter("deployment", Reason(outcome.code, outcome.why, outcome.remedy, details), tries)
 
-    def _look_at_endpoint(self, outcome: Outcome, failures: int, now: float) -> bool:
-        """See whether it is down, or seems to be: then what is under way is waited for, as somebody may pass."""
-        rules, counts = self._rules.endpoint, self._posts.counts(now)
-        if counts.total >= rules.minimum and counts.surely_above(rules.share):
-            what = f"of the last {counts.total} posts {counts.share:.0%} failed"
-            self._hold_endpoint(outcome, what, now, some_pass=failures < counts.marked)
-        elif failures >= rules.minimum and not counts.explains(failures):
-            if not self._limits.under_way:
-                self._hold_endpoint(outcome, f"the last {failures} posts failed", now)
-                return False
-            self._limits.drain()
-            return True
-        return False
-
-    def _ends_streak(self, delivery: Delivery) -> None:
-        doubted = len(self._streak) >= self._rules.endpoint.minimum
-        if self._streak.passed(delivery.began) and doubted and not self._holds.active:
-            self._limits.begin_anew()
-
-    def _hold_endpoint(self, outcome: Outcome, what: str, now: float, *, some_pass: bool = False) -> None:
-        rules = self._rules.endpoint
-        reason = Reason(outcome.code, f"{what}; the last: {outcome.why}", outcome.remedy, {"status": outcome.status})
-        only_some = now - self._left_at < 2 * rules.probes.longest and self._passed_since < rules.minimum
-        trickle = _TRICKLE * rules.minimum if some_pass or only_some else 0
-        self._holds.enter("endpoint", reason, Tries(rules.probes, now, self._chance(), trickle=trickle))
-
     def _pause_for(self, outcome: Outcome, now: float) -> None:
         """A wish to wait that is meant for everybody; one record alone waits in its place, with its end user."""
         seconds = seconds_of(outcome.retry_after, self._now.ms, self._rules.longest_pause)
-        if not seconds or not (self._asks.asked(now, self._posts.counts(now).total) or "retry_after" in self._holds):
+        if not seconds or not (self._endpoint.asks_everybody() or "retry_after" in self._holds):
             return
         ends = now + seconds
         if self._pause is not None:
@@ -318,28 +259,10 @@ class Judge:
         hold = self._holds[kind]
         if hold is None or delivery.began < hold.began:
             return
-        self._posts.clear()
-        self._streak.clear()
-        if kind == "endpoint":
-            self._passed_since, self._left_at = 0, self._now.seconds
-        self._spare_none()
+        self._endpoint.begin_anew(left=kind == "endpoint")
+        self._last_chances.spare_none()
         self._limits.begin_anew()
         self._holds.leave(kind)
-
-    def _spare_last_chances(self) -> None:
-        """Whoever answers so now leaves open for any record whether it was delivered."""
-        if self._sparing is None and ("endpoint" in self._holds or "deployment" in self._holds):
-            self._sparing = self._timers.after(self._spare_for, self._spare_no_longer)
-            self._spare_for = min(self._spare_for * 2, _LONGEST_LAST_CHANCE)
-
-    def _spare_no_longer(self) -> None:
-        self._sparing = None
-
-    def _spare_none(self) -> None:
-        if self._sparing is not None:
-            self._sparing.cancel()
-            self._sparing = None
-        self._spare_for = _LAST_CHANCE
 
     def _show_well(self, delivery: Delivery, probed: bool) -> None:
         """The vendor let the account in: whoever is refused now is refused alone."""

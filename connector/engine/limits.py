@@ -12,17 +12,11 @@ from connector.core.record import Partition
 from connector.engine.commits import Commits
 from connector.engine.holds import Holds
 from connector.engine.partition import Assignment, Delivery
+from connector.engine.services import Services
 from connector.engine.timers import Now
 
 _PATIENCE = 1.0
 """Seconds without an answer after which one post more may be under way while posting opens."""
-
-_QUICK = 1.0
-"""Seconds within which a service has to answer to borrow what others leave of theirs: one that hangs would keep it."""
-
-
-_SERVICES_KEPT = 1000
-"""Services of which it is remembered that they are quick; of more than these only while they have posts under way."""
 
 
 class Limit(Protocol):
@@ -78,23 +72,11 @@ class Admission(Enum):
     WAIT = auto()
 
 
-class _Service:
-    """Posts under way of one service; `borrowed` of them are beyond its part, `quick`: its last answer was."""
-
-    __slots__ = ("borrowed", "quick", "under_way")
-
-    def __init__(self) -> None:
-        self.under_way = self.borrowed = 0
-        self.quick = False
-
-
 class Limits:
     """Counts the posts under way. `ours` are the partitions that are ours at any time.
 
     Posting opens gradually, from one post on and by one more with each answer: at the start, when nobody knows yet
     whether the credentials are right, and after a hold.
-
-    A service id has its part of the limit, and what the others leave of theirs as long as it is answered quickly.
     """
 
     def __init__(
@@ -118,9 +100,9 @@ class Limits:
         self._ramp: int | None = 1
         self._ramp_at = now.seconds
         self._bucket: Bucket | None = None
-        self._services: dict[str, _Service] = {}
         self._is_limited = rules.rate is not None
-        self.has_service_shares = rules.service_share < 1
+        self.services = Services() if rules.service_share < 1 else None
+        """None: any may have all posts under way."""
         self.probe: Delivery | None = None
         self.under_way = 0
         self.limit = 1
@@ -169,7 +151,7 @@ class Limits:
             # While a commit is under way or refused, its answer makes room; only then is it sure that none will.
             may_free_commit = self._commits.at_rest and self._posts_left() > 0 and self._rate_allows()
             return Admission.FREE_COMMIT if may_free_commit else Admission.WAIT
-        if self.under_way >= self.limit and self._counted() >= self.limit:
+        if self.under_way >= self.limit and (self.services is None or self.services.counted() >= self.limit):
             return Admission.WAIT
         return Admission.GO if not self._is_limited or self._rate_allows() else Admission.WAIT
 
@@ -184,16 +166,6 @@ class Limits:
             at = min(at, self._now.seconds + wait)
         return at
 
-    def has_room_for(self, service_id: str) -> bool:
-        """Whether one more post of this service is within its part."""
-        service = self._services.get(service_id)
-        return service is None or service.under_way < self._part
-
-    def lends_to(self, service_id: str) -> bool:
-        """Whether one more may go beyond its part, if no other service waits."""
-        service = self._services.get(service_id)
-        return service is not None and service.quick
-
     # What goes, and what comes of it.
 
     def begin(self, delivery: Delivery) -> None:
@@ -201,13 +173,8 @@ class Limits:
         self.under_way += 1
         if self._ramp:
             self._ramp_at = self._now.seconds
-        if self.has_service_shares:
-            service = self._services.get(delivery.service_id)
-            if service is None:
-                service = self._services[delivery.service_id] = _Service()
-            if service.under_way >= self._part:
-                service.borrowed += 1
-            service.under_way += 1
+        if self.services is not None:
+            self.services.begin(delivery.service_id)
         if self._holds.active and self.probe is None:
             self.probe = delivery
         if self._bucket is not None:
@@ -218,13 +185,8 @@ class Limits:
         self.under_way -= 1
         if not self.under_way and self._ramp == 0:
             self.begin_anew()
-        if self.has_service_shares:
-            service = self._services[delivery.service_id]
-            service.under_way -= 1
-            if service.borrowed:
-                service.borrowed -= 1
-            if not service.under_way and len(self._services) > _SERVICES_KEPT:
-                del self._services[delivery.service_id]
+        if self.services is not None:
+            self.services.end(delivery.service_id)
         if self.probe is not delivery:
             return False
         self.probe = None
@@ -233,9 +195,8 @@ class Limits:
     def answered(self, delivery: Delivery) -> None:
         """What an answer says about how many posts may be under way. After `end`."""
         seconds, kept_back = delivery.post_seconds, False
-        if self.has_service_shares and (service := self._services.get(delivery.service_id)) is not None:
-            service.quick = seconds <= _QUICK
-            kept_back = self._ramp is None and not service.quick and service.under_way + 1 >= self._part
+        if self.services is not None:
+            kept_back = self.services.answered(delivery.service_id, seconds) and self._ramp is None
         self._limit.answered(self._now.seconds, seconds, self.under_way + 1, kept_back)
         if self._ramp:
             self._widen()
@@ -244,8 +205,8 @@ class Limits:
 
     def failed(self, delivery: Delivery, *, refused: bool) -> None:
         """The same of an answer that may come of too many posts. `refused`: it says so."""
-        if (service := self._services.get(delivery.service_id)) is not None:
-            service.quick = False
+        if self.services is not None:
+            self.services.failed(delivery.service_id)
         learn = self._limit.refused if refused else self._limit.failed
         learn(self._now.seconds, delivery.post_seconds)
         self._set_limit()
@@ -285,16 +246,8 @@ class Limits:
             self._ramp = None
         self.limit = found if self._ramp is None else self._ramp
         self._part = max(1, int(self.limit * self._rules.service_share))
-
-    def _counted(self) -> int:
-        """The posts under way, without those that a service has beyond its part and did not borrow: it got them before
-        the limit fell, and as long as it does not answer them they would take the others' part too."""
-        if not self.has_service_shares:
-            return self.under_way
-        counted = 0
-        for service in self._services.values():
-            counted += min(service.under_way, self._part + service.borrowed)
-        return counted
+        if self.services is not None:
+            self.services.part = self._part
 
     def _posts_left(self) -> int:
         """Posts more after which a crash would still repeat no more than the bounds of uncommitted and in flight.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from itertools import chain
 from typing import Literal, NamedTuple
 
@@ -14,6 +14,7 @@ from connector.engine.heads import Heads
 from connector.engine.limits import Admission, Limits
 from connector.engine.partition import Assignment, Block, Delivery
 from connector.engine.road import Road
+from connector.engine.side import Side
 from connector.engine.stops import Stop
 from connector.engine.timers import Timer
 
@@ -36,31 +37,6 @@ _WHOLE_PARTITION = ""
 """The one lane of a partition under `ordering: partition`."""
 
 
-class _Side:
-    """The records of the main topic, or those of the retry topics. `runnable` ones are first in their lanes, those
-    `kept_back` too: their service has its part of the posts under way."""
-
-    __slots__ = ("kept_back", "runnable", "turns")
-
-    def __init__(self, turns: deque[Assignment]) -> None:
-        self.turns = turns
-        self.runnable: deque[Delivery] = deque()
-        self.kept_back: dict[str, deque[Delivery]] = {}
-
-    def __iter__(self) -> Iterator[Delivery]:
-        return chain(self.runnable, *self.kept_back.values())
-
-    def remove(self, delivery: Delivery) -> None:
-        """Take it out, wherever it waits."""
-        next(waiting for waiting in (self.runnable, *self.kept_back.values()) if delivery in waiting).remove(delivery)
-        delivery.waits = False
-
-    def forget_gone(self) -> None:
-        """Drop what is of partitions that left."""
-        self.runnable = _still_ours(self.runnable)
-        self.kept_back = {service_id: _still_ours(waiting) for service_id, waiting in self.kept_back.items()}
-
-
 class Schedule:
     """Knows what was taken and waits for its turn, and says which delivery may start now."""
 
@@ -77,9 +53,10 @@ class Schedule:
         self._heads = heads
         self._budget = budget
         self._limits = limits
+        self._services = limits.services
         self._road = road
         self._timers = context.timers
-        self._fresh, self._delayed = self._sides = _Side(heads.fresh), _Side(heads.delayed)
+        self._fresh, self._delayed = self._sides = Side(heads.fresh), Side(heads.delayed)
         # What the retry topics are owed: below 0, they had more than their share.
         self._owed = 0.0
         self._later: dict[Delivery, Timer] = {}
@@ -160,7 +137,7 @@ class Schedule:
         elif self._owed < 1:
             self._owed += self._retry_share
 
-    def _first_of(self, side: _Side) -> Delivery | Stop | None:
+    def _first_of(self, side: Side) -> Delivery | Stop | None:
         if side.kept_back and (delivery := self._within_its_part(side)) is not None:
             return delivery
         while side.runnable:
@@ -196,10 +173,10 @@ class Schedule:
 
     def _has_part(self, delivery: Delivery) -> bool:
         """Whether its service has room for it; else it waits until it has."""
-        if delivery.request is None or not self._limits.has_service_shares:
+        if delivery.request is None or self._services is None:
             return True
         service_id = delivery.request.service_id
-        if self._limits.has_room_for(service_id):
+        if self._services.has_room(service_id):
             return True
         delivery.waits = True
         waiting = self._side(delivery.assignment).kept_back.setdefault(service_id, deque())
@@ -209,22 +186,24 @@ class Schedule:
             waiting.appendleft(delivery)  # it was posted before, and keeps its place
         return False
 
-    def _within_its_part(self, side: _Side) -> Delivery | None:
+    def _within_its_part(self, side: Side) -> Delivery | None:
+        assert self._services is not None
         for service_id in list(side.kept_back):
-            if self._limits.has_room_for(service_id) and (found := self._first_kept_back(side, service_id)) is not None:
+            if self._services.has_room(service_id) and (found := self._first_kept_back(side, service_id)) is not None:
                 return found
         return None
 
-    def _borrowing(self, side: _Side, enough: int) -> Delivery | None:
+    def _borrowing(self, side: Side, enough: int) -> Delivery | None:
         """One beyond the part of its service, of which so many wait: nobody else does, who had room."""
+        assert self._services is not None
         for service_id, waiting in list(side.kept_back.items()):
-            if len(waiting) >= enough and self._limits.lends_to(service_id):
+            if len(waiting) >= enough and self._services.may_borrow(service_id):
                 found = self._first_kept_back(side, service_id)
                 if found is not None:
                     return found
         return None
 
-    def _first_kept_back(self, side: _Side, service_id: str) -> Delivery | None:
+    def _first_kept_back(self, side: Side, service_id: str) -> Delivery | None:
         waiting, found = side.kept_back[service_id], None
         while waiting and found is None:
             delivery = waiting.popleft()
@@ -317,9 +296,5 @@ class Schedule:
         del self._later[delivery]
         self.requeue(delivery)
 
-    def _side(self, assignment: Assignment) -> _Side:
+    def _side(self, assignment: Assignment) -> Side:
         return self._delayed if assignment.delayed else self._fresh
-
-
-def _still_ours(deliveries: Iterable[Delivery]) -> deque[Delivery]:
-    return deque(delivery for delivery in deliveries if not delivery.assignment.gone)

@@ -9,7 +9,7 @@ from typing import Any
 from connector.core.redact import scrub
 
 # Ids and names that are not free text: what a person searches by must stay whole.
-_KEPT = frozenset({"event_id", "service_id", "request_id", "trace_id", "topic", "partitions", "targets"})
+_KEPT = frozenset({"event_id", "service_id", "request_id", "trace_id", "schema_id", "topic", "partitions", "targets"})
 _OURS = frozenset({"timestamp", "level"})
 """Written by us alone. With a secret that is a word of them, a mask would break the line and say what the secret is."""
 

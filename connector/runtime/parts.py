@@ -8,13 +8,17 @@ from connector.config.files import SecretFile
 from connector.config.sections import Registry
 from connector.config.settings import Settings
 from connector.core.mapping.rules import Rules
+from connector.edge.avro.apicurio import ApicurioApi
 from connector.edge.avro.codec import Reader
 from connector.edge.avro.decoder import AvroDecoder
-from connector.edge.avro.framing import Framing
+from connector.edge.avro.framing import Framing, Kind
+from connector.edge.avro.lookup import Ask, Asking
 from connector.edge.avro.registry import Access, ConfluentRegistry
 from connector.edge.avro.schemas import (
+    SchemaFile,
     SchemaFolder,
     SchemaFolderError,
+    json_schema,
     load_file,
     load_folder,
     reader_schema,
@@ -40,8 +44,9 @@ def decoder(settings: Settings, clock: Clock, registry: ConfluentRegistry | None
             Reader(reader_schema(), rules(settings)),
             schema_folder(settings),
             framing=Framing(schemas.framing),
-            bare=None if schemas.bare_schema is None else load_file(schemas.bare_schema),
+            bare=bare_schema(settings),
             registry=registry,
+            also=asking(settings, registry),
             monotonic=clock.monotonic,
         )
     except SchemaFolderError as error:
@@ -51,6 +56,31 @@ def decoder(settings: Settings, clock: Clock, registry: ConfluentRegistry | None
 def rules(settings: Settings) -> Rules | None:
     """The mapping, where there is one."""
     return None if settings.mapping is None else settings.mapping.rules
+
+
+def bare_schema(settings: Settings) -> SchemaFile | None:
+    """The one schema of events that do not name theirs. Raises SchemaFolderError when it cannot be read."""
+    schemas = settings.schemas
+    if schemas.framing == "json" and schemas.json_schema is None:
+        # What producers of their own fields write is told by the mapping.
+        return json_schema() if settings.mapping is None else SchemaFile("any JSON", "{}", is_json=True)
+    if schemas.json_schema is not None:
+        return load_file(schemas.json_schema)._replace(is_json=True)
+    return None if schemas.bare_schema is None else load_file(schemas.bare_schema)
+
+
+def asking(settings: Settings, registry: ConfluentRegistry | None) -> Asking:
+    """What the registry is asked for beside ids."""
+    given = settings.schemas.registry
+    if given is None or registry is None:
+        return Asking()
+    by: dict[Kind, Ask] = {}
+    if given.guids:
+        by[Kind.GUID] = lambda name: registry.by_guid(name.text)
+    if given.apicurio_url is not None:
+        by[Kind.GLOBAL_ID] = by[Kind.CONTENT_ID] = ApicurioApi(registry, given.apicurio_url).schema
+    eight_bytes = {"global_id": Kind.GLOBAL_ID, "content_id": Kind.CONTENT_ID, None: None}[given.eight_byte_ids]
+    return Asking(by, eight_bytes)
 
 
 def schema_folder(settings: Settings) -> SchemaFolder:

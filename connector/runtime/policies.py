@@ -18,8 +18,9 @@ from connector.core.request import RequestRules
 from connector.core.schedule import RetryPlan
 from connector.core.tries import Intervals
 from connector.engine.brake import BrakeRules
+from connector.engine.endpoint import EndpointRules
 from connector.engine.engine import Rules
-from connector.engine.judge import EndpointRules, HoldRules
+from connector.engine.judge import HoldRules
 from connector.engine.limits import Limit, PaceRules
 
 

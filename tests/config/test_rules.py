@@ -288,6 +288,25 @@ def test_bare_events_need_their_schema(write: Write) -> None:
     assert "go together" in problem(write, "schemas: {framing: bare}")
 
 
+def test_a_json_schema_is_for_json(write: Write) -> None:
+    """Elsewhere nothing would be held against it."""
+    assert "json_schema needs framing: json" in problem(write, "schemas: {json_schema: event.json}")
+    assert load(write(SMALLEST + "schemas: {framing: json, json_schema: event.json}"), {}).schemas.framing == "json"
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ("eight_byte_ids: global_id", "eight_byte_ids needs apicurio_url"),
+        ("apicurio_url: https://a.example/apis/ccompat/v7", "must end with /apis/registry/v2 or /apis/registry/v3"),
+        ("apicurio_url: https://u:p@a.example/apis/registry/v2", "must not carry credentials"),
+    ],
+)
+def test_apicurios_ids_need_its_own_api(write: Write, given: str, words: str) -> None:
+    """Its Confluent-compatible API knows one kind of ids only."""
+    assert words in problem(write, f"schemas: {{registry: {{url: https://a.example, {given}}}}}")
+
+
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.1", "connector.example"])  # noqa: S104 - what is tested
 def test_commands_from_elsewhere_need_a_token(write: Write, host: str) -> None:
     """Loopback is guarded by who is on the machine, or in the pod."""

@@ -129,6 +129,18 @@ openmarket:
   proxy: {url: http://u:p@proxy.example:3128}
 schemas: {bare_schema: FILE, registry: {url: https://a.example, proxy: {url: http://proxy.example:3128/x}}}
 """,
+    "formats": """
+openmarket: {base_url: https://a.example, account_id: a, service_ids: [0a]}
+schemas:
+  json_schema: FILE
+  registry: {url: https://a.example, eight_byte_ids: global_id}
+""",
+    "apicurio": """
+openmarket: {base_url: https://a.example, account_id: a, service_ids: [0a]}
+schemas:
+  framing: json
+  registry: {url: https://a.example, guids: perhaps, eight_byte_ids: 4, apicurio_url: "https://a.example/apis/v2"}
+""",
     "two mechanisms": """
 kafka:
   security:

@@ -96,7 +96,10 @@ def test_the_map_of_ids_is_shown_as_it_is_read(tmp_path: Path) -> None:
     found = re.search(r"`(\{\"17\".*?\})`", README)
     assert found is not None
     for name in json.loads(found[1]).values():
-        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(reader_schema())
     (tmp_path / "ids.json").write_text(found[1])
-    assert set(load_folder(tmp_path).by_id) == {17}
+    folder = load_folder(tmp_path)
+    assert set(folder.by_id) == {17, 18}
+    assert set(folder.by_uuid) == {"b7b4a7f0-9c96-4e4a-a687-fb5de9ef0c63"}
+    assert folder.by_id[18].is_json

@@ -24,9 +24,10 @@ from connector.core.signals import SchemaMissing, SchemaNeeded
 from connector.core.tries import Intervals
 from connector.engine.brake import BrakeRules
 from connector.engine.copies import Targets
+from connector.engine.endpoint import EndpointRules
 from connector.engine.engine import Engine, Topics
 from connector.engine.engine import Rules as EngineRules
-from connector.engine.judge import EndpointRules, HoldRules
+from connector.engine.judge import HoldRules
 from connector.engine.limits import Bounds, Limit, PaceRules
 from connector.engine.ports import Clock, Decoder, Ledger
 from connector.engine.road import Road, Rules

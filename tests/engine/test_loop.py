@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import Iterator
 
 import pytest
+from typing_extensions import override
 
+from connector.core.pauses import Target
 from connector.core.record import Partition
 from connector.core.reply import Failure, NoReply, Reply
 from connector.engine.limits import Bounds
@@ -340,6 +343,30 @@ async def test_a_fault_of_the_engine_ends_the_run_and_names_its_place(clock: Vir
     assert "RuntimeError at " in failed.remedy
     assert [line["code"] for line in connector.log if line["event"] == "source_failed"] == ["engine_fault"]
     assert not await connector.leave()
+    assert HEAD not in kafka.committed
+
+
+class BrokenTargets(list[Target]):
+    """Of a command that meets a bug."""
+
+    @override
+    def __iter__(self) -> Iterator[Target]:
+        raise RuntimeError("a bug")
+
+
+@run_virtual
+async def test_a_fault_in_a_command_ends_the_run_too_and_whoever_gave_it_is_told(clock: VirtualClock) -> None:
+    """It may have changed half of what it was to change: nothing more is posted or committed."""
+    kafka, vendor = broker(clock), ScriptedVendor(always(ACCEPTED))
+    connector = Connector(kafka, vendor, clock)
+    await asyncio.sleep(1)
+    with pytest.raises(RuntimeError, match="a bug"):
+        connector.driver.pause(BrokenTargets(), "")
+    feed(kafka, event())
+    failed = await connector.task
+    assert (failed.code, "RuntimeError at " in failed.remedy) == ("engine_fault", True)
+    assert not await connector.leave()
+    assert vendor.posted == []
     assert HEAD not in kafka.committed
 
 

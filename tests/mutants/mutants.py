@@ -80,7 +80,7 @@ MUTANTS = (
     ),
     Mutant(
         "a late answer settles a record of a partition that has left",
-        "engine/engine.py",
+        "engine/deliveries.py",
         "        if delivery.assignment.gone:",
         "if False:",
         _DEADLY,
@@ -88,27 +88,27 @@ MUTANTS = (
     Mutant(
         "a copy that was refused counts as written",
         "engine/engine.py",
-        "self._copied(copy, failed)\n",
-        "self._copied(copy, None)\n",
+        "self._deliveries.copied(copy, failed)\n",
+        "self._deliveries.copied(copy, None)\n",
         _ANY,
     ),
     Mutant(
         "a partition is let go without waiting for what is in flight",
-        "engine/engine.py",
+        "engine/handover.py",
         "if waits and not drain.overdue:",
         "if waits and drain.revoked is None and not drain.overdue:",
         _KIND,
     ),
     Mutant(
         "a stop does not wait for what is in flight",
-        "engine/engine.py",
+        "engine/handover.py",
         "if waits and not drain.overdue:",
         "if waits and drain.revoked is not None and not drain.overdue:",
         _KIND,
     ),
     Mutant(
         "nothing is committed when a partition is let go",
-        "engine/engine.py",
+        "engine/handover.py",
         "Release(drain.revoked, offsets)",
         "Release(drain.revoked, {})",
         _KIND,
@@ -213,7 +213,7 @@ MUTANTS = (
     ),
     Mutant(
         "posting goes on while an outage is only suspected",
-        "engine/judge.py",
+        "engine/endpoint.py",
         "self._limits.drain()",
         "pass",
         f"{_ENGINE}_endpoint_hold.py::test_answers_from_before_an_outage_do_not_keep_it_from_being_noticed",
@@ -242,7 +242,7 @@ MUTANTS = (
     Mutant(
         "a long hold spends the last chance of every record there is",
         "engine/judge.py",
-        "if maybe and self._sparing is not None:",
+        "if maybe and self._last_chances.spared:",
         "if False:",
         f"{_ENGINE}_endpoint_hold.py::test_a_long_hold_with_little_to_try_does_not_spend_the_last_chance_of_all_there_is",
     ),
@@ -269,14 +269,14 @@ MUTANTS = (
     ),
     Mutant(
         "a slow service may have all slots",
-        "engine/limits.py",
-        "return service is None or service.under_way < self._part",
+        "engine/services.py",
+        "return service is None or service.under_way < self.part",
         "return True",
         f"{_ENGINE}_pace.py::test_a_slow_service_leaves_slots_for_the_others",
     ),
     Mutant(
         "no hold looks for a record to try at the bulkheads",
-        "engine/schedule.py",
+        "engine/side.py",
         "return chain(self.runnable, *self.kept_back.values())",
         "return iter(self.runnable)",
         f"{_ENGINE}_deployment_hold.py::"

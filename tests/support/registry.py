@@ -38,6 +38,16 @@ class Apicurio:
         """The base of the Confluent-compatible API; the same after a restart."""
         return f"http://127.0.0.1:{self._port}/apis/ccompat/v7"
 
+    @property
+    def own_url(self) -> str:
+        """The base of Apicurio's own API."""
+        return f"http://127.0.0.1:{self._port}/apis/registry/v2"
+
+    def global_id(self, subject: str) -> int:
+        """Apicurio's own id of a subject's newest version."""
+        with urllib.request.urlopen(f"{self.own_url}/groups/default/artifacts/{subject}/meta", timeout=20) as answer:
+            return int(json.load(answer)["globalId"])
+
     def start(self) -> None:
         """Fetch (once), start, and wait until it answers. A restart has forgotten everything."""
         app = _unpacked(fetch())

@@ -14,7 +14,6 @@ from connector.cli.main import app
 from connector.core.ledger import Fate, Told
 from connector.core.record import Partition
 from connector.edge.avro.entries import decoded, hmac_of
-from tests.support.connector_process import ConnectorProcess
 from tests.whole.stage import Stage, books_balance, event, number, single_object
 
 KEY = "0123456789abcdef-ledger"
@@ -38,13 +37,22 @@ def entries(stage: Stage, count: int) -> list[Told]:
     return found
 
 
-def traced(connector: ConnectorProcess, *asked: str) -> list[dict[str, Any]]:
-    """What `connector trace` says of the events that it found."""
-    run = CliRunner().invoke(app, ["trace", *asked, "--config", str(connector.config), "--json"])
+def traced(config: Path, *asked: str) -> dict[str, Any]:
+    """What `connector trace` says."""
+    run = CliRunner().invoke(app, ["trace", *asked, "--config", str(config), "--json"])
     assert run.exit_code == 0, run.output
-    events = json.loads(run.output)["events"]
-    assert isinstance(events, list)
-    return events
+    found = json.loads(run.output)
+    assert isinstance(found, dict)
+    return found
+
+
+def of_another_group(config: Path) -> Path:
+    """The settings of a connector that shares the topics."""
+    settings = json.loads(config.read_text())
+    settings["kafka"]["group_id"] = "another"
+    file = config.with_name("another.yaml")
+    file.write_text(json.dumps(settings))
+    return file
 
 
 async def test_each_settled_record_has_an_entry_and_trace_tells_of_it(stage: Stage, key_file: str) -> None:
@@ -64,9 +72,15 @@ async def test_each_settled_record_has_an_entry_and_trace_tells_of_it(stage: Sta
     request_id = accepted.entry.request_id
     assert request_id is not None
     for asked in (("good",), ("--phone", f"+{number(1)}"), ("--request-id", request_id)):
-        (found,) = await asyncio.to_thread(traced, connector, *asked)
+        (found,) = (await asyncio.to_thread(traced, connector.config, *asked))["events"]
         assert (found["accepted_posts"], found["now"]) == (1, ["accepted, as the ledger tells"])
         assert request_id in found["steps"][-1]["text"]
+    other = of_another_group(connector.config)
+    told = await asyncio.to_thread(traced, other, "good")
+    assert (told["other_groups"], told["events"][0]["accepted_posts"]) == ([stage.cluster.group], 0)
+    told = await asyncio.to_thread(traced, other, "good", "--all-groups")
+    assert (told["other_groups"], told["events"][0]["accepted_posts"]) == ([], 1)
+    assert f"(group {stage.cluster.group})" in told["events"][0]["now"][-1]
     assert await connector.stop() == 0
 
 

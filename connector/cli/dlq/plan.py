@@ -121,9 +121,8 @@ class Planner:
         if not changes:
             return Stays(letter, NOT_CHANGED)
         try:
-            value = spliced(
-                self._texts, letter.record.value or b"", {name: after for name, (_, after) in changes.items()}
-            )
+            written = {name: after for name, (_, after) in changes.items()}
+            value = spliced(self._texts, letter.record.value or b"", written, letter.original)
         except NotWritableError:
             return Stays(letter, NOT_WRITABLE)
         # Without createdAt its age counts from the new record on: somebody has just said how long it may live.

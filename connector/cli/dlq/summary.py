@@ -28,8 +28,9 @@ from connector.edge.avro.schema_texts import ServiceIds
 from connector.edge.avro.schemas import reader_schema
 from connector.edge.clock import SystemClock
 from connector.edge.kafka.admin import AdminError
+from connector.edge.kafka.counting import Helper, count
 from connector.edge.kafka.reader import read_one
-from connector.edge.kafka.scan import Scan, count
+from connector.edge.kafka.scan import Scan
 
 _BAR = 40
 _ROWS = 10
@@ -49,16 +50,16 @@ def summarize(settings: Settings, name: str, since: str | None, as_json: bool, w
     """The same of any topic of copies; of those that the group `waiting_for` has committed nothing of yet."""
     now_ms = SystemClock().now_ms()
     since_ms = time_ms(since, now_ms)
+    properties = kafka_properties(settings.kafka)
     try:
-        with Judge(settings) as judge:
-            service_of = judge.service_of if judge.maps else ServiceIds(judge.texts(), reader_schema()).of
-            tally = Tally(service_of)
+        with Helper(properties, name, lambda: _tally(Judge(settings))) as helper, Judge(settings) as judge:
+            tally = _tally(judge)
             starts = {} if waiting_for is None else waiting_of(settings, waiting_for, name).starts
-            with Scan(kafka_properties(settings.kafka), name, starts) as scan:
+            with Scan(properties, name, starts) as scan:
                 if since_ms is not None:
                     scan.since(since_ms)
                 with Progress(f"reading {name}", scan.total) as progress:
-                    count(scan, tally, progress.advance)
+                    count(scan, tally, progress.advance, helper)
             found = report(tally, now_ms)
             examples = [_example(settings, judge, reason) for reason in found.reasons]
     except AdminError as error:
@@ -76,6 +77,10 @@ def summarize(settings: Settings, name: str, since: str | None, as_json: bool, w
             console.print(_counts(title, counts))
     for text in (*_histogram(found), *_reasons(found, examples)):
         typer.echo(text)
+
+
+def _tally(judge: Judge) -> Tally:
+    return Tally(judge.service_of if judge.maps else ServiceIds(judge.texts(), reader_schema()).of)
 
 
 def _example(settings: Settings, judge: Judge, reason: Reason) -> Mapping[str, object] | None:

@@ -31,6 +31,8 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _WIDTH, _HEIGHT = 160, 200
 """Of a frame that no terminal bounds."""
 
+_NOT_SEEN = Shown(0.0, None, {})
+
 
 def top(
     urls: Annotated[
@@ -38,8 +40,8 @@ def top(
         typer.Option(
             "--url",
             metavar="URL",
-            help="A process's listener for probes, such as http://10.0.0.7:9464; may be repeated. Default: the one of "
-            "admin.host and admin.port.",
+            help="A process's listener for probes, such as http://10.0.0.7:9464; a name stands for all its addresses. "
+            "May be repeated. Default: the one of admin.host and admin.port.",
         ),
     ] = [],  # noqa: B006 - typer's way of "none given"
     file: MaybeConfigFile = None,
@@ -78,17 +80,23 @@ async def _once(urls: Sequence[str], every: float, most: int) -> Frame:
     async with StatusClient() as client:
         before = await client.look(urls)
         await asyncio.sleep(every)
-        return frame(urls, before, await client.look(urls), most)
+        return _frame(before, await client.look(urls), most)
+
+
+def _frame(before: Mapping[str, Shown], now: Mapping[str, Shown], most: int) -> Frame:
+    """Processes may have come since the look before, and have no rates then; others are gone."""
+    earlier = [before.get(url, _NOT_SEEN) for url in now]
+    return frame(list(now), earlier, list(now.values()), most)
 
 
 async def _live(urls: Sequence[str], every: float, most: int) -> None:
     console = Console()
     with _keys() as told, Live(console=console, screen=True, auto_refresh=False) as live:
         async with StatusClient() as client:
-            before: Sequence[Shown] = ()
+            before: Mapping[str, Shown] = {}
             while not told.is_set():
                 now = await client.look(urls)
-                live.update(screen(frame(urls, before, now, most), console.height), refresh=True)
+                live.update(screen(_frame(before, now, most), console.height), refresh=True)
                 before = now
                 try:
                     await asyncio.wait_for(told.wait(), every)
@@ -135,8 +143,12 @@ def _document(found: Frame) -> Mapping[str, object]:
 
 
 def _checked(url: str) -> str:
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username is not None:
+    try:
+        parts = urlsplit(url)
+        is_place = parts.scheme in ("http", "https") and parts.hostname and parts.username is None and parts.port != 0
+    except ValueError:  # of a port that is none
+        is_place = False
+    if not is_place:
         raise typer.BadParameter("--url takes http://HOST:PORT")
     return url.rstrip("/")
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
-from connector.core.ledger import Entry, Fate
+from connector.core.ledger import Entry, Fate, Told
 from connector.core.letters.letter import DeadLetter, redrives_of
 from connector.core.record import Partition
 
@@ -50,10 +50,12 @@ class Story(NamedTuple):
 
 
 class _Chain(NamedTuple):
-    """The producer's record and its copies, and what the ledger says of them."""
+    """The producer's record and its copies, and what the ledger says of them. `group`: another one, which settled the
+    same record for itself."""
 
     seen: list[Seen]
     entries: list[Entry]
+    group: str | None
 
     @property
     def failed_posts(self) -> int:
@@ -62,14 +64,18 @@ class _Chain(NamedTuple):
         return max(attempts)
 
 
-def story(seen: Sequence[Seen], entries: Iterable[Entry] = ()) -> Story:
-    """Put what is known of one event in order. Without any, nothing is. `entries` may be there twice."""
+def story(seen: Sequence[Seen], told: Iterable[Told] = (), group: str | None = None) -> Story:
+    """Put what is known of one event in order. Without any, nothing is. What the ledger `told` may be there twice.
+
+    `group` is the one that the copies and commits are of; what others did is said to be theirs.
+    """
     seen = _once(seen)
-    chains: dict[tuple[Partition, int], _Chain] = {}
+    chains: dict[tuple[Partition, int, str | None], _Chain] = {}
     for each in seen:
-        chains.setdefault(_origin(each), _Chain([], [])).seen.append(each)
-    for entry in dict.fromkeys(entries):
-        chains.setdefault(entry.origin[:2], _Chain([], [])).entries.append(entry)
+        chains.setdefault((*_origin(each), None), _Chain([], [], None)).seen.append(each)
+    for entry, by in dict.fromkeys((each.entry, each.group_id) for each in told):
+        other = None if group in (None, by) else by
+        chains.setdefault((*entry.origin[:2], other), _Chain([], [], other)).entries.append(entry)
     steps = [_step(each) for each in seen]
     steps += [step for chain in chains.values() for step in _only_in_ledger(chain)]
     steps.sort(key=lambda step: (step.time_ms or 0, step.partition, step.offset))
@@ -105,22 +111,34 @@ def _only_in_ledger(chain: _Chain) -> Iterator[Step]:
     copies = {(each.role, each.letter.attempts) for each in chain.seen}
     for entry in chain.entries:
         if (_ROLES.get(entry.fate), entry.attempts) not in copies:
-            yield Step(entry.settled_ms, entry.origin.partition, entry.origin.offset, _told(entry))
+            text = _told(entry, chain.group)
+            yield Step(entry.settled_ms, entry.origin.partition, entry.origin.offset, text)
 
 
 _ROLES = {Fate.RETRY: Role.RETRY, Fate.DEAD_LETTER: Role.DEAD_LETTER}
+_FATES = {
+    Fate.ACCEPTED: "accepted",
+    Fate.RETRY: "to be tried again",
+    Fate.DEAD_LETTER: "a dead letter",
+    Fate.DUPLICATE: "settled as duplicate_event, without a post",
+}
 
 
-def _told(entry: Entry) -> str:
+def _told(entry: Entry, group: str | None) -> str:
     request_id = "" if entry.request_id is None else f", X-Request-Id {entry.request_id}"
+    by, copy = _by(group), "" if group is not None else "; its copy is not there any more"
     if entry.fate is Fate.ACCEPTED:
         seconds = "" if entry.posted_ms is None else f" after {entry.settled_ms - entry.posted_ms} ms"
-        return f"attempt {entry.attempts} accepted{seconds}{request_id}"
+        return f"attempt {entry.attempts}{by} accepted{seconds}{request_id}"
     if entry.fate is Fate.DUPLICATE:
-        return "settled without a post: the same event had been accepted (duplicate_event)"
+        return f"settled{by} without a post: the same event had been accepted (duplicate_event)"
     if entry.fate is Fate.RETRY:
-        return f"attempt {entry.attempts} failed: {entry.code}{request_id}; its copy is not there any more"
-    return f"dead letter: {entry.code}{request_id}; its copy is not there any more"
+        return f"attempt {entry.attempts}{by} failed: {entry.code}{request_id}{copy}"
+    return f"dead letter{by}: {entry.code}{request_id}{copy}"
+
+
+def _by(group: str | None) -> str:
+    return "" if group is None else f" (group {group})"
 
 
 def _step(seen: Seen) -> Step:
@@ -150,16 +168,19 @@ def _why(letter: DeadLetter) -> str:
 
 def _now(of: _Chain) -> str:
     """Where the event of one chain is."""
-    chain, entries = of
+    chain, entries, group = of
+    if group is not None:
+        last = max(entries, key=lambda entry: entry.settled_ms)
+        return f"{_FATES[last.fate]}{_by(group)}, as the ledger tells"
     if any(entry.fate is Fate.ACCEPTED for entry in entries):
         return "accepted, as the ledger tells"
     if any(entry.fate is Fate.DUPLICATE for entry in entries):
         return "settled as duplicate_event, without a post"
     letters = [each for each in chain if each.role is Role.DEAD_LETTER]
     if letters:
-        last = letters[-1]
-        place = f"{last.letter.record.partition.number}:{last.letter.record.offset}"
-        return f"a dead letter at {place}" + (", which was redriven" if last.redriven else "")
+        newest = letters[-1]
+        place = f"{newest.letter.record.partition.number}:{newest.letter.record.offset}"
+        return f"a dead letter at {place}" + (", which was redriven" if newest.redriven else "")
     if any(each.waits for each in chain if each.role is Role.RETRY):
         return "in the retry topic, waiting for its next attempt"
     if any(each.waits for each in chain):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
+from uuid import UUID
 
 from connector.core import envelope
 from connector.core.letters.letter import letter_of, text_of
@@ -18,10 +19,15 @@ NOT_DECODED = "not decoded"
 _TOPIC = envelope.CONNECT_PREFIX + "topic"
 _CLASS, _STAGE, _REASON = 9, 10, 11
 """Places among our headers: Kafka Connect's nine come first."""
+_COUNT, _REASON_NAME, _STATUS_NAME = envelope.COUNT, envelope.REASON, envelope.HTTP_STATUS
+_CODE_NAME, _DUPLICATE_NAME = envelope.VENDOR_CODE, envelope.POSSIBLE_DUPLICATE
+_TOTALS: dict[bytes | None, int] = {b"%d" % total: total for total in range(1, 100)}
+"""What the last of our headers says, for most letters: how many of them there are."""
 _MOST_KINDS = 20_000
 """Combinations of what is counted; the reasons of those beyond are not told apart."""
 _MOST_SERVICES = 1_000
-_CONFLUENT, _SINGLE_OBJECT = b"\x00", b"\xc3\x01"
+_CONFLUENT, _GUID, _SINGLE_OBJECT = b"\x00", b"\x01", b"\xc3\x01"
+_GLUE = (b"\x03\x00", b"\x03\x05")
 
 
 class Kind(NamedTuple):
@@ -44,12 +50,23 @@ class Example(NamedTuple):
     offset: int
 
 
+class Counted(NamedTuple):
+    """What a tally has counted, for another one to take."""
+
+    kinds: dict[tuple[object, ...], int]
+    examples: dict[tuple[object, ...], tuple[str, int, int]]
+    foreign: dict[Kind, int]
+    services: dict[str, int]
+    letters: int
+    redriven: int
+
+
 class Tally:
-    """Letters in, counts out. `service_of` reads the service id from a value, or None where it cannot."""
+    """Letters in, counts out. `service_of` reads the service id from a value and its headers; None: it cannot."""
 
     def __init__(
         self,
-        service_of: Callable[[bytes], str | None],
+        service_of: Callable[[bytes, Headers], str | None],
         most_kinds: int = _MOST_KINDS,
         most_services: int = _MOST_SERVICES,
     ) -> None:
@@ -66,8 +83,7 @@ class Tally:
     def add(self, topic: str, number: int, offset: int, time_ms: int, key: bytes | None, value: bytes | None,
             headers: Headers) -> None:  # fmt: skip
         """Count a record; `time_ms` is Kafka's, -1 when there is none. One call for each: it has to be short."""
-        last = headers[-1] if headers else ("", None)
-        if last[0] != envelope.COUNT:
+        if not headers or headers[-1][0] != _COUNT:
             self._add_other(Record(Partition(topic, number), offset, time_ms, key, value, headers))
             return
         kind = _kind_of(headers, value, time_ms)
@@ -76,8 +92,12 @@ class Tally:
             self._kinds[kind] += 1
         except KeyError:
             self._first(kind, topic, number, offset)
-        service = self._service_of(value) if value else None
-        self._count_service(service)
+        service = self._service_of(value, headers) if value else None
+        name = NOT_DECODED if service is None else service
+        try:
+            self._services[name] += 1
+        except KeyError:
+            self._count_service(name, 1)
 
     def kinds(self) -> Iterator[tuple[Kind, int, Example | None]]:
         """Everything counted, and where the first of each kind lies."""
@@ -107,11 +127,33 @@ class Tally:
         """Letters by the service id of their event."""
         return Counter(self._services)
 
+    def counted(self) -> Counted:
+        """Everything, as it is now."""
+        return Counted(self._kinds, self._examples, self._foreign, self._services, self.letters, self.redriven)
+
+    def take(self, other: Counted) -> None:
+        """Add what another tally counted, within the same bounds."""
+        for kind, count in other.kinds.items():
+            kept = self._with_room(kind)
+            self._kinds[kept] = self._kinds.get(kept, 0) + count
+            if (place := other.examples.get(kind)) is not None:
+                self._examples.setdefault(kept, place)
+        for known, count in other.foreign.items():
+            self._count_foreign(known, count)
+        for service, count in other.services.items():
+            self._count_service(service, count)
+        self.letters += other.letters
+        self.redriven += other.redriven
+
     def _first(self, kind: tuple[object, ...], topic: str, number: int, offset: int) -> None:
-        if len(self._kinds) >= self._most_kinds:
-            kind = (*kind[:2], b"", kind[3], b"", kind[5], kind[6], OTHER.encode())
+        kind = self._with_room(kind)
         self._kinds[kind] = self._kinds.get(kind, 0) + 1
         self._examples.setdefault(kind, (topic, number, offset))
+
+    def _with_room(self, kind: tuple[object, ...]) -> tuple[object, ...]:
+        if kind in self._kinds or len(self._kinds) < self._most_kinds:
+            return kind
+        return (*kind[:2], b"", kind[3], b"", kind[5], kind[6], OTHER.encode())
 
     def _add_other(self, record: Record) -> None:
         runs = runs_of(record)
@@ -130,36 +172,40 @@ class Tally:
             letter.maybe_delivered > 0,
             (letter.reason or "") if len(self._foreign) < self._most_kinds else OTHER,
         )
+        self._count_foreign(kind, 1)
+        self._count_service(self._service_of(record.value, record.headers) if record.value else None, 1)
+
+    def _count_foreign(self, kind: Kind, count: int) -> None:
         if kind not in self._foreign and len(self._foreign) >= self._most_kinds:
             kind = Kind(OTHER, "", "", "", "", kind.hour, kind.is_possible_duplicate, OTHER)
-        self._foreign[kind] = self._foreign.get(kind, 0) + 1
-        self._count_service(self._service_of(record.value) if record.value else None)
+        self._foreign[kind] = self._foreign.get(kind, 0) + count
 
-    def _count_service(self, service: str | None) -> None:
+    def _count_service(self, service: str | None, count: int) -> None:
         name = NOT_DECODED if service is None else service
         services = self._services
-        if name in services or len(services) < self._most_services:
-            services[name] = services.get(name, 0) + 1
-        else:
-            services[OTHER] = services.get(OTHER, 0) + 1
+        if name not in services and len(services) >= self._most_services:
+            name = OTHER
+        services[name] = services.get(name, 0) + count
 
 
 def _kind_of(headers: Headers, value: bytes | None, time_ms: int) -> tuple[object, ...]:
     """What a letter of ours is counted by. Its headers come in the order in which the connector writes them, so that
     they are found by their place; where something was left out for a full topic, by their names."""
-    first = len(headers) - (envelope.number(headers[-1][1]) or 0)
-    if 0 <= first < len(headers) - _REASON and headers[first + _REASON][0] == envelope.REASON:
-        at = first + _REASON + 1
-        at += headers[at][0] == envelope.HTTP_STATUS
-        vendor_code = headers[at]
+    total = headers[-1][1]
+    ours = _TOTALS.get(total) or envelope.number(total) or 0
+    first = len(headers) - ours
+    if ours > _REASON and first >= 0 and headers[first + _REASON][0] == _REASON_NAME:
+        vendor_code = headers[first + _REASON + 1]
+        if vendor_code[0] == _STATUS_NAME:
+            vendor_code = headers[first + _REASON + 2]
         return (
             headers[first + _CLASS][1],
             headers[first + _STAGE][1],
-            vendor_code[1] if vendor_code[0] == envelope.VENDOR_CODE else None,
+            vendor_code[1] if vendor_code[0] == _CODE_NAME else None,
             headers[first][1],
-            _frame(value),
+            value[:5] if value is not None and value[:1] == _CONFLUENT else _frame(value),
             time_ms // HOUR_MS,
-            headers[-2][0] == envelope.POSSIBLE_DUPLICATE,
+            headers[-2][0] == _DUPLICATE_NAME,
             headers[first + _REASON][1],
         )
     get = dict(headers[max(first, 0) :]).get
@@ -186,7 +232,11 @@ def _frame(value: bytes | None) -> bytes | None:
         return None
     if value[:2] == _SINGLE_OBJECT:
         return value[:10]
-    return value[:5] if value[:1] == _CONFLUENT else b""
+    if value[:1] == _CONFLUENT:
+        return value[:5]
+    if value[:1] == _GUID:
+        return value[:17]
+    return value[:18] if value[:2] in _GLUE else b""
 
 
 def _schema(frame: object) -> str:
@@ -195,6 +245,10 @@ def _schema(frame: object) -> str:
             return f"fingerprint {frame[2:].hex()}"
         case bytes() if len(frame) == 5:
             return f"id {int.from_bytes(frame[1:], 'big')}"
+        case bytes() if len(frame) == 17:
+            return f"GUID {UUID(bytes=frame[1:])}"
+        case bytes() if len(frame) == 18:
+            return f"AWS Glue {UUID(bytes=frame[2:])}"
         case bytes():
             return "none"
         case _:

@@ -7,6 +7,7 @@ from io import BytesIO
 from typing import Any, NamedTuple
 
 import fastavro
+import orjson
 
 from connector.core.mapping.compiled import Compiled, compiled, others
 from connector.core.mapping.errors import Misfit, NotOurs
@@ -14,7 +15,16 @@ from connector.core.mapping.rules import Rules
 from connector.core.refusal import Refusal
 from connector.edge.avro.canonical import fingerprint
 from connector.edge.avro.decoding import DuplicateKeyError, Read, UndecodableError
-from connector.edge.avro.framing import ByFingerprint, ById, Frame, Framing, NotNamed, head_of
+from connector.edge.avro.framing import (
+    CONFLUENT_LENGTH,
+    ByFingerprint,
+    ByName,
+    Frame,
+    Framing,
+    NotNamed,
+    by_id,
+    head_of,
+)
 from connector.edge.avro.logical import OutOfRangeError
 from connector.edge.avro.mapped import reader_of, type_of, wanted_of
 from connector.edge.avro.resolution import IncompatibleError, Resolution, simple_name
@@ -110,20 +120,25 @@ class Encoder:
     def __init__(self, text: str | bytes, framing: Framing, schema_id: int | None = None) -> None:
         """`auto` writes Confluent's frame when there is a `schema_id`, else single-object encoding.
 
-        Raises ValueError when Confluent's frame lacks its id.
+        Raises ValueError when Confluent's frame lacks its id, and for names in headers.
         """
+        if framing is Framing.HEADER:
+            raise ValueError("a schema is not named in a header here: choose what stands in front of the data")
         if framing is Framing.AUTO:
             framing = Framing.SINGLE_OBJECT if schema_id is None else Framing.CONFLUENT
         if framing is Framing.CONFLUENT and schema_id is None:
             raise ValueError("Confluent's frame needs the id of the schema")
         self._head = head_of(_frame(text, framing, schema_id or 0))
-        self._parsed: Any = fastavro.parse_schema(without_logical_types(load_json(text)))
+        self._is_json = framing is Framing.JSON
+        self._parsed: Any = None if self._is_json else fastavro.parse_schema(without_logical_types(load_json(text)))
 
     def encode(self, fields: Mapping[str, object]) -> bytes:
         """Return the value of a record; times are ms since the epoch, absent fields take their defaults.
 
-        Raises ValueError when the fields do not fit the schema, without showing them.
+        JSON is written as the fields are. Raises ValueError when they do not fit the schema, without showing them.
         """
+        if self._is_json:
+            return orjson.dumps(dict(fields))
         out = BytesIO()
         out.write(self._head)
         try:
@@ -151,7 +166,7 @@ def without_logical_types(schema: Any) -> Any:
 def _frame(text: str | bytes, framing: Framing, schema_id: int) -> Frame:
     match framing:
         case Framing.CONFLUENT:
-            return ById(schema_id)
+            return ByName(by_id(schema_id), CONFLUENT_LENGTH)
         case Framing.SINGLE_OBJECT:
             return ByFingerprint(fingerprint(text))
     return NotNamed()

@@ -9,20 +9,36 @@ from connector.core.record import Record
 from connector.core.redact import safe_name
 from connector.core.refusal import Problem, Refusal, Stage
 from connector.core.signals import SchemaMissing, SchemaNeeded
-from connector.edge.avro.codec import Reader, TrailingBytesError, Writer
+from connector.edge.avro.codec import Reader, TrailingBytesError
 from connector.edge.avro.decoding import DuplicateKeyError, UndecodableError
-from connector.edge.avro.foreign import eight_byte_id, named_in_headers, without_frame
-from connector.edge.avro.framing import CONFLUENT_LENGTH, SINGLE_OBJECT_LENGTH, ByFingerprint, ById, Framing, frame_of
-from connector.edge.avro.lookup import NOT_SURE, Registry, SchemaLookup, usable
-from connector.edge.avro.registry import UNAVAILABLE_CODES
+from connector.edge.avro.foreign import EIGHT_BYTES, looks_eight_bytes, named_in_headers, without_frame
+from connector.edge.avro.framing import (
+    CONFLUENT_LENGTH,
+    LARGEST_VALUE,
+    SINGLE_OBJECT_LENGTH,
+    ByFingerprint,
+    ByName,
+    Framing,
+    Kind,
+    Name,
+    NotNamed,
+    TooLargeError,
+    UnpackError,
+    eight_byte_name,
+    frame_of,
+    unpacked,
+)
+from connector.edge.avro.headers import HeaderError, name_in
+from connector.edge.avro.json_schema import SCHEMA_VIOLATION, BreaksSchemaError
+from connector.edge.avro.json_values import DuplicateNameError
+from connector.edge.avro.lookup import NOT_SURE, Asking, Registry, SchemaLookup
+from connector.edge.avro.registry_answers import UNAVAILABLE_CODES
 from connector.edge.avro.resolution import IncompatibleError
 from connector.edge.avro.schemas import SchemaFile, SchemaFolder
+from connector.edge.avro.writers import AnyWriter, usable
 
 Decoded = Mapping[str, object] | Refusal | NotOurs
 """The fields of an event of ours, why there are none, or that the settings say to pass the record over."""
-
-LARGEST_VALUE = 1024 * 1024
-"""Bytes. A request may have 8000, so an event that can be posted is far below."""
 
 _FRAMES_REMEMBERED = 64  # a topic has few schemas at a time
 
@@ -42,6 +58,7 @@ DECODE_CODES = frozenset(
         "trailing_bytes",
         "duplicate_scope",
         "duplicate_key",
+        SCHEMA_VIOLATION,
     }
 )
 """Classes of refusals of this stage."""
@@ -58,29 +75,30 @@ class AvroDecoder:
         framing: Framing = Framing.AUTO,
         bare: SchemaFile | None = None,
         registry: Registry | None = None,
+        also: Asking = Asking(),  # noqa: B008 - immutable
         monotonic: Callable[[], float],
-        largest_value: int = LARGEST_VALUE,
     ) -> None:
-        """`reader` is our own schema, or its text, `bare` the schema of events without a frame.
+        """`reader` is our own schema, or its text, `bare` the schema of events without a frame, `also` what the
+        registry is asked for beside ids.
 
         Raises SchemaFolderError for a schema file that cannot be used, ValueError for bare framing without a schema.
         """
-        if (framing is Framing.BARE) != (bare is not None):
-            raise ValueError("bare framing and its schema go together")
+        if (framing in (Framing.BARE, Framing.JSON)) != (bare is not None):
+            raise ValueError("events without a frame and their schema go together")
         self._reader = Reader(reader) if isinstance(reader, str) else reader
-        self._lookup = SchemaLookup(self._reader, folder, registry, monotonic)
+        self._lookup = SchemaLookup(self._reader, folder, registry, monotonic, also)
         self._framing = framing
-        self._by_frame: dict[bytes, Writer] = {}
+        self._eight_bytes = also.eight_bytes
+        self._by_frame: dict[bytes, AnyWriter] = {}
         self._bare = usable(self._reader, bare) if bare is not None else None
-        self._largest_value = largest_value
 
     def decode(self, record: Record) -> Decoded | SchemaNeeded:
         """Decode now, without waiting. Never raises, whatever the bytes."""
         value = record.value
         if not value:
             return _TOMBSTONE if value is None else _EMPTY_VALUE
-        if len(value) > self._largest_value:
-            return _refusal("value_too_large", f"{len(value)} bytes", f"send at most {self._largest_value} bytes")
+        if len(value) > LARGEST_VALUE:
+            return _too_large(f"{len(value)} bytes")
         start = SINGLE_OBJECT_LENGTH if value[0] else CONFLUENT_LENGTH
         writer = self._by_frame.get(value[:start])
         return self._decode_unknown(record, value) if writer is None else _fields(writer, value, start, record)
@@ -97,50 +115,77 @@ class AvroDecoder:
         await self._lookup.close()
 
     def _decode_unknown(self, record: Record, value: bytes) -> Decoded | SchemaNeeded:
-        """Decode a value whose frame was not seen before, or that has none."""
+        """Decode a value whose frame was not seen before, or that has none, or is not looked up by its frame."""
+        if self._framing is Framing.HEADER:
+            try:
+                name = name_in(record.headers)
+            except HeaderError as error:
+                return _refusal("bad_frame", error.shape, error.remedy)
+            if name is not None:
+                return self._by_name(record, value, ByName(name, 0))
         match frame_of(value, self._framing):
-            case ById(number):
-                writer = self._lookup.by_id(number)
-                if isinstance(writer, Writer):
-                    return self._decode_first(writer, value, CONFLUENT_LENGTH, record)
-                if isinstance(writer, Misfit):
-                    return SchemaNeeded(str(number), record.partition, record.offset)
-                return self._without_schema(record, value, number, writer)
+            case ByName() as frame:
+                return self._by_name(record, value, frame)
             case ByFingerprint(fingerprint):
                 return self._decode_first(self._lookup.by_fingerprint(fingerprint), value, SINGLE_OBJECT_LENGTH, record)
-            case None:
-                foreign = without_frame(value, record.headers)
-                return _BAD_FRAME if foreign is None else _refusal("bad_frame", *foreign)
-        assert self._bare is not None
-        return _fields(self._bare, value, 0, record)
+            case NotNamed():
+                assert self._bare is not None
+                return _fields(self._bare, value, 0, record)
+        foreign = without_frame(value, record.headers)
+        return _BAD_FRAME if foreign is None else _refusal("bad_frame", *foreign)
 
-    def _decode_first(self, writer: Writer | Refusal, value: bytes, start: int, record: Record) -> Decoded:
-        """Remember the frame: what it names never changes."""
-        if isinstance(writer, Writer):
+    def _by_name(self, record: Record, value: bytes, frame: ByName) -> Decoded | SchemaNeeded:
+        writer = self._lookup.by_name(frame.name)
+        if isinstance(writer, Misfit):
+            return SchemaNeeded(frame.name.key, record.partition, record.offset)
+        if writer is None or isinstance(writer, Refusal):
+            return self._without_schema(record, value, frame, writer)
+        if frame.is_packed:
+            unpacked = _unpacked(value, frame.start)
+            return unpacked if isinstance(unpacked, Refusal) else _fields(writer, unpacked, 0, record)
+        if frame.start == CONFLUENT_LENGTH:
+            return self._decode_first(writer, value, CONFLUENT_LENGTH, record)
+        return _fields(writer, value, frame.start, record)
+
+    def _decode_first(self, writer: AnyWriter | Refusal, value: bytes, start: int, record: Record) -> Decoded:
+        """Remember the frame: what it names never changes. But where a header goes before it, it is not enough."""
+        if not isinstance(writer, Refusal) and self._framing is not Framing.HEADER:
             if len(self._by_frame) >= _FRAMES_REMEMBERED:
                 self._by_frame.clear()
             self._by_frame[value[:start]] = writer
         return _fields(writer, value, start, record)
 
     def _without_schema(
-        self, record: Record, value: bytes, number: int, found: Refusal | None
-    ) -> Refusal | SchemaNeeded:
-        """What becomes of a value that begins like Confluent's frame, and no schema is at hand for its id."""
-        if number == 0 and (foreign := eight_byte_id(value)) is not None:
-            return _refusal("bad_frame", *foreign)
-        named = named_in_headers(record.headers)
+        self, record: Record, value: bytes, frame: ByName, found: Refusal | None
+    ) -> Decoded | SchemaNeeded:
+        """What becomes of a value whose schema has a name, and is not at hand."""
+        name = frame.name
+        if frame.start == CONFLUENT_LENGTH and name == _ID_0 and looks_eight_bytes(value):
+            if self._eight_bytes is None:
+                return _refusal("bad_frame", *EIGHT_BYTES)
+            return self._by_name(record, value, eight_byte_name(value, self._eight_bytes))
+        named = named_in_headers(record.headers) if frame.start else None
         if named is not None and found is None:
-            # Bare Avro may begin with a 0, too. But headers are copied from record to record, so that they may tell of
-            # another value than this: the registry is asked, and its first word counts.
-            unknown = self._lookup.by_id(number, said_once=True)
-            assert not isinstance(unknown, Writer | Misfit)
+            # Bare Avro may begin like a frame, too. But headers are copied from record to record, so that they may tell
+            # of another value than this: the registry is asked, and its first word counts.
+            unknown = self._lookup.by_name(name, said_once=True)
+            assert unknown is None or isinstance(unknown, Refusal)
             found = unknown
         if found is None:
-            return SchemaNeeded(str(number), record.partition, record.offset, named is not None)
+            return SchemaNeeded(name.key, record.partition, record.offset, named is not None)
         return _refusal("bad_frame", *named) if named is not None and found.code == "unknown_schema" else found
 
 
-def _fields(writer: Writer | Refusal, value: bytes, start: int, record: Record) -> Decoded:
+def _unpacked(value: bytes, start: int) -> bytes | Refusal:
+    try:
+        return unpacked(value, start)
+    except TooLargeError as error:
+        return _too_large(str(error))
+    except UnpackError as error:
+        return _refusal("undecodable", str(error), "write it as AWS Glue's serializer does, one event a record")
+
+
+def _fields(writer: AnyWriter | Refusal, value: bytes, start: int, record: Record) -> Decoded:
     if isinstance(writer, Refusal):
         return writer
     mapping = writer.mapping
@@ -156,6 +201,10 @@ def _fields(writer: Writer | Refusal, value: bytes, start: int, record: Record) 
         return (
             _duplicate(error) if mapping is None else _refusal("duplicate_key", "a key of a map twice", "write it once")
         )
+    except DuplicateNameError as error:
+        return Refusal(Stage.DECODE, (Problem("duplicate_key", error.name, "the same twice", "write it once"),))
+    except BreaksSchemaError as error:
+        return Refusal(Stage.DECODE, error.problems)
     except UndecodableError as error:
         return _refusal("undecodable", str(error), "write the event with the schema that the frame names")
     return fields if mapping is None else mapping.of(fields, record)
@@ -172,9 +221,11 @@ def _refusal(code: str, shape: str, remedy: str) -> Refusal:
     return Refusal(Stage.DECODE, (Problem(code, "value", shape, remedy),))
 
 
+def _too_large(shape: str) -> Refusal:
+    return _refusal("value_too_large", shape, f"send at most {LARGEST_VALUE} bytes")
+
+
+_ID_0 = Name(Kind.ID, "0")
 _TOMBSTONE = _refusal("tombstone", "null", "send no null values to this topic; it is not compacted")
 _EMPTY_VALUE = _refusal("empty_value", "0 bytes", "write one event a record")
-_DUPLICATE = _refusal("duplicate_key", "a map with the same key twice", "write it once")
-_BAD_FRAME = _refusal(
-    "bad_frame", "begins with no schema id or fingerprint", "write events as schemas.framing says, in Avro"
-)
+_BAD_FRAME = _refusal("bad_frame", "begins with no schema id or fingerprint", "write events as schemas.framing says")

@@ -1,78 +1,45 @@
-"""A Confluent-compatible schema registry by aiohttp: an id in, what the registry said out.
-
-"Unknown" is only the registry's own word: a 404 of a proxy or of a wrong address must not send a topic into the dead
-letters. Whatever else is not a schema is `Unavailable`: the partition waits, and somebody looks at the registry.
-"""
+"""A Confluent-compatible schema registry by aiohttp: an id in, what the registry said out."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeVar
 from urllib.parse import quote
 
 import aiohttp
-import orjson
 from yarl import URL
 
 from connector import __version__
 from connector.deadline import in_time
+from connector.edge.avro.registry_answers import (
+    PROXY,
+    REFUSED,
+    STRANGE,
+    TIMEOUT,
+    UNREACHABLE,
+    Found,
+    NotAvro,
+    StopError,
+    Unavailable,
+    Unknown,
+    avro_of,
+    read_answer,
+    references_of,
+    schema_of,
+    strange,
+)
 from connector.edge.basic_auth import basic_auth
 from connector.edge.daemon import in_daemon_thread
 from connector.edge.http.tunnel import Proxy
 from connector.edge.tls import Tls
 
-UNREACHABLE = "registry_unreachable"
-TIMEOUT = "registry_timeout"
-REFUSED = "registry_refused"
-BUSY = "registry_busy"
-FAILED = "registry_failed"
-STRANGE = "registry_strange"
-PROXY = "registry_proxy"
-_COMPARE = "compare schemas.registry.url and its ca_file with the registry"
-REMEDIES = {
-    UNREACHABLE: f"{_COMPARE}; look at DNS, firewall and the registry itself",
-    TIMEOUT: f"look at the registry's load and at the network; {_COMPARE}",
-    REFUSED: "compare basic_auth_file, bearer_token_file or certificate_file of schemas.registry with what it expects, "
-    "and the rights to read schemas and subjects",
-    BUSY: "the registry limits requests: raise its limit, or ask it less (ids.json in schemas.folder)",
-    FAILED: "look at the registry's own log",
-    STRANGE: f"{_COMPARE}: a proxy may answer in its place, or the path be wrong",
-    PROXY: "compare schemas.registry.proxy with the proxy (url, basic_auth_file), and have the registry allowed there",
-}
-"""Why a schema cannot be had now, and what to do."""
-
-UNAVAILABLE_CODES = frozenset(REMEDIES)
-
 _CERTIFICATE_ALERTS = ("_ALERT_CERTIFICATE_", "_ALERT_BAD_CERTIFICATE", "_ALERT_UNKNOWN_CA", "_ALERT_ACCESS_DENIED")
 """OpenSSL's names for what a server says that refuses our certificate, or wants one."""
 _ANSWER_LIMIT = 1024 * 1024  # bytes
 _MOST_REFERENCES = 50
-_AVRO = "AVRO"  # Confluent API reference, `schemaType`: left out, it is Avro. Others write null, or in other case
 _PROXY_AUTHENTICATION_REQUIRED = 407
-_SCHEMA_NOT_FOUND = 40403  # Confluent API reference, GET /schemas/ids/{id}
-
-
-class Found(NamedTuple):
-    """The text of an Avro schema, and the texts of those that it refers to, directly or not."""
-
-    text: str
-    referenced: tuple[str, ...]
-
-
-class Unknown(NamedTuple):
-    """The registry itself says that it has no such id."""
-
-
-class NotAvro(NamedTuple):
-    """The id is that of a schema of another kind."""
-
-
-class Unavailable(NamedTuple):
-    """No answer that can be used now; `code` is one of UNAVAILABLE_CODES, `cause` says for a person what came."""
-
-    code: str
-    cause: str
+_Answer = TypeVar("_Answer")
 
 
 class Access(NamedTuple):
@@ -82,11 +49,6 @@ class Access(NamedTuple):
     bearer_token: str | None = None
     tls: Tls = Tls()
     proxy: Proxy | None = None
-
-
-class _StopError(Exception):
-    def __init__(self, answer: Unknown | NotAvro | Unavailable) -> None:
-        self.answer = answer
 
 
 class ConfluentRegistry:
@@ -112,70 +74,82 @@ class ConfluentRegistry:
 
     async def schema(self, number: int) -> Found | Unknown | NotAvro | Unavailable:
         """Ask for a schema by its id, and for what it refers to. Never raises for what the registry does."""
-        try:
-            answer = await self._get(f"/schemas/ids/{number}")
-            return Found(_avro(answer), await self._referenced(answer))
-        except _StopError as stop:
-            return stop.answer
+        return await self._schema_at(f"/schemas/ids/{number}")
+
+    async def by_guid(self, guid: str) -> Found | Unknown | NotAvro | Unavailable:
+        """The same by its GUID, which registries know since Confluent Platform 8."""
+        return await self._schema_at(f"/schemas/guids/{guid}")
 
     async def close(self) -> None:
         """Close the connections."""
         if self._session is not None:
             await self._session.close()
 
+    async def _schema_at(self, path: str) -> Found | Unknown | NotAvro | Unavailable:
+        try:
+            answer = await self.get(self.url + path, read_answer)
+            text, is_json = schema_of(answer)
+            if is_json and any(references_of(answer)):
+                return NotAvro("JSON Schema that refers to others")
+            return Found(text, await self._referenced(answer), is_json)
+        except StopError as stop:
+            return stop.answer
+
     async def _referenced(self, answer: dict[str, Any]) -> tuple[str, ...]:
         texts: dict[tuple[str, int], str] = {}
-        waiting = list(_references(answer))
+        waiting = list(references_of(answer))
         while waiting:
             subject, version = waiting.pop()
             if (subject, version) in texts:
                 continue
             if len(texts) >= _MOST_REFERENCES:
-                raise _strange(f"more than {_MOST_REFERENCES} references")
+                raise strange(f"more than {_MOST_REFERENCES} references")
             try:
                 # Deleted ones too: the id is still given out, and its records stay in the topic for their retention.
-                other = await self._get(f"/subjects/{quote(subject, safe='')}/versions/{version}?deleted=true")
-                texts[subject, version] = _avro(other)
-                waiting.extend(_references(other))
-            except _StopError as stop:
+                path = f"/subjects/{quote(subject, safe='')}/versions/{version}?deleted=true"
+                other = await self.get(self.url + path, read_answer)
+                texts[subject, version] = avro_of(other)
+                waiting.extend(references_of(other))
+            except StopError as stop:
                 # The id is known, so a reference that is not there is the registry's fault and not the record's.
                 code, cause = stop.answer if isinstance(stop.answer, Unavailable) else (STRANGE, "no Avro schema")
-                raise _StopError(Unavailable(code, f"{cause}, asked for its reference {subject} {version}")) from None
+                raise StopError(Unavailable(code, f"{cause}, asked for its reference {subject} {version}")) from None
         return tuple(texts.values())
 
-    async def _get(self, path: str) -> dict[str, Any]:
+    async def get(self, address: str, read: Callable[[int, bytes], _Answer]) -> _Answer:
+        """What `read` makes of status and body at an address of the same registry. Raises StopError."""
         proxy = self._proxy
         try:
-            url = URL(self.url + path, encoded=True)
-            return await in_time(self._ask(url, proxy), self._timeout)
+            url = URL(address, encoded=True)
+            return await in_time(self._ask(url, proxy, read), self._timeout)
         except TimeoutError:
-            raise _StopError(Unavailable(TIMEOUT, f"no answer within {self._timeout:g} s{_via(proxy)}")) from None
+            raise StopError(Unavailable(TIMEOUT, f"no answer within {self._timeout:g} s{_via(proxy)}")) from None
         except aiohttp.ClientHttpProxyError as error:
-            raise _StopError(_by_proxy(proxy, error.status)) from None
+            raise StopError(_by_proxy(proxy, error.status)) from None
         except aiohttp.ClientProxyConnectionError as error:
-            raise _StopError(_by_proxy(proxy, error)) from None
+            raise StopError(_by_proxy(proxy, error)) from None
         except (aiohttp.ClientConnectionError, OSError) as error:
             if proxy is not None and isinstance(error, aiohttp.ClientConnectorDNSError):  # it looks up the registry's
-                raise _StopError(_by_proxy(proxy, error)) from None
-            raise _StopError(_unreachable(error, url.scheme == "https", proxy)) from None
+                raise StopError(_by_proxy(proxy, error)) from None
+            raise StopError(_unreachable(error, url.scheme == "https", proxy)) from None
         except (aiohttp.ClientError, asyncio.IncompleteReadError, ValueError) as error:
-            raise _strange(f"no HTTP answer ({type(error).__name__})") from None
+            raise strange(f"no HTTP answer ({type(error).__name__})") from None
 
-    async def _ask(self, url: URL, proxy: Proxy | None) -> dict[str, Any]:
+    async def _ask(self, url: URL, proxy: Proxy | None, read: Callable[[int, bytes], _Answer]) -> _Answer:
         # Never a redirect: credentials would travel to other origins.
         # aiohttp keeps the connections of each TLS context and proxy apart, so a new one needs no new session.
         how = _through(proxy, self._headers, url.scheme == "https")
         request = self._opened().get(url, ssl=self._tls, allow_redirects=False, **how)
         async with request as response:
             if response.status == _PROXY_AUTHENTICATION_REQUIRED and proxy is not None:
-                raise _StopError(_by_proxy(proxy, response.status))
-            return _read(response.status, await _body(response))
+                raise StopError(_by_proxy(proxy, response.status))
+            return read(response.status, await _body(response))
 
     def _opened(self) -> aiohttp.ClientSession:
         if self._session is None:
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(limit=4),
-                timeout=aiohttp.ClientTimeout(total=None),  # `_get` has its own
+                timeout=aiohttp.ClientTimeout(total=None),  # `get` has its own
                 cookie_jar=aiohttp.DummyCookieJar(),
                 auto_decompress=False,  # a compressed answer can be a thousand times as long, and was not asked for
             )
@@ -202,10 +176,6 @@ def _by_proxy(proxy: Proxy | None, why: int | aiohttp.ClientConnectorError) -> U
 
 def _via(proxy: Proxy | None) -> str:
     return "" if proxy is None else f", through the forward proxy {proxy.address}"
-
-
-def _strange(cause: str) -> _StopError:
-    return _StopError(Unavailable(STRANGE, cause))
 
 
 def _unreachable(error: Exception, encrypted: bool, proxy: Proxy | None) -> Unavailable:
@@ -242,45 +212,5 @@ async def _body(response: aiohttp.ClientResponse) -> bytes:
         body += more
     if len(body) > _ANSWER_LIMIT:
         response.close()
-        raise _strange(f"HTTP {response.status} of more than {_ANSWER_LIMIT} bytes")
+        raise strange(f"HTTP {response.status} of more than {_ANSWER_LIMIT} bytes")
     return body
-
-
-def _read(status: int, body: bytes) -> dict[str, Any]:
-    if status in (401, 403, 407):
-        raise _StopError(Unavailable(REFUSED, f"HTTP {status}"))
-    if status == 429:
-        raise _StopError(Unavailable(BUSY, f"HTTP {status}"))
-    if status >= 500:
-        raise _StopError(Unavailable(FAILED, f"HTTP {status}"))
-    try:
-        answer = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        answer = None
-    if not isinstance(answer, dict):
-        raise _strange(f"HTTP {status} without JSON of a registry")
-    if status == 200:
-        return answer
-    code = answer.get("error_code")
-    if status == 404 and code == _SCHEMA_NOT_FOUND:
-        raise _StopError(Unknown())
-    raise _strange(f"HTTP {status}, error_code {code}" if type(code) is int else f"HTTP {status} without error_code")
-
-
-def _avro(answer: dict[str, Any]) -> str:
-    kind = answer.get("schemaType")
-    if isinstance(kind, str) and kind.upper() != _AVRO:
-        raise _StopError(NotAvro())
-    if not isinstance(kind, str | None) or not isinstance(text := answer.get("schema"), str):
-        raise _strange("HTTP 200 without a schema")
-    return text
-
-
-def _references(answer: dict[str, Any]) -> Iterator[tuple[str, int]]:
-    references = answer.get("references") or []
-    for reference in references if isinstance(references, list) else [None]:
-        match reference:
-            case {"subject": str(subject), "version": int(version)} if subject not in ("", ".", ".."):
-                yield subject, version
-            case _:
-                raise _strange("HTTP 200 with references that cannot be read")

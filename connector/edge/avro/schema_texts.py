@@ -3,57 +3,79 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from connector.core.record import Headers
 from connector.edge.avro.decoding import Read
+from connector.edge.avro.foreign import looks_eight_bytes
 from connector.edge.avro.framing import (
     CONFLUENT_LENGTH,
+    GLUE_LENGTH,
+    GUID_LENGTH,
     SINGLE_OBJECT_LENGTH,
     ByFingerprint,
-    ById,
+    ByName,
+    Frame,
     Framing,
+    Kind,
+    Name,
     NotNamed,
+    by_id,
+    eight_byte_name,
     frame_of,
+    unpacked,
 )
-from connector.edge.avro.registry import Found
+from connector.edge.avro.headers import HeaderError, name_in
+from connector.edge.avro.json_values import read_object
+from connector.edge.avro.registry_answers import Found
 from connector.edge.avro.resolution import IncompatibleError, Resolution
 from connector.edge.avro.schemas import SchemaFile, SchemaFolder, names_of
 from connector.edge.avro.vetting import UnsafeSchemaError, vet
+from connector.edge.avro.writers import named
 
 _MOST_HEADS = 1000
+_HEADS = {0: CONFLUENT_LENGTH, 1: GUID_LENGTH, 3: GLUE_LENGTH, 0xC3: SINGLE_OBJECT_LENGTH}
 
 
 class Written(NamedTuple):
-    """A value's schema, and where its Avro bytes begin."""
+    """A value's schema, and where its data begin. `is_packed`: they are compressed."""
 
     schema: Found
     start: int
+    is_packed: bool = False
 
 
 class TextOf:
-    """Schemas from the folder, and from a registry where there is one; each id is asked for once."""
+    """Schemas from the folder, and from a registry where there is one; each name is asked for once."""
 
     def __init__(
         self,
         folder: SchemaFolder,
         framing: Framing,
         bare: SchemaFile | None,
-        ask: Callable[[int], Found | None] | None,
+        ask: Callable[[Name], Found | None] | None,
+        eight_bytes: Kind | None = None,
     ) -> None:
-        """`ask` asks the registry for an id, and returns None for whatever is no schema. It may block."""
-        self._framing = framing
-        self._bare = None if bare is None else Found(bare.text, ())
-        self._ask = ask
-        self._by_id: dict[int, Found | None] = {number: Found(file.text, ()) for number, file in folder.by_id.items()}
-        self._by_fingerprint = {name: Found(file.text, ()) for file in folder.files for name in names_of(file)}
+        """`ask` asks the registry for a name, and returns None for whatever is no schema. It may block.
 
-    def value(self, value: bytes) -> Written | None:
-        """The schema of a value, or None when its frame names none that can be had."""
-        match frame_of(value, self._framing):
-            case ById(number):
-                if number not in self._by_id:
-                    self._by_id[number] = None if self._ask is None else self._ask(number)
-                found, start = self._by_id[number], CONFLUENT_LENGTH
+        `eight_bytes`: what Apicurio's ids of 8 bytes are.
+        """
+        self.in_headers = framing is Framing.HEADER
+        self._framing = framing
+        self._bare = None if bare is None else _found(bare)
+        self._ask = ask
+        self._eight_bytes = eight_bytes
+        self._by_name: dict[Name, Found | None] = {name: _found(file) for name, file in named(folder)}
+        self._by_fingerprint = {name: _found(file) for file in folder.files for name in names_of(file)}
+
+    def value(self, value: bytes, headers: Headers = ()) -> Written | None:
+        """The schema of a value, or None when neither its frame nor a header names one that can be had."""
+        match self.frame(value, headers):
+            case ByName(name, start, is_packed):
+                if name not in self._by_name:
+                    self._by_name[name] = None if self._ask is None else self._ask(name)
+                found = self._by_name[name]
+                return None if found is None else Written(found, start, is_packed)
             case ByFingerprint(fingerprint):
                 found, start = self._by_fingerprint.get(fingerprint), SINGLE_OBJECT_LENGTH
             case NotNamed():
@@ -61,6 +83,28 @@ class TextOf:
             case None:
                 return None
         return None if found is None else Written(found, start)
+
+    def frame(self, value: bytes, headers: Headers) -> Frame | None:
+        """What names the schema."""
+        if self.in_headers:
+            try:
+                if (name := name_in(headers)) is not None:
+                    return ByName(name, 0)
+            except HeaderError:
+                return None
+        frame = frame_of(value, self._framing)
+        is_id_0 = frame == _ID_0 and self._by_name.get(_ID_0.name) is None
+        if is_id_0 and self._eight_bytes is not None and looks_eight_bytes(value):
+            return eight_byte_name(value, self._eight_bytes)
+        return frame
+
+
+class _Plan(NamedTuple):
+    """How the service id of the values of one schema is found."""
+
+    read: Read
+    start: int
+    is_packed: bool
 
 
 class ServiceIds:
@@ -72,36 +116,50 @@ class ServiceIds:
         tree = vet(reader)
         field = next(each for each in tree["fields"] if each["name"] == "serviceId")
         self._wanted = {**tree, "fields": [field]}
-        self._known: dict[bytes, tuple[Read, int] | None] = {}
+        self._known: dict[object, _Plan | None] = {}
 
-    def of(self, value: bytes) -> str | None:
+    def of(self, value: bytes, headers: Headers = ()) -> str | None:
         """The service id; None where the event cannot be read up to it."""
-        head = value[:SINGLE_OBJECT_LENGTH] if value[:1] == b"\xc3" else value[:CONFLUENT_LENGTH]
+        head: object = value[: _HEADS.get(value[0], CONFLUENT_LENGTH)] if value else b""
+        if self._texts.in_headers:
+            head = self._texts.frame(value, headers)
         known = self._known.get(head)
         if known is None:
-            known = self._plan(head, value)
+            known = self._plan(head, value, headers)
             if known is None:
                 return None
-        read, start = known
         try:
-            found = read(value, start)[0]["serviceId"]
+            body, start = (unpacked(value, known.start), 0) if known.is_packed else (value, known.start)
+            found = known.read(body, start)[0]["serviceId"]
         except Exception:  # whatever the bytes are, they are not counted under a service
             return None
         return found if isinstance(found, str) else None
 
-    def _plan(self, head: bytes, value: bytes) -> tuple[Read, int] | None:
+    def _plan(self, head: object, value: bytes, headers: Headers) -> _Plan | None:
         if head in self._known:
             return None
-        written = self._texts.value(value)
+        written = self._texts.value(value, headers)
         plan = None
         if written is not None:
             try:
-                plan = (_up_to_service(written.schema, self._wanted), written.start)
+                read = _of_object if written.schema.is_json else _up_to_service(written.schema, self._wanted)
+                plan = _Plan(read, written.start, written.is_packed)
             except (UnsafeSchemaError, IncompatibleError, ValueError):
                 plan = None
         if len(self._known) < _MOST_HEADS:
             self._known[head] = plan
         return plan
+
+
+_ID_0 = ByName(by_id(0), CONFLUENT_LENGTH)
+
+
+def _found(file: SchemaFile) -> Found:
+    return Found(file.text, (), file.is_json)
+
+
+def _of_object(value: bytes, at: int) -> tuple[Any, int]:
+    return read_object(value[at:]), len(value)
 
 
 def _up_to_service(schema: Found, wanted: Mapping[str, object]) -> Read:

@@ -5,17 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
+from uuid import UUID
 
 from connector.edge.avro.canonical import fingerprints
 from connector.edge.avro.schema_text import load_json
 
 CURRENT = "invocation-event.avsc"
+_JSON = "invocation-event.schema.json"
 LEDGER_ENTRY = "ledger-entry.avsc"
 """Lies in the same folder; no event is written with it."""
 
 IDS = "ids.json"
 _LARGEST_ID = 2**31 - 1
+_UUID_LENGTH = 36
 
 
 class SchemaFolderError(Exception):
@@ -27,17 +31,20 @@ class SchemaFile(NamedTuple):
 
     name: str
     text: str
+    is_json: bool = False  # a JSON Schema
 
 
 class SchemaFolder(NamedTuple):
-    """The schema files of a folder, and those that the ids of `ids.json` name."""
+    """The schema files of a folder, and those that `ids.json` names: by ids, and by UUIDs as they are written."""
 
     files: tuple[SchemaFile, ...]
     by_id: Mapping[int, SchemaFile]
+    by_uuid: Mapping[str, SchemaFile] = MappingProxyType({})
 
     def over(self, other: SchemaFolder) -> SchemaFolder:
         """Both together; where both know an id, ours."""
-        return SchemaFolder((*self.files, *other.files), {**other.by_id, **self.by_id})
+        by_uuid = {**other.by_uuid, **self.by_uuid}
+        return SchemaFolder((*self.files, *other.files), {**other.by_id, **self.by_id}, by_uuid)
 
 
 def shipped_folder() -> SchemaFolder:
@@ -50,9 +57,14 @@ def reader_schema() -> str:
     return (_shipped() / CURRENT).read_text(encoding="utf-8")
 
 
+def json_schema() -> SchemaFile:
+    """The JSON Schema of our own events, as installed with this package."""
+    return load_file(_shipped() / _JSON)
+
+
 def load_folder(folder: Path) -> SchemaFolder:
     """Read every schema of events, each `*.avsc` under a folder, in either case, and `ids.json` where there is one:
-    id → file, relative to it.
+    id or UUID → file, relative to it.
 
     Raises SchemaFolderError for a folder or file that cannot be read, and for what is no schema or no map of ids.
     """
@@ -63,14 +75,15 @@ def load_folder(folder: Path) -> SchemaFolder:
     files = tuple(map(load_file, schemas))
     for file in files:
         names_of(file)
-    by_id = {number: load_file(folder / name) for number, name in _ids(folder / IDS).items()}
-    return SchemaFolder(files, by_id)
+    named = {key: load_file(folder / name) for key, name in _ids(folder / IDS).items()}
+    by_id = {key: file for key, file in named.items() if isinstance(key, int)}
+    return SchemaFolder(files, by_id, {key: file for key, file in named.items() if isinstance(key, str)})
 
 
 def load_file(path: Path) -> SchemaFile:
-    """Read one schema file. Raises SchemaFolderError when it cannot be read."""
+    """Read one schema file: a JSON Schema if it is named `*.json`. Raises SchemaFolderError when it cannot be read."""
     try:
-        return SchemaFile(str(path), path.read_text(encoding="utf-8"))
+        return SchemaFile(str(path), path.read_text(encoding="utf-8"), path.suffix.lower() == ".json")
     except (OSError, UnicodeDecodeError) as error:
         raise SchemaFolderError(f"{path} cannot be read: {type(error).__name__}") from error
 
@@ -87,7 +100,7 @@ def _shipped() -> Path:
     return Path(str(files("connector"))) / "schemas"
 
 
-def _ids(path: Path) -> Mapping[int, str]:
+def _ids(path: Path) -> Mapping[int | str, str]:
     if not path.exists():
         return {}
     try:
@@ -96,10 +109,23 @@ def _ids(path: Path) -> Mapping[int, str]:
         raise SchemaFolderError(f"{path} is not JSON") from error
     if not isinstance(given, dict):
         raise SchemaFolderError(f'{path} must map ids to files, like {{"17": "invocation-event/1.avsc"}}')
-    for number, name in given.items():
-        if not (number.isascii() and number.isdigit() and int(number) <= _LARGEST_ID and _stays_inside(name)):
-            raise SchemaFolderError(f"{path}: each id is 0 to {_LARGEST_ID} and maps to a file under the same folder")
-    return {int(number): name for number, name in given.items()}
+    found: dict[int | str, str] = {}
+    for key, name in given.items():
+        if (known := _key(key)) is None or not _stays_inside(name):
+            raise SchemaFolderError(
+                f"{path}: each id is 0 to {_LARGEST_ID}, or an UUID, and maps to a file under the same folder"
+            )
+        found[known] = name
+    return found
+
+
+def _key(text: str) -> int | str | None:
+    if text.isascii() and text.isdigit():
+        return int(text) if int(text) <= _LARGEST_ID else None
+    try:
+        return str(UUID(text)) if len(text) == _UUID_LENGTH else None
+    except ValueError:
+        return None
 
 
 def _stays_inside(name: object) -> bool:

@@ -5,6 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import orjson
+
+from connector.core.record import Headers
+from connector.edge.avro.decoding import UndecodableError
+from connector.edge.avro.json_values import DuplicateNameError, read_object
 from connector.edge.avro.resolution import fields_of, kind_of
 from connector.edge.avro.schema_texts import TextOf
 from connector.edge.avro.vetting import UnsafeSchemaError, vet
@@ -14,11 +19,15 @@ class NotWritableError(Exception):
     """The writer's schema has no such field, or takes no such value for it. Shows no value."""
 
 
-def spliced(texts: TextOf, value: bytes, changes: Mapping[str, object]) -> bytes:
+def spliced(texts: TextOf, value: bytes, changes: Mapping[str, object], headers: Headers = ()) -> bytes:
     """Write these fields, texts or whole numbers, into the value. Raises NotWritableError."""
-    written = texts.value(value)
+    written = texts.value(value, headers)
     if written is None:
         raise NotWritableError("its schema cannot be had")
+    if written.is_packed:
+        raise NotWritableError("it is compressed")
+    if written.schema.is_json:
+        return _in_object(value, written.start, changes)
     try:
         tree = vet(written.schema.text, written.schema.referenced)
     except UnsafeSchemaError as error:
@@ -38,6 +47,15 @@ def spliced(texts: TextOf, value: bytes, changes: Mapping[str, object]) -> bytes
     if at != len(value):
         raise NotWritableError("it does not end where its schema says")
     return b"".join(parts)
+
+
+def _in_object(value: bytes, start: int, changes: Mapping[str, object]) -> bytes:
+    """JSON is written anew as a whole: what it says stays, its spaces do not."""
+    try:
+        fields = read_object(value[start:])
+    except (UndecodableError, DuplicateNameError) as error:
+        raise NotWritableError(type(error).__name__) from None
+    return value[:start] + orjson.dumps({**fields, **changes})
 
 
 def _encoded(schema: Any, value: object, name: str) -> bytes:

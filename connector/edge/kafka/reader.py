@@ -14,6 +14,16 @@ from connector.edge.kafka.admin import AdminError
 from connector.edge.kafka.records import record_of
 from connector.edge.kafka.tokens import let_go
 
+_READING: Mapping[str, Any] = {
+    "enable.auto.commit": False,
+    "enable.partition.eof": True,
+    "auto.offset.reset": "error",
+    "queued.min.messages": 1,
+    "queued.max.messages.kbytes": 64,
+    "fetch.message.max.bytes": 16_384,
+}
+"""By default 64 MB would be fetched behind the one record."""
+
 _POLL = 0.2
 _ENDED = frozenset({KafkaError._PARTITION_EOF, KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE})
 
@@ -23,9 +33,8 @@ def read_one(properties: Mapping[str, Any], partition: Partition, offset: int, w
 
     `properties` are librdkafka's, with a `group.id` that nothing is asked of. Raises AdminError; `within` in seconds.
     """
-    reading = {"enable.auto.commit": False, "enable.partition.eof": True, "auto.offset.reset": "error"}
     try:
-        consumer = Consumer(dict(properties) | reading, logger=logging.getLogger("librdkafka.admin"))
+        consumer = Consumer({**properties, **_READING}, logger=logging.getLogger("librdkafka.admin"))
     except KafkaException as raised:
         raise AdminError.of(raised.args[0]) from None
     try:

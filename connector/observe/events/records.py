@@ -249,7 +249,7 @@ class RecordEvents(Reporter):
                 topic=needed.partition.topic,
                 partition=needed.partition.number,
                 offset=needed.offset,
-                schema_id=int(needed.key) if needed.key.isdecimal() else needed.key,  # texts lose their long numbers
+                schema_id=int(needed.key) if needed.key.isdecimal() else needed.key,
                 registry=missing.registry,
                 code=missing.code,
                 cause=missing.cause,

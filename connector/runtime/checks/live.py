@@ -10,7 +10,7 @@ from connector.config.client import consumer_properties, kafka_properties
 from connector.config.settings import Settings
 from connector.config.units import DAY
 from connector.core.proxy_codes import PROXY_ROWS
-from connector.edge.avro.registry import REMEDIES, Unavailable
+from connector.edge.avro.registry_answers import REMEDIES, Unavailable
 from connector.edge.clock import SystemClock
 from connector.edge.http.handshake import Refused, Shaken, handshake
 from connector.edge.http.tunnel import authority

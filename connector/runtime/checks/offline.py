@@ -10,8 +10,8 @@ from connector.config.fields import secret_files as every_secret_file
 from connector.config.files import readable_by_others
 from connector.config.settings import Settings
 from connector.edge.avro.codec import Reader
-from connector.edge.avro.lookup import usable
-from connector.edge.avro.schemas import SchemaFolder, SchemaFolderError, load_file, reader_schema
+from connector.edge.avro.schemas import SchemaFolder, SchemaFolderError, reader_schema
+from connector.edge.avro.writers import usable
 from connector.edge.clock import SystemClock
 from connector.edge.kafka.properties import refusal
 from connector.observe.redaction import SHORTEST_SECRET
@@ -116,8 +116,9 @@ def schemas(settings: Settings) -> Finding:
 
 def _partly(settings: Settings, known: SchemaFolder) -> Iterator[str]:
     reader = Reader(reader_schema(), parts.rules(settings))
-    bare = settings.schemas.bare_schema
-    for file in {*known.files, *known.by_id.values(), *([load_file(bare)] if bare is not None else [])}:
+    bare = parts.bare_schema(settings)
+    files = {*known.files, *known.by_id.values(), *known.by_uuid.values(), *([] if bare is None else [bare])}
+    for file in files:
         for branch in usable(reader, file).partly:
             yield f"{file.name}: {branch}"
 

@@ -40,6 +40,8 @@ that has a problem already, or of which a variable gives a part: nobody can tell
 {{- $schemas := include "invoke-connector.section" (list $at "schemas") | fromJson -}}
 {{- if ne (eq (toString $schemas.framing) "bare") (not (not $schemas.bare_schema)) -}}
 {{- include "invoke-connector.apart" (list $at "schemas" "framing: bare and bare_schema go together") -}}
+{{- else if and $schemas.json_schema (ne (toString $schemas.framing) "json") -}}
+{{- include "invoke-connector.apart" (list $at "schemas" "json_schema needs framing: json") -}}
 {{- end -}}
 {{- range list "hold.canary" "hold.endpoint.probes" -}}
 {{- $first := include "invoke-connector.duration" (list $at (printf "%s.first" .)) -}}
@@ -106,6 +108,7 @@ that has a problem already, or of which a variable gives a part: nobody can tell
 {{- else if and $it.key_password_file (not $it.key_file) -}}key_password_file needs key_file
 {{- else if and (eq $name "openmarket.tls") (has (lower (toString $it.name_header)) $ours) -}}name_header names a header that the request has already
 {{- else if and (eq $name "schemas.registry") $it.basic_auth_file $it.bearer_token_file -}}basic_auth_file and bearer_token_file exclude each other: a request carries one of them
+{{- else if and (eq $name "schemas.registry") $it.eight_byte_ids (not $it.apicurio_url) -}}eight_byte_ids needs apicurio_url
 {{- else if and (eq $name "schemas.registry") $it.certificate_file (hasPrefix "http://" (toString $it.url)) -}}certificate_file needs a url that begins with https
 {{- else if eq $name "kafka.security" -}}
 {{- $protocol := $it.protocol | default "plaintext" -}}
@@ -169,6 +172,7 @@ that has a problem already, or of which a variable gives a part: nobody can tell
 {{- range $name, $told := dict
   "openmarket.base_url" (list "https://servicemanager.openmarket.com" "they belong in account_id and password_file" "must end with its path: the API refuses a query string")
   "schemas.registry.url" (list "https://registry.example.com:8081" "write user:password into a file, and name it in basic_auth_file" "must end with its path, without a query string")
+  "schemas.registry.apicurio_url" (list "https://registry.example.com:8081" "write user:password into a file, and name it in basic_auth_file" "must end with its path, without a query string")
   "kafka.security.oauth.token_endpoint" (list "https://login.example.com/oauth2/token" "they belong in client_id and client_secret_file" "")
   "admin.runbooks_url" (list "https://git.example.com/connector/docs/runbooks" "a link is no place for them" "")
 -}}
@@ -183,6 +187,7 @@ that has a problem already, or of which a variable gives a part: nobody can tell
 {{- else if contains "@" $authority -}}{{- $words = printf "must not carry credentials: %s" (index $told 1) -}}
 {{- else if not (regexMatch `^(?i:https?)://[^/?#:\s][^/?#\s]*([/?#]\S*)?$` $url) -}}{{- $words = printf "must be a URL such as %s" (index $told 0) -}}
 {{- else if and (index $told 2) (regexMatch "[?#]." $url) -}}{{- $words = index $told 2 -}}
+{{- else if and (eq $name "schemas.registry.apicurio_url") (not (regexMatch `/apis/registry/v[23]/*$` $url)) -}}{{- $words = "must end with /apis/registry/v2 or /apis/registry/v3" -}}
 {{- else if ne $name "openmarket.base_url" -}}
 {{- else if contains "/service/v1" $url -}}{{- $words = "must end before /service/v1, which the connector adds" -}}
 {{- else if and (hasPrefix "http:" (lower $url)) (not $plain) (not (include "invoke-connector.isLoopback" $host)) -}}

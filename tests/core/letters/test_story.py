@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connector.core.envelope import REDRIVES, Origin
-from connector.core.ledger import Entry, Fate
+from connector.core.ledger import Entry, Fate, Told
 from connector.core.letters.letter import OURS, UNKNOWN, DeadLetter
 from connector.core.letters.story import Role, Seen, story
 from connector.core.record import Headers, Partition, Record
@@ -70,17 +70,17 @@ def test_nothing_is_no_story() -> None:
     assert story([]) == ((), (), 0, (), 0)
 
 
-def entry(fate: Fate, attempts: int, settled_ms: int = 3_000, origin: int = 5) -> Entry:
-    request_id = f"req-{attempts}"
-    return Entry(
-        "e", "", "0A", fate, "c", attempts, False, request_id, settled_ms - 80, settled_ms, Origin(MAIN, origin, 1)
-    )
+def entry(fate: Fate, attempts: int, settled_ms: int = 3_000, origin: int = 5, group: str = "ours") -> Told:
+    request_id, place = f"req-{attempts}", Origin(MAIN, origin, 1)
+    of = Entry("e", "", "0A", fate, "c", attempts, False, request_id, settled_ms - 80, settled_ms, place)
+    return Told(of, b"hmac", group)
 
 
 def test_the_ledger_tells_of_accepted_posts_and_counts_them() -> None:
     """An entry that is there twice counts once; one that was accepted at two places of the log was posted twice."""
     accepted = entry(Fate.ACCEPTED, 2)
-    told = story([produced(), copy(Role.RETRY)], [entry(Fate.RETRY, 1), accepted, accepted])
+    under_another_key = accepted._replace(hmac=b"another")
+    told = story([produced(), copy(Role.RETRY)], [entry(Fate.RETRY, 1), accepted, accepted, under_another_key])
     assert [step.text.partition(":")[0] for step in told.steps] == [
         "produced",
         "attempt 1 failed",
@@ -104,6 +104,24 @@ def test_the_ledger_tells_of_copies_that_were_deleted(fate: Fate, step: str, now
     assert told.steps[0].text.startswith(step)
     assert now in told.now[0]
     assert (told.posts, told.accepted) == (1, 0)
+
+
+@pytest.mark.parametrize(
+    ("fate", "step", "now"),
+    [
+        (Fate.ACCEPTED, "attempt 1 (group theirs) accepted", "accepted (group theirs), as"),
+        (Fate.RETRY, "attempt 1 (group theirs) failed: c, X-Request-Id req-1", "to be tried again (group theirs)"),
+        (Fate.DEAD_LETTER, "dead letter (group theirs): c", "a dead letter (group theirs)"),
+        (Fate.DUPLICATE, "settled (group theirs) without a post", "duplicate_event, without a post (group theirs)"),
+    ],
+)
+def test_what_another_group_did_with_the_record_is_a_story_of_its_own(fate: Fate, step: str, now: str) -> None:
+    """It posts for itself: whoever is in both was texted twice."""
+    told = story([produced()], [entry(Fate.ACCEPTED, 1), entry(fate, 1, 4_000, group="theirs")], "ours")
+    assert [now in text for text in told.now] == [False, True]
+    assert [step in each.text for each in told.steps] == [False, False, True]
+    assert told.accepted == 1 + (fate is Fate.ACCEPTED)
+    assert told.posts == (fate is not Fate.ACCEPTED)
 
 
 @given(

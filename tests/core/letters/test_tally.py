@@ -35,7 +35,7 @@ def add(
 
 @given(CODES)
 def test_each_letter_is_counted_once(codes: list[str]) -> None:
-    tally = Tally(lambda value: "0A")
+    tally = Tally(lambda value, headers: "0A")
     for offset, code in enumerate(codes):
         add(tally, offset, headers(code))
     found = report(tally, 0)
@@ -53,7 +53,7 @@ def test_a_letter_counts_the_same_however_much_its_topic_took(
     cause = Cause(Stage.INVOKE, "rejected", "why", status, vendor_code, "id" if with_id else None)
     history = History(Origin(MAIN, 1, 0), maybe_delivered=maybe)
     written = list(envelope.dead_letter_headers((("x", b"y"),), history, cause, Names("c"), 0))
-    tally = Tally(lambda value: "0A")
+    tally = Tally(lambda value, headers: "0A")
     add(tally, 0, written[step])
     ((kind, count, example),) = tally.kinds()
     assert (kind.code, kind.stage, kind.vendor_code, kind.topic) == ("rejected", "invoke", vendor_code or "", "main")
@@ -63,20 +63,20 @@ def test_a_letter_counts_the_same_however_much_its_topic_took(
 
 
 def test_a_copy_for_the_retry_topic_is_of_the_topic_that_it_began_in() -> None:
-    tally = Tally(lambda value: "0A")
+    tally = Tally(lambda value, headers: "0A")
     add(tally, 0, next(envelope.retry_headers((), History(Origin(MAIN, 1, 0)), Cause(Stage.INVOKE, "busy", ""), 0)))
     assert report(tally, 0).by["topic"] == {"main": 1}
 
 
 def test_marks_are_no_letters() -> None:
-    tally = Tally(lambda value: None)
+    tally = Tally(lambda value, headers: None)
     add(tally, 9, mark({1, 2, 5}, "main", 0).headers)
     assert (tally.letters, tally.redriven) == (0, 3)
     assert report(tally, 0).over_time == {}
 
 
 def test_letters_of_others_are_counted() -> None:
-    tally = Tally(lambda value: None)
+    tally = Tally(lambda value, headers: None)
     add(
         tally,
         0,
@@ -95,7 +95,7 @@ def test_letters_of_others_are_counted() -> None:
 def test_memory_is_bounded_whatever_the_reasons_are(of_ours: bool) -> None:
     """Beyond the bound reasons are not told apart any more; every letter is still counted."""
     names = iter(f"service-{number}" for number in range(100))
-    tally = Tally(lambda value: next(names), most_kinds=5, most_services=3)
+    tally = Tally(lambda value, headers: next(names), most_kinds=5, most_services=3)
     for number in range(100):
         reason = f"reason {number}"
         connect = (("__connect.errors.topic", b"t"), ("__connect.errors.exception.message", reason.encode()))
@@ -105,8 +105,39 @@ def test_memory_is_bounded_whatever_the_reasons_are(of_ours: bool) -> None:
     assert tally.services[OTHER] == 97
 
 
+@given(CODES, CODES)
+def test_what_another_tally_counted_is_added(codes: list[str], others: list[str]) -> None:
+    """As if one had counted all; letters of other programs, marks and services too."""
+    connect = (("__connect.errors.topic", b"t"), ("__connect.errors.exception.message", b"broken"))
+    tallies = [Tally(lambda value, headers: "0A") for _ in range(3)]
+    for tally, given_ in zip(tallies, (codes, others, codes + others), strict=True):
+        for offset, code in enumerate(given_):
+            add(tally, offset, headers(code))
+            add(tally, offset, connect, None)
+            add(tally, offset, mark({offset}, "main", 0).headers)
+    first, second, whole = tallies
+    first.take(second.counted())
+    assert report(first, 0)[:5] == report(whole, 0)[:5]
+    assert [each[:4] for each in report(first, 0).reasons] == [each[:4] for each in report(whole, 0).reasons]
+    assert all(example is not None for kind, _, example in first.kinds() if kind.topic == "main")
+
+
+def test_memory_is_bounded_by_what_another_tally_counted_too() -> None:
+    names = iter(f"service-{number}" for number in range(200))
+    first, second = (Tally(lambda value, headers: next(names), most_kinds=5, most_services=3) for _ in range(2))
+    for tally, begin in ((first, 0), (second, 50)):
+        for number in range(begin, begin + 50):
+            reason = f"reason {number}"
+            connect = (("__connect.errors.topic", b"t"), ("__connect.errors.exception.message", reason.encode()))
+            add(tally, number, headers("rejected", reason))
+            add(tally, number, connect)
+    first.take(second.counted())
+    assert len(list(first.kinds())) <= 2 * 6
+    assert sum(count for _, count, _ in first.kinds()) == first.letters == 200
+
+
 def test_reasons_that_differ_in_numbers_only_are_one() -> None:
-    tally = Tally(lambda value: None)
+    tally = Tally(lambda value, headers: None)
     for number in (12, 7, 3):
         add(tally, number, headers("expired", f"{number} s past its time"))
     (reason,) = report(tally, 0).reasons
@@ -116,7 +147,7 @@ def test_reasons_that_differ_in_numbers_only_are_one() -> None:
 
 
 def test_letters_of_weeks_are_shown_by_day() -> None:
-    tally = Tally(lambda value: None)
+    tally = Tally(lambda value, headers: None)
     for day in (0, 2, 3):
         add(tally, day, headers("expired"), time=day * 24 * HOUR_MS)
     add(tally, 9, headers("expired", maybe=1), time=-1)
@@ -129,7 +160,7 @@ def test_letters_of_weeks_are_shown_by_day() -> None:
 
 def test_times_far_apart_leave_the_gaps_out() -> None:
     """A producer's clock of 1970 must not make a million rows."""
-    tally = Tally(lambda value: None)
+    tally = Tally(lambda value, headers: None)
     add(tally, 0, headers("expired"), time=0)
     add(tally, 1, headers("expired"), time=500_000 * HOUR_MS)
     assert len(report(tally, 0).over_time) == 2

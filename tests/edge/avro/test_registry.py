@@ -17,11 +17,13 @@ import trustme
 from connector.core.record import Partition
 from connector.core.refusal import Refusal
 from connector.core.signals import SchemaNeeded
+from connector.edge.avro.apicurio import ApicurioApi
 from connector.edge.avro.codec import encode
 from connector.edge.avro.decoder import FETCH_CODES, AvroDecoder
-from connector.edge.avro.framing import Framing
-from connector.edge.avro.registry import Access, ConfluentRegistry, Found, NotAvro, Unavailable, Unknown
-from connector.edge.avro.schemas import SchemaFolder, shipped_folder
+from connector.edge.avro.framing import Framing, Kind, Name
+from connector.edge.avro.registry import Access, ConfluentRegistry
+from connector.edge.avro.registry_answers import Found, NotAvro, Unavailable, Unknown
+from connector.edge.avro.schemas import SchemaFolder, json_schema, shipped_folder
 from connector.edge.http.tunnel import Proxy
 from connector.edge.tls import Tls
 from tests.support.avro import CURRENT, EVENT, newer, older, record, with_extra, with_field
@@ -308,6 +310,23 @@ class TestAnswers:
         async with answering("404 Not Found", UNKNOWN) as (client, _):
             assert await client.schema(7) == Unknown()
 
+    async def test_a_guid_is_asked_for_as_confluents_registry_has_it(self) -> None:
+        """As recorded in the documentation of Confluent Platform 8: no registry here serves GUIDs."""
+        guid = "89791762-2336-4186-9674-299b90a802e2"
+        async with answering("200 OK", answer_of(CURRENT, guid=guid, id=7)) as (client, paths):
+            assert await client.by_guid(guid) == Found(CURRENT, ())
+            assert paths == [f"/base/schemas/guids/{guid}"]
+        async with answering("404 Not Found", UNKNOWN) as (client, _):
+            assert await client.by_guid(guid) == Unknown()
+
+    async def test_a_json_schema_is_found_as_one(self) -> None:
+        """One that refers to others is not read: they are not put together."""
+        async with answering("200 OK", answer_of("{}", schemaType="JSON", references=[])) as (client, _):
+            assert await client.schema(7) == Found("{}", (), is_json=True)
+        refers = answer_of("{}", schemaType="JSON", references=[{"name": "a", "subject": "s", "version": 1}])
+        async with answering("200 OK", refers) as (client, _):
+            assert await client.schema(7) == NotAvro("JSON Schema that refers to others")
+
     @pytest.mark.parametrize(
         ("status", "body"),
         [
@@ -365,10 +384,9 @@ class TestAnswers:
             assert code(await client.schema(7)) == "registry_strange"
             assert len(paths) == 1
 
-    @pytest.mark.parametrize("kind", ["JSON", "PROTOBUF"])
-    async def test_another_kind_of_schema_is_named(self, kind: str) -> None:
+    async def test_another_kind_of_schema_is_named(self) -> None:
         """Left out, the kind is Avro."""
-        async with answering("200 OK", answer_of("{}", schemaType=kind)) as (client, _):
+        async with answering("200 OK", answer_of("{}", schemaType="PROTOBUF")) as (client, _):
             assert await client.schema(7) == NotAvro()
 
     async def test_references_that_go_round_in_circles_end(self) -> None:
@@ -791,6 +809,27 @@ class TestRealRegistry:
             value = record(encode(event, written, Framing.CONFLUENT, number))
             assert await fetch(decoder, needed(number)) is None
             assert decoder.decode(value) == EVENT
+
+    async def test_its_own_ids_are_asked_of_its_own_api(self, registry: Apicurio) -> None:
+        """Global ids and content ids, with what their schemas refer to; JSON Schemas too."""
+        city = '{"type": "record", "name": "City", "namespace": "own", "fields": [{"name": "n", "type": "string"}]}'
+        registry.register("own-city", city)
+        reference = {"name": "own.City", "subject": "own-city", "version": 1}
+        for subject in ("own-value", "own-value-again"):  # of one content, so that one global id is another number
+            content_id = registry.register(subject, with_extra("own.City"), references=[reference])
+        global_id = registry.global_id("own-value-again")
+        assert global_id != content_id
+        registry.register("own-json", json_schema().text, schemaType="JSON")
+        async with closing(ConfluentRegistry(registry.url)) as client:
+            own = ApicurioApi(client, registry.own_url)
+            expected = Found(with_extra("own.City"), (city,))
+            assert await own.schema(Name(Kind.CONTENT_ID, str(content_id))) == expected
+            assert await own.schema(Name(Kind.GLOBAL_ID, str(global_id))) == expected
+            found = await own.schema(Name(Kind.GLOBAL_ID, str(registry.global_id("own-json"))))
+            assert found == Found(json_schema().text, (), is_json=True)
+            for kind in (Kind.CONTENT_ID, Kind.GLOBAL_ID):
+                assert await own.schema(Name(kind, "99999")) == Unknown()
+            assert code(await ApicurioApi(client, f"{registry.own_url}x").schema(Name(kind, "1"))) == "registry_strange"
 
     async def test_it_says_itself_that_it_does_not_know_an_id(self, registry: Apicurio) -> None:
         """In Confluent's words."""

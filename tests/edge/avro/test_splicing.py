@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connector.edge.avro.codec import Encoder, Reader
-from connector.edge.avro.framing import SINGLE_OBJECT_LENGTH, Framing
-from connector.edge.avro.registry import Found
+from connector.edge.avro.framing import SINGLE_OBJECT_LENGTH, Framing, Name
+from connector.edge.avro.registry_answers import Found
 from connector.edge.avro.schema_texts import ServiceIds, TextOf
 from connector.edge.avro.schemas import SchemaFolder, reader_schema, shipped_folder
 from connector.edge.avro.splicing import NotWritableError, spliced
@@ -77,18 +77,18 @@ def test_the_service_id_is_read_by_any_schema_that_has_one() -> None:
     tree["fields"] = [{"name": "extra", "type": ["null", "long"]}, *tree["fields"]]
     asked = []
 
-    def ask(number: int) -> Found | None:
-        asked.append(number)
-        return Found(json.dumps(tree), ()) if number == 7 else None
+    def ask(name: Name) -> Found | None:
+        asked.append(name.key)
+        return Found(json.dumps(tree), ()) if name.key == "7" else None
 
     ids = ServiceIds(TextOf(SchemaFolder((), {}), Framing.AUTO, None, ask), SCHEMA)
     value = Encoder(json.dumps(tree), Framing.CONFLUENT, 7).encode({**EVENT, "extra": 3})
     assert [ids.of(value), ids.of(value), ids.of(value[:8])] == ["0A1B", "0A1B", None]
     assert [ids.of(b"\0\0\0\0\x08.."), ids.of(b"\0\0\0\0\x08.."), ids.of(b"none")] == [None, None, None]
-    assert asked == [7, 8]
+    assert asked == ["7", "8"]
 
 
 def test_a_schema_without_a_service_id_has_none() -> None:
     text = json.dumps({"type": "record", "name": "InvocationEvent", "fields": [{"name": "a", "type": "long"}]})
-    ids = ServiceIds(TextOf(SchemaFolder((), {}), Framing.AUTO, None, lambda number: Found(text, ())), SCHEMA)
+    ids = ServiceIds(TextOf(SchemaFolder((), {}), Framing.AUTO, None, lambda name: Found(text, ())), SCHEMA)
     assert ids.of(b"\0\0\0\0\x07\x02") is None

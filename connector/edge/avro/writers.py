@@ -1,0 +1,121 @@
+"""Texts of schemas made into what reads their values, or into why nothing is read with them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from connector.core.mapping.errors import MISFIT, Misfit
+from connector.core.refusal import Problem, Refusal, Stage
+from connector.edge.avro.canonical import parsing_form
+from connector.edge.avro.codec import MisfitError, Reader, Writer
+from connector.edge.avro.framing import Kind, Name, by_id
+from connector.edge.avro.json_values import JsonWriter
+from connector.edge.avro.registry_answers import REMEDIES, STRANGE, Found
+from connector.edge.avro.resolution import IncompatibleError
+from connector.edge.avro.schemas import SchemaFile, SchemaFolder, SchemaFolderError, names_of
+from connector.edge.avro.vetting import UnsafeSchemaError
+
+AnyWriter = Writer | JsonWriter
+
+
+def by_fingerprint(reader: Reader, files: Iterable[SchemaFile]) -> dict[bytes, Writer]:
+    """The files by their fingerprints. Raises SchemaFolderError for what cannot be used, or told apart."""
+    known: dict[bytes, tuple[SchemaFile, Writer]] = {}
+    for file in files:
+        writer = usable(reader, file)
+        assert isinstance(writer, Writer)
+        for name in names_of(file):
+            other, same = known.setdefault(name, (file, writer))
+            if same.written_out != writer.written_out or parsing_form(other.text) != parsing_form(file.text):
+                raise SchemaFolderError(
+                    f"{other.name} and {file.name} have the fingerprint {name.hex()} in common and mean different "
+                    "things: take one of them away, or have its producers name it by an id"
+                )
+    return {name: writer for name, (_, writer) in known.items()}
+
+
+def named(folder: SchemaFolder) -> Iterable[tuple[Name, SchemaFile]]:
+    """The files of `ids.json` by their names; an UUID is both Confluent's and AWS Glue's."""
+    for number, file in folder.by_id.items():
+        yield by_id(number), file
+    for uuid, file in folder.by_uuid.items():
+        yield Name(Kind.GUID, uuid), file
+        yield Name(Kind.GLUE, uuid), file
+
+
+def usable(reader: Reader, file: SchemaFile) -> AnyWriter:
+    """Return the schema of a file of ours. Raises SchemaFolderError when nothing can be read with it."""
+    try:
+        return JsonWriter(file.text, reader.rules) if file.is_json else reader.writer(file.text)
+    except (UnsafeSchemaError, IncompatibleError) as error:
+        raise SchemaFolderError(f"{file.name} cannot be used: {error}") from error
+    except MisfitError as error:
+        raise SchemaFolderError(f"the mapping does not fit {file.name}: {error}") from error
+
+
+def found_writer(reader: Reader, name: Name, found: Found) -> AnyWriter | Refusal | Misfit:
+    """The schema that a registry gave for a name."""
+    try:
+        if found.is_json:
+            return JsonWriter(found.text, reader.rules)
+        return reader.writer(found.text, found.referenced)
+    except UnsafeSchemaError as error:
+        return refused("unsafe_schema", str(error), "register a record schema as schemas/README.md describes")
+    except IncompatibleError as error:
+        return refused("incompatible_schema", str(error), "write with a compatible version of invocation-event.avsc")
+    except MisfitError as error:
+        if reader.rules is not None and reader.rules.holds_misfits:
+            return error.misfit
+        return refused(MISFIT, unlike(error.misfit, name), MEND)
+
+
+def unlike(misfit: Misfit, name: Name) -> str:
+    """What of a schema the mapping does not fit."""
+    return f"the mapping does not fit {misfit.schema}, {shown(name)}: {'; '.join(misfit.problems)}"
+
+
+def refused(code: str, shape: str, remedy: str) -> Refusal:
+    """A dead letter for its schema."""
+    return Refusal(Stage.DECODE, (Problem(code, "schema", shape, remedy),))
+
+
+def nobody_to_ask(name: Name) -> Refusal:
+    """What becomes of a name that no file has, where the settings name no one who may know it."""
+    match name.kind:
+        case Kind.ID:
+            shape, remedy = f"id {name.text} of no file, and there is no registry to ask", _NO_REGISTRY
+        case Kind.GUID:
+            shape, remedy = "a GUID of no file, and the registry is not asked for GUIDs", _NO_GUIDS
+        case Kind.GLUE:
+            shape, remedy = "a schema version of AWS Glue that no file has", _NO_GLUE
+        case Kind.GLOBAL_ID | Kind.CONTENT_ID:
+            shape, remedy = f"{shown(name)} of Apicurio, which is not asked", _NO_APICURIO
+    return refused("unknown_schema", shape, remedy)
+
+
+def shown(name: Name) -> str:
+    """Of an UUID only that it is one: it may be any bytes of somebody's value."""
+    return "a GUID" if name.kind in (Kind.GUID, Kind.GLUE) else f"{name.kind.value} {name.text}"
+
+
+def remedy_of(code: str, name: Name) -> str:
+    """What to do while a schema cannot be had."""
+    return f"{REMEDIES[code]}; {_OLD_REGISTRY}" if (code, name.kind) == (STRANGE, Kind.GUID) else REMEDIES[code]
+
+
+REGISTER = "register the schema, or map its id in ids.json of schemas.folder; the id is asked for again meanwhile"
+MEND = "correct mapping.events (connector map --check), or have the producer go back to a schema that it fits"
+NOT_READ = "write events in Avro, or in JSON with a schema that refers to no other"
+_NO_REGISTRY = "set schemas.registry, or map the id in ids.json of schemas.folder"
+_NO_GUIDS = (
+    "map the GUID in ids.json of schemas.folder, set schemas.registry.guids where the registry serves GUIDs, or set "
+    "value.schema.id.serializer=io.confluent.kafka.serializers.schema.id.PrefixSchemaIdSerializer in the producer"
+)
+_NO_GLUE = "map the version's UUID in ids.json of schemas.folder, and restart: it is read at start"
+_NO_APICURIO = "set schemas.registry.apicurio_url"
+_OLD_REGISTRY = "registries before Confluent Platform 8 serve no GUIDs: map them in ids.json, without registry.guids"
+UNKNOWN_FINGERPRINT = refused(
+    "unknown_schema",
+    "a fingerprint of no schema file",
+    "put the writer's schema into schemas.folder, and restart: it is read at start",
+)
