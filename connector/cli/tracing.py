@@ -106,7 +106,7 @@ class Search:
             redriven = Redriven()
             with Scan(kafka_properties(self._settings.kafka), topic) as scan:
                 for record in self._watched(scan, topic, needles):
-                    if role is Role.DEAD_LETTER and redriven.see(record):
+                    if role is Role.DEAD_LETTER and (redriven.see(record) or not _holds(record, needles)):
                         continue
                     self._keep(record, role, waiting, ids, phone, found)
             for each in found.values():
@@ -193,6 +193,10 @@ class Search:
         deleted = sum(bound.start for bound in scan.bounds.values())
         self._searched.append(Searched(topic, scan.total, scan.waiting, deleted))
         with Progress(f"reading {topic}", scan.total) as progress:
-            for read, records in scan.holding(needles):
+            for read, records in scan.holding(needles, keyless=self._topics.get(topic) is Role.DEAD_LETTER):
                 progress.advance(read)
                 yield from records
+
+
+def _holds(record: Record, needles: list[bytes]) -> bool:
+    return any(each in (record.value or b"") or each in (record.key or b"") for each in needles)

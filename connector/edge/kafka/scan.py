@@ -117,11 +117,12 @@ class Scan:
         for messages in self.batches():
             yield len(messages), [record_of(message) for message in messages if message.key() is None]
 
-    def holding(self, needles: Sequence[bytes] | None) -> Iterator[tuple[int, list[Record]]]:
-        """How many records each batch had, and those of them whose key or value holds one of these bytes, or that have
-        no key; all without `needles`. Raises AdminError."""
+    def holding(self, needles: Sequence[bytes] | None, *, keyless: bool) -> Iterator[tuple[int, list[Record]]]:
+        """How many records each batch had, and those of them whose key or value holds one of these bytes, all without
+        `needles`; where marks may be among them, those that have no key too. Raises AdminError."""
         for messages in self.batches():
-            yield len(messages), [record_of(each) for each in messages if needles is None or _holds(each, needles)]
+            wanted = messages if needles is None else [each for each in messages if _holds(each, needles, keyless)]
+            yield len(messages), [record_of(each) for each in wanted]
 
     def batches(self) -> Iterator[list[Message]]:
         """The library's own messages, without errors, for whoever reads millions of them. Raises AdminError."""
@@ -208,9 +209,11 @@ def partitions_of(properties: Mapping[str, Any], topic: str) -> int:
     return len(found.partitions)
 
 
-def _holds(message: Message, needles: Sequence[bytes]) -> bool:
+def _holds(message: Message, needles: Sequence[bytes], keyless: bool) -> bool:
     key, value = message.key(), message.value() or b""
-    return key is None or any(needle in value or needle in key for needle in needles)
+    if key is None:
+        return keyless or any(needle in value for needle in needles)
+    return any(needle in value or needle in key for needle in needles)
 
 
 def _bounds(client: Any, topic: str) -> dict[Partition, Bounds]:
