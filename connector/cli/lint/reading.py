@@ -19,6 +19,7 @@ from connector.core.record import Headers, Partition, Record
 from connector.core.redact import safe_event_id, safe_name, scrub
 from connector.core.refusal import Problem, Refusal, Stage
 from connector.core.request import RequestRules
+from connector.edge.avro.framing import Frame
 from connector.edge.avro.schema_text import load_json
 
 PRODUCER_HEADERS = ("producer", "client.id", "client_id", "client-id", "source", "ce_source", "application", "service")
@@ -39,7 +40,7 @@ class Records:
         self._texts = judge.texts()
         self._headers = headers
         self._now_ms = now_ms
-        self._names: dict[str, str] = {}
+        self._names: dict[Frame | None, str] = {}
 
     def seen(self, record: Record) -> Seen | None:
         """What becomes of it; None where it is passed over. Never raises, whatever the bytes."""
@@ -49,7 +50,7 @@ class Records:
         return Seen(
             Place(record.partition.number, record.offset),
             producer_of(record, self._headers, _phone(made.fields)),
-            self._schema(record.value, made.fields is not None),
+            self._schema(record, made.fields is not None),
             lambda: _view(made.fields),
             self._now_ms if record.timestamp_ms is None else record.timestamp_ms,
             record.key,
@@ -58,24 +59,26 @@ class Records:
             made.expires_ms,
         )
 
-    def _schema(self, value: bytes | None, is_decoded: bool) -> str:
+    def _schema(self, record: Record, is_decoded: bool) -> str:
         """Its name and what the frame says. Of what is not decoded nothing is looked up: any bytes look like an id."""
-        frame = schema_text(value)
+        frame = schema_text(record.value)
         if not is_decoded:
             return frame
-        name = self._names.get(frame)
+        named = self._texts.frame(record.value or b"", record.headers)
+        name = self._names.get(named)
         if name is None:
-            name = self._name(value or b"", frame)
+            name = self._name(record, frame)
             if len(self._names) < _MOST_SCHEMAS:
-                self._names[frame] = name
+                self._names[named] = name
         return name
 
-    def _name(self, value: bytes, frame: str) -> str:
-        written = self._texts.value(value)
+    def _name(self, record: Record, frame: str) -> str:
+        written = self._texts.value(record.value or b"", record.headers)
         tree = None if written is None else load_json(written.schema.text)
-        if not isinstance(tree, dict):
+        if written is None or not isinstance(tree, dict):
             return frame
-        name = ".".join(str(tree[part]) for part in ("namespace", "name") if tree.get(part))
+        parts = ("title",) if written.schema.is_json else ("namespace", "name")
+        name = ".".join(str(tree[part]) for part in parts if tree.get(part)) or "JSON without a title"
         return f"{name} ({frame})" if frame != "none" else name
 
 

@@ -10,9 +10,10 @@ from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from connector.core.mapping.types import ANYTHING, Type
+from connector.core.mapping.types import Type
 from connector.core.redact import safe_name, shape
 from connector.core.refusal import Problem
+from connector.edge.avro.json_types import type_of
 from connector.edge.avro.schema_text import load_json
 from connector.edge.avro.vetting import UnsafeSchemaError
 
@@ -51,7 +52,7 @@ class JsonSchema:
         schema = _vetted(text)
         title = schema.get("title")
         self.title: str | None = title if isinstance(title, str) else None
-        self.type: Type = ANYTHING
+        self.type: Type = type_of(schema, _Walk(schema).target)
         patterns = RegexOptions(size_limit=_MOST_REGEX)
         try:
             self._validator = validator_for(schema, offline=True, validate_formats=False, pattern_options=patterns)
@@ -135,11 +136,12 @@ class _Walk:
             raise UnsafeSchemaError("recursive")
         if reference not in self._known:
             self._open.add(reference)
-            self._known[reference] = self.weigh(self._target(reference), depth + 1)
+            self._known[reference] = self.weigh(self.target(reference), depth + 1)
             self._open.remove(reference)
         return self._known[reference]
 
-    def _target(self, reference: str) -> Any:
+    def target(self, reference: str) -> Any:
+        """What a reference means. Raises UnsafeSchemaError."""
         found: Any = self._root
         for step in _steps(reference):
             found = found.get(step) if isinstance(found, dict) else None

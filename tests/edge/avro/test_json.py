@@ -10,9 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from connector.config.mapping_events import events_of
 from connector.core.event import event_from
+from connector.core.mapping.rules import Rules
 from connector.core.refusal import Refusal
 from connector.core.signals import SchemaNeeded
+from connector.edge.avro.codec import Reader
 from connector.edge.avro.decoder import DECODE_CODES, AvroDecoder
 from connector.edge.avro.framing import Framing
 from connector.edge.avro.json_values import JsonWriter
@@ -195,3 +198,68 @@ def test_ids_json_names_json_schemas_too() -> None:
     folder = SchemaFolder((), {7: SchemaFile("7.json", TEXT, is_json=True)})
     one = AvroDecoder(CURRENT, folder, monotonic=lambda: 0.0)
     assert one.decode(record(b"\0\0\0\0\7" + value())) == EVENT
+
+
+BOOKING = {
+    "title": "com.example.Booking",
+    "type": "object",
+    "properties": {
+        "reference": {"type": "string"},
+        "state": {"enum": ["new", "gone"]},
+        "passenger": {"$ref": "#/$defs/passenger"},
+        "seats": {"type": "array", "items": {"type": ["integer", "null"]}},
+        "extras": {"type": "object", "additionalProperties": {"type": "string"}},
+    },
+    "required": ["reference", "passenger"],
+    "$defs": {"passenger": {"type": "object", "properties": {"phone": {"type": "string"}}, "required": ["phone"]}},
+}
+RULES: dict[str, Any] = {
+    "schema": "com.example.Booking",
+    "eventId": "reference",
+    "serviceId": {"value": "0A1B"},
+    "phoneNumber": {"path": "passenger.phone", "then": ["digits"]},
+    "variables": {"session": {"seat": "seats[0]", "meal": "extras.meal", "gate": "$header.ce_gate"}},
+}
+
+
+def mapping(event: dict[str, Any], schema: dict[str, Any] = BOOKING) -> AvroDecoder:
+    bare = SchemaFile("booking.json", json.dumps(schema), is_json=True)
+    reader = Reader(CURRENT, Rules(events_of([event])))
+    return AvroDecoder(reader, NO_FILES, framing=Framing.JSON, bare=bare, monotonic=lambda: 0.0)
+
+
+@pytest.mark.parametrize("schema", [BOOKING, {}])
+def test_json_of_other_fields_is_mapped(schema: dict[str, Any]) -> None:
+    """With a schema and its title, or without: binary CloudEvents have their attributes in headers."""
+    event = {"reference": "X7", "passenger": {"phone": "+1 251 555 0123"}, "seats": [7], "extras": {"meal": "fish"}}
+    one = mapping(RULES if schema else {name: part for name, part in RULES.items() if name != "schema"}, schema)
+    given_ = record(json.dumps(event).encode())._replace(headers=(("ce_gate", b"B7"),))
+    fields = one.decode(given_)
+    assert isinstance(fields, Mapping)
+    assert (fields["eventId"], fields["phoneNumber"]) == ("X7", "12515550123")
+    assert fields["variables"] == {"session": {"seat": 7, "meal": "fish", "gate": "B7"}}
+    twice = refusal(one.decode(record(b'{"reference": "a", "reference": "b", "passenger": {"phone": "1"}}')))
+    assert twice.code == "duplicate_key"
+
+
+@pytest.mark.parametrize(
+    ("field", "source", "words"),
+    [
+        ("phoneNumber", "passenger.fone", "did you mean phone"),
+        ("eventId", "seats", "array"),
+        ("eventId", "extras.id.more", "no fields"),
+    ],
+)
+def test_a_mapping_that_does_not_fit_a_json_schema_is_refused_at_start(field: str, source: str, words: str) -> None:
+    """As one that does not fit an Avro schema."""
+    with pytest.raises(SchemaFolderError, match="the mapping does not fit") as error:
+        mapping({**RULES, field: source})
+    assert words in str(error.value)
+
+
+def test_json_of_our_own_fields_passes_a_mapping_of_others() -> None:
+    """As records of our Avro schema do; those of another title are none of ours."""
+    assert mapping(RULES, json.loads(TEXT)).decode(record(value())) == EVENT
+    found = mapping(RULES, {"title": "com.example.Refund"}).decode(record(b"{}"))
+    assert isinstance(found, Refusal)
+    assert found.code == "mapping_not_ours"
