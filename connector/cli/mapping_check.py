@@ -10,10 +10,12 @@ import typer
 
 from connector.core.mapping.compiled import Compiled
 from connector.core.mapping.rules import Rules
-from connector.edge.avro.codec import MisfitError, Reader, Writer
+from connector.edge.avro.codec import MisfitError, Reader
+from connector.edge.avro.json_values import JsonWriter
 from connector.edge.avro.resolution import IncompatibleError
 from connector.edge.avro.schemas import SchemaFolderError, load_file, reader_schema
 from connector.edge.avro.vetting import NoRecordError, UnsafeSchemaError
+from connector.edge.avro.writers import AnyWriter
 
 OK, OTHER, FAILED = "ok", "other", "failed"
 
@@ -83,11 +85,14 @@ def _checked(reader: Reader, file: Path, files: Sequence[Path]) -> Checked:
     return Checked(file, OTHER, None, (text,))
 
 
-def writer_of(reader: Reader, file: Path, files: Sequence[Path]) -> Writer:
+def writer_of(reader: Reader, file: Path, files: Sequence[Path]) -> AnyWriter:
     """The schema of a file, which may use types of the others. Raises MisfitError, NoRecordError, or typer.BadParameter
     for a file that cannot be used."""
     try:
-        text = load_file(file).text
+        loaded = load_file(file)
+        if loaded.is_json:
+            return JsonWriter(loaded.text, reader.rules)
+        text = loaded.text
         try:
             return reader.writer(text)
         except NoRecordError:

@@ -25,8 +25,12 @@ from connector.core.record import Headers, Partition, Record
 from connector.core.refusal import Refusal
 from connector.core.request import RequestRules
 from connector.edge.avro.codec import MisfitError, Reader, Writer
+from connector.edge.avro.framing import UnpackError, unpacked
+from connector.edge.avro.json_values import JsonWriter
+from connector.edge.avro.resolution import IncompatibleError
 from connector.edge.avro.schemas import load_file, reader_schema
-from connector.edge.avro.vetting import NoRecordError
+from connector.edge.avro.vetting import NoRecordError, UnsafeSchemaError
+from connector.edge.avro.writers import AnyWriter
 from connector.edge.kafka.admin import AdminError
 from connector.edge.kafka.reader import read_one
 from connector.runtime import parts, policies
@@ -75,7 +79,9 @@ def from_json(
         return _without_schema(rules, str(file), given, record)
     try:
         writer = writer_of(Reader(reader_schema(), rules), schemas[0], schemas)
-        value = encoded(load_file(schemas[0]).text, [load_file(each).text for each in schemas[1:]], given)
+        value = file.read_bytes()
+        if isinstance(writer, Writer):
+            value = encoded(load_file(schemas[0]).text, [load_file(each).text for each in schemas[1:]], given)
     except MisfitError as error:
         raise _unlike(error.misfit) from None
     except NoRecordError as error:
@@ -96,17 +102,23 @@ def from_topic(settings: Settings, topic: str, place: str) -> Event:
         raise _failed(f"{partition} has no record at offset {offset}")
     shown = f"{partition} offset {offset}"
     with Judge(settings) as judge:
-        written = None if record.value is None else judge.texts().value(record.value)
+        written = None if record.value is None else judge.texts().value(record.value, record.headers)
         if written is None:
             found = judge.fields(record)
             refusal = found if isinstance(found, Refusal) else None
             return Event(shown, None, (), None if isinstance(found, Refusal) else found, refusal)
-    rules = policies.request_rules(settings.openmarket)
+    rules, start = policies.request_rules(settings.openmarket), written.start
+    reader, schema = Reader(reader_schema(), parts.rules(settings)), written.schema
     try:
-        writer = Reader(reader_schema(), parts.rules(settings)).writer(written.schema.text, written.schema.referenced)
+        is_json = schema.is_json
+        writer = JsonWriter(schema.text, reader.rules) if is_json else reader.writer(schema.text, schema.referenced)
+        if written.is_packed:
+            record, start = record._replace(value=unpacked(record.value or b"", start)), 0
     except MisfitError as error:
         raise _unlike(error.misfit) from None
-    return _of(shown, writer, record, written.start, rules)
+    except (UnsafeSchemaError, IncompatibleError, UnpackError) as error:
+        raise _failed(f"{shown} cannot be read: {error}") from None
+    return _of(shown, writer, record, start, rules)
 
 
 def _without_schema(rules: Rules, place: str, given: dict[str, Any], record: Record) -> Event:
@@ -118,7 +130,7 @@ def _without_schema(rules: Rules, place: str, given: dict[str, Any], record: Rec
     return _made(place, mapping, given, record, _NO_RULES)
 
 
-def _of(place: str, writer: Writer, record: Record, start: int, rules: RequestRules) -> Event:
+def _of(place: str, writer: AnyWriter, record: Record, start: int, rules: RequestRules) -> Event:
     mapping = writer.mapping
     if isinstance(mapping, NotOurs | Refusal):
         return Event(place, None, (), None, mapping if isinstance(mapping, Refusal) else None)

@@ -15,7 +15,7 @@ from connector.core.envelope import History, Origin
 from connector.core.event import InvocationEvent
 from connector.core.letters.letter import DeadLetter
 from connector.core.mapping.errors import NOT_OURS, NotOurs
-from connector.core.record import Partition, Record
+from connector.core.record import Headers, Partition, Record
 from connector.core.refusal import Problem, Refusal, Stage
 from connector.core.request import InvokeRequest, RequestRules
 from connector.core.signals import SchemaMissing, SchemaNeeded
@@ -98,9 +98,9 @@ class Judge:
         """Whether a mapping may make an event's texts of others, so that they need not stand in its bytes."""
         return self._settings.mapping is not None
 
-    def service_of(self, value: bytes) -> str | None:
-        """The service id of a record's event; None where it cannot be had of the value alone."""
-        found = self.fields(Record(Partition("", 0), 0, None, None, value))
+    def service_of(self, value: bytes, headers: Headers) -> str | None:
+        """The service id of a record's event; None where it cannot be had of value and headers."""
+        found = self.fields(Record(Partition("", 0), 0, None, None, value, headers))
         return None if isinstance(found, Refusal) else str(found.get("serviceId"))
 
     def texts(self) -> TextOf:

@@ -17,7 +17,7 @@ from connector.core.record import Partition
 from connector.edge.avro.codec import Reader, encode
 from connector.edge.avro.decoder import AvroDecoder
 from connector.edge.avro.framing import Framing
-from connector.edge.avro.registry import Found, NotAvro, Unavailable, Unknown
+from connector.edge.avro.registry_answers import Found, NotAvro, Unavailable, Unknown
 from connector.edge.avro.schemas import SchemaFolder
 from tests.engine.stage import (
     ACCEPTED,
