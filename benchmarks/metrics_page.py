@@ -13,6 +13,7 @@ from connector.core.record import Partition
 from connector.edge.kafka.bounds import Bounds
 from connector.edge.kafka.source import KafkaSource
 from connector.edge.kafka.watermarks import Watermarks
+from connector.observe.exposition import OPEN_METRICS, TEXT, Form
 from connector.runtime.commands import EngineCommands
 from connector.runtime.health import Health
 from connector.runtime.view import View
@@ -52,16 +53,20 @@ async def measure(clock: VirtualClock) -> None:
     for n in range(half):
         feed(kafka, event(half + n), n)
     await asyncio.sleep(1)
-    spent, size = [], 0
-    for _ in range(PAGES):
+    spent: dict[Form, list[float]] = {TEXT: [], OPEN_METRICS: []}
+    size = 0
+    for number in range(2 * PAGES):
+        form = OPEN_METRICS if number % 2 else TEXT
         began = time.thread_time()
-        size = len(connector.metrics.page())
-        spent.append((time.thread_time() - began) * 1000)
-    spent.sort()
-    sys.stdout.write(
-        f"{len(connector.engine.assignments)} partitions, {size:,} bytes: {spent[PAGES // 2]:.1f} ms of the loop "
-        f"a page (half of {PAGES}), {spent[PAGES * 99 // 100]:.1f} ms (99 %)\n"
-    )
+        size = len(connector.metrics.page(form))
+        spent[form].append((time.thread_time() - began) * 1000)
+    for form, times in spent.items():
+        times.sort()
+        sys.stdout.write(
+            f"{len(connector.engine.assignments)} partitions, {size:,} bytes of {form.media_type}: "
+            f"{times[PAGES // 2]:.1f} ms of the loop a page (half of {PAGES}), "
+            f"{times[PAGES * 99 // 100]:.1f} ms (99 %)\n"
+        )
     connector.crash()
 
 

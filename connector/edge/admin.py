@@ -31,7 +31,7 @@ class AdminServer:
 
     def __init__(
         self,
-        metrics: Callable[[], bytes],
+        metrics: Callable[[exposition.Form], bytes],
         *,
         turn_age: Callable[[], float],
         turn_age_bound: float,
@@ -80,10 +80,11 @@ class AdminServer:
         ready = self._is_ready()
         return web.Response(text="ok\n" if ready else "not ready\n", status=200 if ready else 503)
 
-    async def _metrics_page(self, _request: web.Request) -> web.Response:
+    async def _metrics_page(self, request: web.Request) -> web.Response:
+        form = exposition.negotiated(request.headers.get("Accept", ""))
         response = web.Response(
-            body=self._metrics(),
-            headers={"Content-Type": exposition.CONTENT_TYPE},
+            body=self._metrics(form),
+            headers={"Content-Type": form.content_type, "Vary": "Accept"},
             zlib_executor_size=_ON_A_THREAD,
         )
         response.enable_compression()

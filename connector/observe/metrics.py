@@ -7,7 +7,6 @@ So a series here is an object with an int, and a collector turns all of them int
 from __future__ import annotations
 
 import platform
-from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import product
 
@@ -18,6 +17,7 @@ from typing_extensions import override
 
 from connector import __version__
 from connector.observe import exposition
+from connector.observe.histogram import Exemplars, Histogram, TracedHistogram
 from connector.observe.labels import LEFT_BEHIND, OTHER
 from connector.observe.table import PREFIX, TABLE, Definition, Kind
 
@@ -81,38 +81,12 @@ class Counter:
         return self.series.setdefault(bounded, Series())
 
 
-class Histogram:
-    """Counts of observations by upper edge, in seconds; an observation on an edge belongs below it."""
-
-    __slots__ = ("counts", "definition", "edges", "total")
-
-    def __init__(self, definition: Definition) -> None:
-        self.definition = definition
-        self.edges = definition.edges
-        self.counts = [0] * (len(definition.edges) + 1)
-        self.total = 0.0
-
-    def observe(self, seconds: float) -> None:
-        """Count one observation; a clock that went back (a negative value) counts as 0."""
-        value = seconds if seconds > 0 else 0.0
-        self.counts[bisect_left(self.edges, value)] += 1
-        self.total += value
-
-    def cumulative(self) -> list[tuple[str, float]]:
-        """Prometheus' buckets: (upper edge, observations at or below it)."""
-        rows, below = [], 0
-        for edge, count in zip((*map(str, self.edges), "+Inf"), self.counts, strict=True):
-            below += count
-            rows.append((edge, float(below)))
-        return rows
-
-
 class Metrics(Collector):
     """Every metric of this process on a registry of its own: two of them can live in one process.
 
     The codes are what the tables in force can give (`schema_codes`: why a schema cannot be had), the `services` what
     the settings allow: their series start at 0, and any other is counted as `other`, so that no answer and no event
-    can make labels grow.
+    can make labels grow. `exemplars`: latencies are observed while it names a span that is kept.
     """
 
     def __init__(
@@ -121,6 +95,7 @@ class Metrics(Collector):
         answer_codes: Iterable[str] = (),
         schema_codes: Iterable[str] = (),
         services: Iterable[str] = (),
+        exemplars: Exemplars | None = None,
     ) -> None:
         allowed = {
             "records_dead_lettered": {"code": _with_other(dead_letter_codes)},
@@ -132,11 +107,19 @@ class Metrics(Collector):
         self._counters = {
             row.name: Counter(row, allowed.get(row.name, {})) for row in TABLE if row.kind is Kind.COUNTER
         }
-        self._histograms = {row.name: Histogram(row) for row in TABLE if row.kind is Kind.HISTOGRAM}
+        self._histograms = {
+            row.name: Histogram(row) if exemplars is None else TracedHistogram(row, exemplars)
+            for row in TABLE
+            if row.kind is Kind.HISTOGRAM
+        }
         self._gauges = {row.name: row for row in TABLE if row.kind is Kind.GAUGE}
         self._providers: dict[str, Provider] = {}
         self._looks: list[Callable[[], None]] = []
-        self._heads = {row.name: exposition.head(row.exported_name, row.kind, row.help) for row in TABLE}
+        self._heads = {
+            (form, row.name): form.head(PREFIX + row.name, row.kind, row.help)
+            for form in (exposition.TEXT, exposition.OPEN_METRICS)
+            for row in TABLE
+        }
         self._starts: dict[str, dict[LabelValues, str]] = {row.name: {} for row in TABLE}
         self.provide("build_info", lambda: {(__version__, platform.python_version()): 1.0})
         self.registry = CollectorRegistry()
@@ -164,18 +147,18 @@ class Metrics(Collector):
         """Call this before the providers are read: what several of them need is looked at once."""
         self._looks.append(look)
 
-    def page(self) -> bytes:
+    def page(self, form: exposition.Form = exposition.TEXT) -> bytes:
         """What Prometheus reads, of all that is registered, as of now."""
         self._look()
         lines: list[str] = []
         for row in TABLE:
-            lines.append(self._heads[row.name])
+            lines.append(self._heads[form, row.name])
             if row.kind is Kind.HISTOGRAM:
-                lines.extend(_histogram_lines(self._histograms[row.name]))
+                lines.extend(self._histograms[row.name].lines(form))
             else:
                 lines.extend(self._lines(row))
-        lines.extend(exposition.lines(self._process))
-        lines.append("")
+        lines.extend(exposition.lines(self._process, form))
+        lines.append(form.end)
         return "\n".join(lines).encode()
 
     def _lines(self, row: Definition) -> Iterator[str]:
@@ -235,14 +218,6 @@ def _counter_family(counter: Counter) -> Metric:
     for values, value in counter.now():
         family.add_metric(values, value)
     return family
-
-
-def _histogram_lines(histogram: Histogram) -> Iterator[str]:
-    name, count = histogram.definition.exported_name, 0.0
-    for edge, count in histogram.cumulative():
-        yield f'{name}_bucket{{le="{edge}"}} {count}'
-    yield f"{name}_count {count}"
-    yield f"{name}_sum {exposition.shown(histogram.total)}"
 
 
 def _histogram_family(histogram: Histogram) -> Metric:

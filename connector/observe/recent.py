@@ -11,7 +11,8 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 from math import inf
 from typing import Generic, NamedTuple, TypeVar
 
-from connector.observe.metrics import Histogram, Metrics
+from connector.observe.histogram import Histogram
+from connector.observe.metrics import Metrics
 
 Thing = TypeVar("Thing", bound=Hashable)
 

@@ -150,7 +150,7 @@ def process(status: Callable[[], Mapping[str, object]]) -> Iterator[str]:
     """A listener as a connector has it; where it listens."""
     page = b'# TYPE invoke_connector_post_seconds histogram\ninvoke_connector_post_seconds_bucket{le="+Inf"} 3.0\n'
     server = AdminServer(
-        lambda: page,
+        lambda _form: page,
         turn_age=lambda: 0.0,
         turn_age_bound=1.0,
         is_ready=lambda: True,

@@ -93,6 +93,16 @@ async def test_metrics_are_those_of_our_registry_as_they_are_now() -> None:
     assert "\ninvoke_connector_records_taken_total 3.0\n" in text
 
 
+async def test_who_asks_for_open_metrics_is_told_so() -> None:
+    accept = {"Accept": "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5"}
+    async with listening(State()) as url, aiohttp.ClientSession(headers=accept) as session:
+        async with session.get(url + "/metrics") as response:
+            text = await response.text()
+        assert response.headers["Content-Type"] == "application/openmetrics-text; version=1.0.0; charset=utf-8"
+        assert response.headers["Vary"] == "Accept"
+    assert text.endswith("\n# EOF\n")
+
+
 async def test_status_is_json_for_people() -> None:
     state = State()
     state.status = {"hold": None, "partitions": [{"topic": "invocations", "lag": 7}]}

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from connector.observe.metrics import Histogram, Metrics
+from connector.observe.histogram import Histogram
+from connector.observe.metrics import Metrics
 from connector.observe.table import PREFIX, TABLE, Definition, Kind
 
 
