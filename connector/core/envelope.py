@@ -35,6 +35,7 @@ UNREADABLE_HEADERS = "invoke.headers-unreadable"
 COUNT = "invoke.header-count"
 REDRIVES = "invoke.redrives"
 REDRIVEN = "invoke.redriven"
+TRACEPARENT = "invoke.traceparent"
 
 CONNECT_PREFIX = "__connect.errors."
 CONNECT_STAGES = {
@@ -227,6 +228,17 @@ def rewritten(headers: Headers, now_ms: int, due_ms: int | None = None) -> Heade
     if due_ms is not None:
         ours = [(name, _text(due_ms) if name == DUE else value) for name, value in ours]
     return _sealed(original, [*ours, (REWRITTEN, _text(now_ms))])
+
+
+def traced(headers: Headers, traceparent: str) -> Headers:
+    """The headers of a copy with the span that writes it, for a link from the span that reads it.
+
+    A copy that had to be made smaller stays as it is: its room is for what it needs.
+    """
+    named, original = split(headers)
+    if not named or HEADERS_DROPPED in named or VALUE_REPLACED in named:
+        return headers
+    return _sealed(original, [*headers[len(original) : -1], (TRACEPARENT, traceparent.encode())])
 
 
 def split(headers: Headers) -> tuple[dict[str, bytes | None], Headers]:

@@ -11,6 +11,7 @@ from connector.core.envelope import (
     COUNT,
     HEADERS_DROPPED,
     REASON,
+    TRACEPARENT,
     Cause,
     History,
     Names,
@@ -19,6 +20,9 @@ from connector.core.envelope import (
     fresh,
     opened,
     retry_headers,
+    split,
+    summary,
+    traced,
 )
 from connector.core.record import Headers, Partition, Record
 from connector.core.refusal import Stage
@@ -164,6 +168,33 @@ def test_headers_do_not_pile_up(original: Headers, history: History) -> None:
     once = next(retry_headers(original, history, CAUSE, now_ms=0))
     again, theirs = opened(record(once))
     assert next(retry_headers(theirs, again, CAUSE, now_ms=0)) == once
+
+
+SPAN = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
+
+@given(headers, histories)
+def test_a_copy_that_names_its_span_says_all_else_as_it_was(original: Headers, history: History) -> None:
+    """Original headers, what it has been through, and the count that tells ours from theirs."""
+    plain = next(retry_headers(original, history, CAUSE, now_ms=0))
+    with_span = traced(plain, SPAN)
+    assert opened(record(with_span)) == opened(record(plain))
+    ours, theirs = split(with_span)
+    assert theirs == original
+    assert ours.pop(TRACEPARENT) == SPAN.encode()
+    assert ours.keys() == split(plain)[0].keys()
+
+
+@given(headers, histories)
+def test_a_copy_that_had_to_be_made_smaller_stays_so(original: Headers, history: History) -> None:
+    """A span must not be what makes it too large again."""
+    _, *smaller = retry_headers(original, history, CAUSE, now_ms=0)
+    letter = summary(record(original), history, CAUSE, NAMES, 0)
+    assert [traced(each, SPAN) for each in (*smaller, letter.headers)] == [*smaller, letter.headers]
+
+
+def test_a_record_that_is_no_copy_names_no_span() -> None:
+    assert traced((("a", b"b"),), SPAN) == (("a", b"b"),)
 
 
 def test_a_reason_that_is_cut_stays_text() -> None:

@@ -142,7 +142,7 @@ class Planner:
             and (origin.partition.number < self._wanted.partitions)
         )
         partition = origin.partition.number if origin is not None and at_home else None
-        headers = redriven_headers(letter.original)
+        headers = redriven_headers(letter.original, letter.traceparent)
         return Going(letter, Copy(target, partition, letter.record.key, value, headers), today, changes)
 
 

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from connector.core import envelope
 from connector.core.envelope import Origin
 from connector.core.record import Headers, Partition, Record
+from connector.core.trace import traceparent_of
 
 OURS, CONNECT, SPRING, SHARE_GROUP, UNKNOWN = "connector", "kafka_connect", "spring", "share_group", "unknown"
 """Who wrote a letter. A share group's are Kafka's own (KIP-1191)."""
@@ -24,7 +25,8 @@ class DeadLetter(NamedTuple):
     """What a letter says. `original` are the headers of the record that failed; times are ms since the epoch.
 
     `lacking` says why that record cannot be restored as it was: its value is replaced by a `summary`, or its headers
-    were dropped or could not be read (`headers_dropped`). `redrives` is how often it was redriven before.
+    were dropped or could not be read (`headers_dropped`). `redrives` is how often it was redriven before, `traceparent`
+    the span that wrote the letter, where it was traced.
     """
 
     record: Record
@@ -44,6 +46,7 @@ class DeadLetter(NamedTuple):
     origin: Origin | None = None
     redrives: int = 0
     lacking: str | None = None
+    traceparent: str | None = None
 
     @property
     def time_ms(self) -> int | None:
@@ -72,9 +75,12 @@ def redrives_of(original: Headers) -> int:
     return max(counts, default=0)
 
 
-def redriven_headers(original: Headers) -> Headers:
-    """The original headers, and how often the record was redriven, this time included."""
-    kept = tuple(header for header in original if header[0] != envelope.REDRIVES)
+def redriven_headers(original: Headers, traceparent: str | None = None) -> Headers:
+    """The original headers, how often the record was redriven with this time, and the span that wrote its letter."""
+    kept = [header for header in original if header[0] != envelope.REDRIVES]
+    if traceparent is not None:
+        kept = [header for header in kept if header[0] != envelope.TRACEPARENT]
+        kept.append((envelope.TRACEPARENT, traceparent.encode()))
     return (*kept, (envelope.REDRIVES, str(redrives_of(original) + 1).encode()))
 
 
@@ -107,6 +113,7 @@ def _of_ours(record: Record, ours: dict[str, bytes | None], theirs: Headers) -> 
         origin=_placed(ours, envelope.CONNECT_PREFIX) or envelope.origin_of(ours.get(envelope.ORIGIN)),
         redrives=redrives_of(theirs),
         lacking=_lacking(ours, theirs),
+        traceparent=traceparent_of(tuple(ours.items()), envelope.TRACEPARENT),
     )
 
 

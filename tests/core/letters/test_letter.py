@@ -159,6 +159,13 @@ def test_each_redrive_counts_one_more_and_keeps_the_others(headers: Headers) -> 
     assert others(again) == others(headers)
 
 
+def test_a_redriven_record_names_the_span_that_wrote_its_last_letter() -> None:
+    """And none that wrote an earlier one."""
+    first, last = (f"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b{n}-01" for n in "12")
+    again = redriven_headers(redriven_headers((("a", b"b"),), first), last)
+    assert again == (("a", b"b"), (envelope.TRACEPARENT, last.encode()), (envelope.REDRIVES, b"2"))
+
+
 def test_a_header_cannot_steer_the_terminal() -> None:
     assert text_of(b"\x1b[2Jgone") == "\N{REPLACEMENT CHARACTER}[2Jgone"
     assert text_of(None) is None
