@@ -115,8 +115,8 @@ cluster: setup prefetch  ## the chart installed, upgraded and tested on a real A
 lock:  ## new locks from pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(PIP) install uv==$(UV_VERSION)
-	@$(LOCK) pyproject.toml -o requirements/run.txt
-	@$(LOCK) --extra dev pyproject.toml -c requirements/run.txt -o requirements/dev.txt
+	@$(LOCK) --extra otel pyproject.toml -o requirements/run.txt
+	@$(LOCK) --extra otel --extra dev pyproject.toml -c requirements/run.txt -o requirements/dev.txt
 	@$(LOCK) requirements/build.in -c requirements/dev.txt -o requirements/build.txt
 	@$(LOCK) requirements/compile.in -c requirements/dev.txt -o requirements/compile.txt
 	@$(LOCK) requirements/release.in -c requirements/dev.txt -o requirements/release.txt

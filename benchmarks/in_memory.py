@@ -36,8 +36,9 @@ from connector.observe.events import Events
 from connector.observe.logs import Logs
 from connector.observe.metrics import Metrics
 from connector.runtime import parts, policies
-from connector.runtime.driver import Driver, Ports
+from connector.runtime.driver import Ports
 from connector.runtime.lifecycle import run_until
+from connector.runtime.untraced import Untraced
 
 MAIN, RETRY, DEAD = "bench", "bench.retry", "bench.dlq"
 ACCEPTED = Reply(202, "8a9f3c5e", b"")
@@ -138,8 +139,8 @@ def settings_of(mix: Mix, folder: Path) -> Settings:
     return load(file, {})
 
 
-def logs_of(mix: Mix, count: int, clock: Clock) -> dict[Partition, list[Record]]:
-    """So many events in the main topic, as Kafka's clients would give them."""
+def logs_of(mix: Mix, count: int, clock: Clock, headers: Headers = ()) -> dict[Partition, list[Record]]:
+    """So many events in the main topic, as Kafka's clients would give them, each with these headers."""
     partitions = [Partition(topic, number) for topic in (MAIN, RETRY) for number in range(mix.shape.partitions)]
     logs: dict[Partition, list[Record]] = {partition: [] for partition in partitions}
     encode, now_ms = encoder(mix.shape).encode, clock.now_ms()
@@ -147,7 +148,7 @@ def logs_of(mix: Mix, count: int, clock: Clock) -> dict[Partition, list[Record]]
         event["createdAt"] = now_ms
         partition = partitions[number * 7919 % mix.shape.partitions]
         log, key = logs[partition], end_user(number).encode()
-        log.append(Record(partition, len(log), now_ms, key, encode(written(event, mix.shape)), (), 0))
+        log.append(Record(partition, len(log), now_ms, key, encode(written(event, mix.shape)), headers, 0))
     return logs
 
 
@@ -178,7 +179,8 @@ class _Nowhere:
 class Run:
     """One process of the connector between a source and a vendor. Made on a running event loop."""
 
-    def __init__(self, mix: Mix, source: Feed, clock: Clock, folder: Path) -> None:
+    def __init__(self, mix: Mix, source: Feed, clock: Clock, folder: Path, tracing: Untraced | None = None) -> None:
+        self._tracing = tracing or Untraced()
         self._settings = settings_of(mix, folder)
         self._source = source
         self._clock = clock
@@ -195,15 +197,16 @@ class Run:
         """What `runtime/wiring.py` makes of the same settings: the one place here that knows how the engine is made."""
         settings, clock, table = self._settings, self._clock, policies.outcome_table(self._settings.openmarket)
         answers = [row.code for row in table.rows()]
-        metrics = Metrics(answer_codes=answers, services=settings.openmarket.allowed_services or ())
+        services, exemplars = settings.openmarket.allowed_services or (), self._tracing.exemplars
+        metrics = Metrics(answer_codes=answers, services=services, exemplars=exemplars)
         events = Events(metrics, logs.logger, log_accepted=True, accepted_line=logs.accepted_line)
         decoder = parts.decoder(settings, clock, None)
-        source, sink = self._source, _Copies()
+        source, sink, decode = self._source, _Copies(), self._tracing.decoder(decoder)
         rules = Rules(policies.request_rules(settings.openmarket), table, policies.policy(settings))
         delivery = settings.delivery
         now = Now(clock.monotonic(), clock.now_ms())
         engine = Engine(
-            Road(rules, decoder, now, events, lambda: 0.5),
+            Road(rules, decode, now, events, lambda: 0.5),
             Topics(frozenset({RETRY}), Targets(RETRY, DEAD, Names("bench"))),
             Bounds(delivery.in_flight, delivery.uncommitted, delivery.buffer_records, delivery.buffer_bytes),
             policies.engine_rules(settings),
@@ -211,7 +214,7 @@ class Run:
             now,
             events,
         )
-        driver = Driver(Ports(source, sink, decoder, vendor, clock, events), engine)
+        driver = self._tracing.driver(Ports(source, sink, decode, vendor, clock, events), engine)
         await run_until(stop, driver, sink, vendor, events, delivery.drain)
         await decoder.close()
 
@@ -223,10 +226,12 @@ class Used(NamedTuple):
     taken: float
 
 
-def measure(mix: Mix, count: int, folder: Path) -> Used:
-    """Post so many events on uvloop. The CPU is that of this whole process."""
+def measure(
+    mix: Mix, count: int, folder: Path, headers: Headers = (), tracing: Callable[[], Untraced] = Untraced
+) -> Used:
+    """Post so many events with these headers on uvloop. The CPU is that of this whole process."""
     clock = SystemClock()
-    logs = logs_of(mix, count, clock)
+    logs = logs_of(mix, count, clock, headers)
     at: list[float] = []
 
     def look() -> None:
@@ -235,7 +240,9 @@ def measure(mix: Mix, count: int, folder: Path) -> Used:
     async def post() -> int:
         source = Feed(logs)
         vendor = Vendor(count, count // 3, look, look, failures=mix.failures)
-        await Run(mix, source, clock, folder).until_done(vendor)
+        traced = tracing()
+        await Run(mix, source, clock, folder, traced).until_done(vendor)
+        await traced.close()
         return source.taken
 
     gc.collect()

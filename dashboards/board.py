@@ -47,6 +47,8 @@ class Query(NamedTuple):
 
     expr: str
     legend: str = ""
+    exemplars: bool = False
+    """With the spans that the connector names beside its latencies, where it traces."""
 
 
 class Step(NamedTuple):
@@ -244,7 +246,8 @@ def _values(metric: str, label: str, where: str) -> str:
 
 def _targets(queries: Iterable[Query]) -> Iterable[query.Dataquery]:
     for place, each in enumerate(queries):
-        yield query.Dataquery().expr(each.expr).legend_format(each.legend).ref_id("ABCDEFGH"[place]).range()
+        made = query.Dataquery().expr(each.expr).legend_format(each.legend).ref_id("ABCDEFGH"[place]).range()
+        yield made.exemplar(True) if each.exemplars else made
 
 
 def _thresholds(steps: Iterable[Step]) -> build.ThresholdsConfig:

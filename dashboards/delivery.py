@@ -111,7 +111,7 @@ def _how_late(board: build.Dashboard) -> None:
             "Of events with createdAt, from then to the vendor's acceptance. Retries are in it.",
             Query(within("end_to_end_seconds", 0.5), "half within"),
             Query(within("end_to_end_seconds", 0.95), "95 % within"),
-            Query(within("end_to_end_seconds", 0.99), "99 % within"),
+            Query(within("end_to_end_seconds", 0.99), "99 % within", exemplars=True),
             unit="s",
         )
     )
@@ -249,7 +249,7 @@ def _who_is_slow(board: build.Dashboard) -> None:
             "A post takes",
             "From its start to the answer or the failure: the vendor and the way to it. 30 s is where we give up.",
             Query(within("post_seconds", 0.5), "half within"),
-            Query(within("post_seconds", 0.99), "99 % within"),
+            Query(within("post_seconds", 0.99), "99 % within", exemplars=True),
             unit="s",
         )
     )

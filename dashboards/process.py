@@ -378,10 +378,17 @@ def _is_the_process_well(board: build.Dashboard) -> None:
     )
     board.with_panel(
         lines(
+            "Spans",
+            "A second, where it traces: exported, or lost and why. No record waits for them.",
+            Query(rate("spans", "result"), "{{result}}"),
+            unit="cps",
+        )
+    )
+    board.with_panel(
+        lines(
             "Versions",
             "Processes by version.",
             Query(f"count by (version, python) ({now('build_info')})", "{{version}}, Python {{python}}"),
             unit="none",
-            wide=16,
         )
     )

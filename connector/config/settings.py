@@ -15,6 +15,7 @@ from connector.config.kafka import Kafka
 from connector.config.mapping import Mapping
 from connector.config.openmarket import OpenMarket
 from connector.config.sections import Admin, Delivery, Ledger, Log, Retry, Schemas
+from connector.config.tracing import Tracing
 from connector.config.units import format_duration
 
 LONGER = (
@@ -61,6 +62,7 @@ class Settings(BaseSettings):
     ledger: Ledger | None = None
     admin: Admin = Admin()
     log: Log = Log()
+    tracing: Tracing = Tracing()
 
     @model_validator(mode="after")
     def _durations_fit(self) -> Self:

@@ -75,6 +75,7 @@ QUESTIONS: Mapping[str, str] = {
     "source_failures": "Why did the process end?",
     "log_lines_left_out": "Is the log complete?",
     "log_lines_dropped": "Does somebody read the log?",
+    "spans": "Do spans get to the collector?",
     "owner_thread_turn_age_seconds": "Is the consumer's thread stuck?",
     "loop_turn_age_seconds": "Is the delivery loop stuck?",
     "broker_round_trip_seconds": "Is a broker slow, or the way to it?",

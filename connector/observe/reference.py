@@ -20,6 +20,10 @@ ids but those of the services that the settings list; a class that no table know
 the listener serves the `process_…` metrics of prometheus-client: memory, CPU time, open files, start time. A page costs
 4 ms of the event loop at 1,000 partitions (`python -m benchmarks.metrics_page`), and is compressed on a thread.
 
+Prometheus' text format, or OpenMetrics for who asks for it (`Accept`), as Prometheus does: the same series and no
+others, none named `…_created`. OpenMetrics also has exemplars, a span beside each bucket of `post_seconds` and
+`end_to_end_seconds`, where [tracing](tracing.md) is on.
+
 At rest the books of a process balance:
 
 ```

@@ -296,6 +296,13 @@ TABLE: tuple[Definition, ...] = (
     Definition("source_failures", C, "Failures of the Kafka source that end the process.", (labels.KAFKA_CODE,)),
     Definition("log_lines_left_out", C, "Log lines left out by sampling."),
     Definition("log_lines_dropped", C, "Log lines that could not be written: nobody read them, or the disk was full."),
+    Definition(
+        "spans",
+        C,
+        "Spans that are kept, by what became of them: the collector took them, it did not, too many waited for it, or "
+        "a fault of the tracing lost them. No record ever waits for one.",
+        (Label("result", ("exported", "failed", "queue_full", "fault")),),
+    ),
     Definition("owner_thread_turn_age_seconds", G, "Time since the consumer's owner thread last turned."),
     Definition("loop_turn_age_seconds", G, "Time since the delivery loop last turned."),
     Definition(

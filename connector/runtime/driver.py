@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple, TypeVar, assert_never
 
 from connector.core.pauses import Paused, Target
 from connector.core.reply import Answer
-from connector.core.signals import Failed
+from connector.core.signals import Failed, WriteFailed
 from connector.deadline import PASSES
 from connector.engine.copy import Copy
 from connector.engine.engine import Engine
@@ -254,13 +254,14 @@ class Driver:
     async def _write(self, effect: Write) -> None:
         happened: Input
         try:
-            happened = Copied(
-                effect.copy, await self._sink.write(effect.topic, effect.key, effect.value, effect.headers)
-            )
+            happened = Copied(effect.copy, await self._copy(effect))
         except Exception as error:  # as above
             happened = Broken(effect, error)
         self._writes.pop(effect.copy, None)
         self._feed(happened)
+
+    async def _copy(self, effect: Write) -> WriteFailed | None:
+        return await self._sink.write(effect.topic, effect.key, effect.value, effect.headers)
 
     def _noted(self, deliveries: Sequence[Delivery], failed: str | None) -> None:
         self._feed(Noted(deliveries, failed))

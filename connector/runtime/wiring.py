@@ -43,10 +43,11 @@ from connector.engine.limits import Bounds
 from connector.engine.road import Road, Rules
 from connector.engine.timers import Now
 from connector.observe.events import AcceptedLine, Events, Logger
+from connector.observe.histogram import Exemplars
 from connector.observe.metrics import Metrics, Series
 from connector.runtime import control, parts, policies
 from connector.runtime.commands import EngineCommands
-from connector.runtime.driver import Driver, Ports
+from connector.runtime.driver import Ports
 from connector.runtime.glancing import Glancer, Looked
 from connector.runtime.health import Health
 from connector.runtime.idle import Idleness
@@ -55,6 +56,7 @@ from connector.runtime.reach import Reach, Told
 from connector.runtime.renewal import Hide, Renewal, read_again
 from connector.runtime.stopping import Stopping
 from connector.runtime.topic_watch import TopicWatch
+from connector.runtime.tracing import tracing
 from connector.runtime.view import View
 
 _HEARTBEAT = 1.0
@@ -114,7 +116,8 @@ class _Process:
         self._settings = settings
         self._clock = SystemClock()
         table = policies.outcome_table(settings.openmarket)
-        self._metrics = _metrics(table, settings.openmarket.allowed_services or ())
+        self._tracing = tracing(settings, lambda: self._events, output.hide)
+        self._metrics = _metrics(table, settings.openmarket.allowed_services or (), self._tracing.exemplars)
         self._metrics.counter("log_lines_dropped").follow(output.dropped)
         self._events = Events(self._metrics, output.logger, settings.log.accepted, accepted_line=output.accepted_line)
         self._health = Health(self._clock.monotonic())
@@ -149,8 +152,9 @@ class _Process:
         )
         rules = Rules(policies.request_rules(settings.openmarket), table, policies.policy(settings))
         now = Now(self._clock.monotonic(), self._clock.now_ms())
+        decoder = self._tracing.decoder(self._decoder)
         self._engine = Engine(
-            Road(rules, self._decoder, now, self._events, random.random),
+            Road(rules, decoder, now, self._events, random.random),
             _topics(settings),
             _bounds(settings),
             engine_rules,
@@ -158,8 +162,8 @@ class _Process:
             now,
             self._events,
         )
-        ports = Ports(self._source, self._sink, self._decoder, self._invoker, self._clock, self._events, self._ledger)
-        self._driver = Driver(ports, self._engine)
+        ports = Ports(self._source, self._sink, decoder, self._invoker, self._clock, self._events, self._ledger)
+        self._driver = self._tracing.driver(ports, self._engine)
         watermarks = Watermarks(
             kafka_properties(kafka), lambda: self._engine.assignments, told.consumer_error, self._old_transaction
         )
@@ -228,6 +232,7 @@ class _Process:
             if self._ledger is not None:
                 await self._ledger.close()
             await self._decoder.close()
+            await self._tracing.close()
             await self._control.stop()
             await self._admin.stop()
 
@@ -294,11 +299,11 @@ class _Process:
         self._events.old_transaction(partition, behind.first, behind.offsets, seconds)
 
 
-def _metrics(table: Table, services: Collection[str]) -> Metrics:
+def _metrics(table: Table, services: Collection[str], exemplars: Exemplars | None) -> Metrics:
     answers = [row.code for row in table.rows()]
     refusals = [*sorted(DECODE_CODES), *sorted(EVENT_CODES), *sorted(MAPPING_CODES), *REMEDIES, *sorted(OWN_CODES)]
     dead_letters = [row.code for row in table.rows() if row.fate is Fate.DEAD_LETTER]
-    return Metrics([*refusals, *dead_letters], answers, sorted(FETCH_CODES), services)
+    return Metrics([*refusals, *dead_letters], answers, sorted(FETCH_CODES), services, exemplars)
 
 
 def _subscription(settings: Settings) -> Subscription:

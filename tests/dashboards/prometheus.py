@@ -47,6 +47,7 @@ class Prometheus:
                 f"--config.file={self._folder / 'prometheus.yml'}",
                 f"--storage.tsdb.path={self._folder / 'data'}",
                 f"--web.listen-address={self._address}",
+                "--enable-feature=exemplar-storage",
                 stdout=log,
                 stderr=log,
             )
@@ -78,6 +79,16 @@ class Prometheus:
             ]
             for found in answer["data"]["result"]
         }
+
+    async def exemplars(self, query: str, start: float, end: float) -> list[dict[str, str]]:
+        """The labels of the exemplars that were scraped with a query's series."""
+        parameters = {"query": query, "start": str(start), "end": str(end)}
+        async with (
+            aiohttp.ClientSession() as session,
+            session.post(f"http://{self._address}/api/v1/query_exemplars", data=parameters) as response,
+        ):
+            answer = json.loads(await response.read())
+        return [dict(one["labels"]) for series in answer["data"] for one in series["exemplars"]]
 
     async def _is_ready(self) -> bool:
         try:

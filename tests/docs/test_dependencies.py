@@ -14,6 +14,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 RUN, DEV = PROJECT["dependencies"], PROJECT["optional-dependencies"]["dev"]
+OTEL = PROJECT["optional-dependencies"]["otel"]
 
 # They come with what names them: each is the part of that package which its users program against.
 _COMES_WITH = {
@@ -21,6 +22,14 @@ _COMES_WITH = {
     "pydantic-core": "pydantic-settings",
     "pyyaml": "pydantic-settings",
     "yarl": "aiohttp",
+    **dict.fromkeys(
+        (f"opentelemetry-{part}" for part in ("api", "proto", "semantic-conventions")),
+        "opentelemetry-sdk",
+    ),
+    **dict.fromkeys(
+        (f"opentelemetry-exporter-{part}" for part in ("http-transport", "otlp-common", "otlp-proto-common")),
+        "opentelemetry-exporter-otlp-proto-http",
+    ),
 }
 
 
@@ -34,12 +43,12 @@ def _section(title: str) -> list[str]:
     return re.findall(r"^\| ([A-Za-z0-9_.-]+) \|", section.split("|---|---|---|")[1], re.MULTILINE)
 
 
-@pytest.mark.parametrize(("title", "required"), [("To run", RUN), ("To develop", DEV)])
+@pytest.mark.parametrize(("title", "required"), [("To run", RUN), ("To trace", OTEL), ("To develop", DEV)])
 def test_the_page_names_what_pyproject_asks_for_in_its_order(title: str, required: list[str]) -> None:
     assert _section(title) == [_name(requirement) for requirement in required]
 
 
-@pytest.mark.parametrize(("lock", "required"), [("run.txt", RUN), ("dev.txt", RUN + DEV)])
+@pytest.mark.parametrize(("lock", "required"), [("run.txt", RUN + OTEL), ("dev.txt", RUN + OTEL + DEV)])
 def test_the_lock_pins_every_direct_dependency(lock: str, required: list[str]) -> None:
     text = (ROOT / "requirements" / lock).read_text()
     pinned = re.findall(r"^([A-Za-z0-9_.-]+)(?:\[[a-z,]+\])?==", text, re.MULTILINE)
@@ -51,6 +60,6 @@ def test_the_connector_imports_nothing_that_is_not_asked_for() -> None:
     outside = {module for module in graph.modules if not module.startswith("connector")}
     third_party = outside - set(sys.stdlib_module_names)
     owners = packages_distributions()
-    asked = {_name(requirement) for requirement in RUN}
+    asked = {_name(requirement) for requirement in RUN + OTEL}
     imported = {name.lower().replace("_", "-") for module in third_party for name in owners[module]}
     assert {_COMES_WITH.get(name, name) for name in imported} <= asked

@@ -19,7 +19,7 @@ IPV4, IPV6 = socket.AF_INET, socket.AF_INET6
 def listener(name: str) -> AdminServer:
     """As a connector has it; its version is its name."""
     return AdminServer(
-        lambda: b"",
+        lambda _form: b"",
         turn_age=lambda: 0.0,
         turn_age_bound=1.0,
         is_ready=lambda: True,

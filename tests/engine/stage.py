@@ -36,7 +36,8 @@ from connector.engine.timers import Now
 from connector.engine.translated import Translated
 from connector.observe.events import Events
 from connector.observe.metrics import Metrics
-from connector.runtime.driver import Driver, Ports
+from connector.runtime.driver import Ports
+from connector.runtime.untraced import Untraced
 from tests.support.memory import MemoryBroker, MemorySink, MemorySource
 
 MAIN, RETRY, DEAD = "invocations", "invocations.retry", "invocations.dlq"
@@ -208,14 +209,15 @@ class Connector:
         translated: Translated = "stop",
         ledger: Ledger | None = None,
         deduplicate_ms: int | None = None,
+        tracing: Untraced = Untraced(),  # noqa: B008 - it keeps nothing
     ) -> None:
         """`warm`: as if it had posted for a while; else it opens gradually, from one post on."""
-        self.metrics = Metrics()
+        self.metrics = Metrics(exemplars=tracing.exemplars)
         self.log: list[Mapping[str, object]] = []
         logger = structlog.wrap_logger(None, processors=[self._keep])
         self.events = Events(self.metrics, logger, log_accepted=True, monotonic=clock.monotonic)
         self.source = MemorySource(broker, frozenset({MAIN, RETRY}))
-        self.decoder = decoder or JsonDecoder()
+        self.decoder = tracing.decoder(decoder or JsonDecoder())
         rules = Rules(RequestRules(service_ids=None), DEFAULT_TABLE, policy)
         now = Now(clock.monotonic(), clock.now_ms())
         road = Road(rules, self.decoder, now, self.events, chance=lambda: 0.5)
@@ -239,7 +241,7 @@ class Connector:
             self.events,
         )
         ports = Ports(self.source, MemorySink(broker), self.decoder, TaskInvoker(vendor), clock, self.events, ledger)
-        self.driver = Driver(ports, self.engine)
+        self.driver = tracing.driver(ports, self.engine)
         if warm:
             self.engine.limits.open_wide()
             self.engine.judge.brake.posted()

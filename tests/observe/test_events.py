@@ -101,6 +101,8 @@ HAPPENINGS: dict[str, tuple[Callable[[Events], None], str | None, str | None]] =
     ),
     "write_recovered": (lambda e: e.write_recovered("retry"), "writes_recovered_total", "info"),
     "not_ours": (lambda e: e.not_ours("condition"), "records_not_ours_total", None),
+    "spans_exported": (lambda e: e.spans_exported(512), "spans_total", None),
+    "spans_lost": (lambda e: e.spans_lost("failed", 512, "Connection refused"), "spans_total", "warning"),
     "duplicate_event": (lambda e: e.duplicate_event(RECORD, "order-7"), "records_duplicate_total", "info"),
     "event_ids_forgotten": (lambda e: e.event_ids_forgotten(5), "event_ids_forgotten_total", None),
     "ledger_unread": (lambda e: e.ledger_unread(RECORD.partition, "timed_out"), "ledger_unread_total", "warning"),

@@ -39,6 +39,16 @@ class ProcessEvents(Reporter):
         self._count("source_failures", code)
         self._log.error("source_failed", code=code, remedy=remedy)
 
+    def spans_lost(self, result: str, count: int, reason: str | None = None) -> None:
+        """So many spans did not get to the collector; nothing else is lost. `reason` is in the library's words."""
+        self._count("spans", result, by=count)
+        if self._admit_standing("spans_lost", result):
+            self._log.warning("spans_lost", result=result, reason=reason)
+
+    def spans_exported(self, count: int) -> None:
+        """The collector took so many spans."""
+        self._count("spans", "exported", by=count)
+
     def secrets_renewed(self, settings: Collection[str]) -> None:
         """The files of these settings changed, and what they hold is in force from here on."""
         self._count("secret_changes", "renewed")

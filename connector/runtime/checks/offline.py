@@ -17,6 +17,7 @@ from connector.edge.kafka.properties import refusal
 from connector.observe.redaction import SHORTEST_SECRET
 from connector.runtime import parts
 from connector.runtime.checks.finding import Finding, Verdict
+from connector.runtime.tracing import REMEDY, is_installed
 
 _PEM = "PEM files: the key must belong to the certificate, and its password to the key"
 
@@ -25,6 +26,8 @@ def offline(settings: Settings) -> Iterator[Finding]:
     """Every check that needs no network."""
     for check in _CHECKS:
         yield check(settings)
+    if settings.tracing.enabled:
+        yield tracing(settings)
 
 
 def secret_files(settings: Settings) -> Finding:
@@ -159,6 +162,13 @@ def outcomes(settings: Settings) -> Finding:
             "use fate hold for 401, 403, 404, 405 and 407",
         )
     return Finding("outcomes", Verdict.OK, f"{len(rules)} of our own; all of them: connector codes --config FILE")
+
+
+def tracing(_settings: Settings) -> Finding:
+    """That spans can be made at all."""
+    if not is_installed():
+        return Finding("tracing", Verdict.FAILED, "OpenTelemetry is not installed", REMEDY)
+    return Finding("tracing", Verdict.OK, "on; where spans go is told by OTEL_EXPORTER_OTLP_ENDPOINT")
 
 
 _CHECKS: tuple[Callable[[Settings], Finding], ...] = (
