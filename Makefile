@@ -10,7 +10,7 @@ UV_VERSION := 0.13.9
 LOCK := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-strip-extras --no-emit-index-url --no-annotate
 
 .DEFAULT_GOAL := help
-.PHONY: help setup prefetch test compiled quick format lint chart dashboards watchday demo kafka bench profile chaos kills failover rehearse world image release sbom cluster lock clean
+.PHONY: help setup prefetch test compiled quick format lint chart dashboards watchday demo kafka bench profile chaos kills failover rehearse world image tryimage release sbom cluster lock clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -102,6 +102,9 @@ world: setup  ## random histories of whole connectors on virtual time, until sto
 
 image:  ## the container image
 	@scripts/image
+
+tryimage: setup prefetch  ## the image that is there, run by an engine: version, check, start to ready, a delivery, stops
+	@$(BIN)/python -m tests.image
 
 release: setup  ## image, packaged chart, bill of materials and checksums, in dist/
 	@scripts/release
