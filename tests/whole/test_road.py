@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import shutil
 import time
+import zlib
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -13,6 +15,7 @@ from connector.core.record import Record
 from tests.support.deadline import eventually
 from tests.whole.stage import (
     SCHEMA,
+    SERVICE,
     ListeningVendor,
     Stage,
     bare,
@@ -134,6 +137,46 @@ async def test_each_framing_is_read(stage: Stage, framing: str) -> None:
     await connector.start()
     await connector.until(accepted=3, dead_lettered=0)
     assert stage.accepted_once(f"e-{n}" for n in range(3))
+    assert await connector.stop() == 0
+
+
+async def test_schemas_that_a_header_or_aws_glue_names_are_read(stage: Stage) -> None:
+    """Confluent's GUID in a header, and beside it records without one."""
+    stage.create_topics()
+    uuid = UUID("89791762-2336-4186-9674-299b90a802e2")
+    folder = stage.folder / "schemas"
+    folder.mkdir()
+    (folder / "ids.json").write_text(json.dumps({str(uuid): "writer.avsc"}))
+    shutil.copy(SCHEMA, folder / "writer.avsc")
+    stage.produce([bare(event(f"e-{n}", n)) for n in range(2)], (("__value_schema_id", b"\1" + uuid.bytes),))
+    stage.produce([b"\3\5" + uuid.bytes + zlib.compress(bare(event("e-2", 2))), single_object(event("e-3", 3))])
+    connector = stage.connector(schemas={"folder": str(folder), "framing": "header"})
+    await connector.start()
+    await connector.until(accepted=4, dead_lettered=0)
+    assert stage.accepted_once(f"e-{n}" for n in range(4))
+    assert await connector.stop() == 0
+
+
+async def test_json_of_other_fields_is_mapped_and_what_breaks_its_schema_is_a_letter(stage: Stage) -> None:
+    """A binary CloudEvent: its id is a header."""
+    stage.create_topics()
+    schema = {"type": "object", "properties": {"phone": {"type": "string"}}, "required": ["phone"]}
+    (stage.folder / "booking.json").write_text(json.dumps(schema))
+    source = {"path": "$header.ce_id"}
+    mapped = {"serviceId": {"value": SERVICE}, "phoneNumber": "phone", "variables": {"session": {"eventId": source}}}
+    for n in range(2):
+        stage.produce([json.dumps({"phone": number(n)}).encode()], (("ce_id", f"e-{n}".encode()),))
+    stage.produce([b'{"phone": 12015550199}', b'{"phone": "1", "phone": "2"}'])
+    connector = stage.connector(
+        schemas={"framing": "json", "json_schema": str(stage.folder / "booking.json")},
+        mapping={"events": [{"eventId": source, **mapped}]},
+    )
+    await connector.start()
+    await connector.until(accepted=2, dead_lettered=2)
+    assert stage.accepted_once(["e-0", "e-1"])
+    letters = stage.dead_letters(2)
+    assert {_header(letter, "invoke.class") for letter in letters} == {b"schema_violation", b"duplicate_key"}
+    assert not any(b"12015550199" in (value or b"") for letter in letters for _, value in letter.headers)
     assert await connector.stop() == 0
 
 

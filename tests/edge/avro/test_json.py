@@ -110,6 +110,7 @@ def test_what_json_readers_take_in_silence_is_refused(written: bytes, code: str,
         ({"phoneNumber": int(SECRET)}, "phoneNumber: schema_violation (int, against type)"),
         ({"variables": {"session": SECRET}}, "variables.session: schema_violation (string of 11 characters"),
         ({"variables": {SECRET: {"a": [SECRET]}}}, "variables.[1].a: schema_violation (list of 1 items, against type)"),
+        ({"variables": {"s": {"007": [SECRET]}}}, "variables.s.[?]: schema_violation (list of 1 items, against type)"),
     ],
 )
 def test_what_breaks_its_schema_is_refused_by_field_and_keyword(changes: dict[str, object], problem: str) -> None:
