@@ -118,9 +118,10 @@ def test_either_compare_or_write(stage: Topics, connector: Command, tmp_path: Pa
     assert connector("diff", "--config", stage.config, *both).exit_code == 2
 
 
-@pytest.fixture
-def bookings(kafka: Kafka, tmp_path: Path) -> Topics:
+@pytest.fixture(scope="module")
+def bookings(kafka: Kafka, tmp_path_factory: pytest.TempPathFactory) -> Topics:
     """Events of a producer's own schema, two of them without a seat, and a record of another type, to be mapped."""
+    tmp_path = tmp_path_factory.mktemp("bookings")
     stage = make(kafka, tmp_path)
     example = Path(__file__).parents[2] / "examples/mapping/flat-booking"
     schema, other_type = (example / "schema.avsc").read_text(), {"type": "record", "name": "Other", "fields": []}

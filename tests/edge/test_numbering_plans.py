@@ -17,7 +17,10 @@ PLANS = NumberingPlans()
         ("6175550123", None),  # American, without its 1: Australia's code, and too short for it
         ("2025550123", "EG"),  # likewise, but long enough for Egypt: there is no knowing
         ("4407911123456", None),  # what is left out when it is read is posted all the same
+        ("390612345678", "IT"),  # whose numbers keep their 0
+        ("35312345678", "IE"),
         ("999999999999", None),
+        ("1", None),
     ],
 )
 def test_a_number_is_of_a_country_when_it_has_its_country_code(digits: str, region: str | None) -> None:

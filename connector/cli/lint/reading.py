@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import BinaryIO
 
@@ -16,7 +17,7 @@ from connector.core.letters.letter import text_of
 from connector.core.letters.tally import schema_text
 from connector.core.lint.findings import Place, Seen, View
 from connector.core.record import Headers, Partition, Record
-from connector.core.redact import safe_event_id, safe_name, scrub
+from connector.core.redact import safe_name
 from connector.core.refusal import Problem, Refusal, Stage
 from connector.core.request import RequestRules
 from connector.edge.avro.framing import Frame
@@ -28,6 +29,9 @@ PRODUCER_HEADERS = ("producer", "client.id", "client_id", "client-id", "source",
 NOT_NAMED = "not named"
 _NO_SCHEMA = "JSON"
 _MOST_SCHEMAS = 1000
+_LONGEST_NAME = 64
+_UNUSUAL = re.compile(r"[^A-Za-z0-9_.\-]")
+_DIGIT = re.compile(r"[0-9]")
 Fields = Mapping[str, object]
 
 
@@ -49,7 +53,7 @@ class Records:
             return None
         return Seen(
             Place(record.partition.number, record.offset),
-            producer_of(record, self._headers, _phone(made.fields)),
+            producer_of(record, self._headers),
             self._schema(record, made.fields is not None),
             lambda: _view(made.fields),
             self._now_ms if record.timestamp_ms is None else record.timestamp_ms,
@@ -126,14 +130,15 @@ class Lines:
         return made_of(fields, Origin(Partition("", 0), number, self._now_ms), self._rules, self._policy)
 
 
-def producer_of(record: Record, names: Sequence[str], phone: str) -> str:
-    """Who wrote a record, as the first of these headers says; a hash of it where it may hold a phone number."""
+def producer_of(record: Record, names: Sequence[str]) -> str:
+    """Who wrote a record, as the first of these headers says; without its digits where it may hold a phone number."""
     headers: Headers = record.headers
     found = dict(headers)
     text = next((told for name in names if (told := text_of(found.get(name)))), None)
     if text is None:
         return NOT_NAMED
-    return scrub(safe_event_id(text, phone or text_of(record.key) or ""))
+    name = _UNUSUAL.sub("_", text[:_LONGEST_NAME])
+    return name if safe_name(name, 0) == name else _DIGIT.sub("#", name)
 
 
 def _refused(code: str, field: str, shape: str, remedy: str) -> Made:
@@ -142,7 +147,3 @@ def _refused(code: str, field: str, shape: str, remedy: str) -> Made:
 
 def _view(fields: Fields | None) -> View | None:
     return None if fields is None else event_view(fields, reveal=False)
-
-
-def _phone(fields: Fields | None) -> str:
-    return "" if fields is None else str(fields.get("phoneNumber") or "")

@@ -241,3 +241,27 @@ def test_a_partition_that_no_key_reaches_looks_wrong() -> None:
 
 def test_a_topic_of_one_partition_has_nothing_to_spread() -> None:
     assert suspects(of([seen(place, key=b"%d" % place) for place in range(200)], 1)) == {}
+
+
+@pytest.mark.parametrize(("of_the_first", "is_found"), [(80, True), (70, False)])
+def test_of_two_partitions_one_may_have_three_quarters(of_the_first: int, is_found: bool) -> None:
+    stream = [seen(place, place=Place(int(place >= of_the_first), place)) for place in range(100)]
+    assert list(suspects(of(stream, 2))) == ([keys.SPREAD] if is_found else [])
+
+
+def test_an_empty_partition_may_be_chance_while_there_are_few_keys() -> None:
+    stream = placed(60, 4, lambda key, of: key[-1] % 3)
+    assert suspects(of([*stream, *stream], 4)) == {}
+
+
+def test_a_finding_counts_all_and_names_the_largest_and_the_first_ten() -> None:
+    long, longer = (event(variables={"session": {"text": "x" * size}}) for size in (4000, 4090))
+    found = suspects(of([seen(0, longer), *(seen(place, long) for place in range(1, 12))]))[tally.VALUE_NEAR_LIMIT]
+    assert (found.events, found.text) == (12, "up to 4,090 characters")
+    assert [each.number for each in found.places] == list(range(10))
+
+
+def test_a_doubtful_number_is_counted_as_often_as_it_comes() -> None:
+    stream = [*(seen(place) for place in range(30)), seen(98, event("2025550123")), seen(99, event("2025550123"))]
+    found = suspects(of(stream))[phone_numbers.NO_COUNTRY_CODE]
+    assert (found.events, found.producers) == (2, {"web": 2})
