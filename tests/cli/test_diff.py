@@ -6,13 +6,12 @@ import json
 from pathlib import Path
 
 import pytest
-import yaml
 from confluent_kafka import Producer
 
 from connector.edge.avro.codec import Encoder
 from connector.edge.avro.framing import Framing
 from tests.cli.conftest import Run as Command
-from tests.cli.letters import ENCODE, PHONE, Topics, event, make
+from tests.cli.letters import ENCODE, PHONE, SERVICE, Topics, event, make
 from tests.support.kafka_broker import Kafka
 
 SAME, DIFFERING, OF_ANOTHER_SERVICE = 20, 5, 3
@@ -118,31 +117,44 @@ def test_either_compare_or_write(stage: Topics, connector: Command, tmp_path: Pa
     assert connector("diff", "--config", stage.config, *both).exit_code == 2
 
 
+BOOKING = {
+    "type": "record",
+    "name": "Booking",
+    "fields": [
+        {"name": "id", "type": "string"},
+        {"name": "phone", "type": "string"},
+        {"name": "seat", "type": ["null", "string"]},
+    ],
+}
+OTHER_TYPE = {"type": "record", "name": "Other", "fields": []}
+
+
+def mapping(seat: str) -> dict[str, object]:
+    """From a booking to an event; with this text where it has no seat."""
+    session = {"seat": {"path": "seat", "default": seat}}
+    event = {"schema": "Booking", "eventId": "id", "serviceId": {"value": SERVICE}, "phoneNumber": "phone"}
+    return {"events": [event | {"variables": {"session": session}}], "others": "skip"}
+
+
 @pytest.fixture(scope="module")
 def bookings(kafka: Kafka, tmp_path_factory: pytest.TempPathFactory) -> Topics:
     """Events of a producer's own schema, two of them without a seat, and a record of another type, to be mapped."""
-    tmp_path = tmp_path_factory.mktemp("bookings")
-    stage = make(kafka, tmp_path)
-    example = Path(__file__).parents[2] / "examples/mapping/flat-booking"
-    schema, other_type = (example / "schema.avsc").read_text(), {"type": "record", "name": "Other", "fields": []}
-    (tmp_path / "schemas").mkdir()
-    (tmp_path / "schemas/booking.avsc").write_text(schema)
-    (tmp_path / "schemas/other.avsc").write_text(json.dumps(other_type))
-    encode = Encoder(schema, Framing.SINGLE_OBJECT).encode
-    booking = json.loads((example / "event.json").read_text()) | {"fare": b"2"}
-    values = [encode({**booking, "seat": None if number < 2 else "12A"}) for number in range(6)]
-    values.append(Encoder(json.dumps(other_type), Framing.SINGLE_OBJECT).encode({}))
+    folder = tmp_path_factory.mktemp("bookings")
+    stage = make(kafka, folder)
+    (folder / "schemas").mkdir()
+    for schema in (BOOKING, OTHER_TYPE):
+        (folder / f"schemas/{schema['name']}.avsc").write_text(json.dumps(schema))
+    encode = Encoder(json.dumps(BOOKING), Framing.SINGLE_OBJECT).encode
+    seats = [None, None, "12A", "12B", "12C", "12D"]
+    values = [encode({"id": f"b-{place}", "phone": PHONE, "seat": seat}) for place, seat in enumerate(seats)]
+    values.append(Encoder(json.dumps(OTHER_TYPE), Framing.SINGLE_OBJECT).encode({}))
     producer = Producer({"bootstrap.servers": kafka.bootstrap_servers})
     for value in values:
-        producer.produce(stage.main, value, PHONE, partition=0, timestamp=booking["confirmedAt"])
+        producer.produce(stage.main, value, PHONE, partition=0)
     assert producer.flush(20) == 0
-    settings = json.loads(stage.config.read_text())
-    settings["schemas"] = {"folder": str(tmp_path / "schemas")}
-    settings["openmarket"]["service_ids"] = ["0A1B2C3D4E5F", "0A1B2C3D4E60"]
-    mapping = yaml.safe_load((example / "mapping.yaml").read_text())["mapping"] | {"others": "skip"}
-    for file, seat in ((stage.config, "not yet assigned"), (tmp_path / "next.yaml", "none")):
-        mapping["events"][0]["variables"]["session"]["seat"]["default"] = seat
-        file.write_text(json.dumps(settings | {"mapping": mapping}))
+    settings = json.loads(stage.config.read_text()) | {"schemas": {"folder": str(folder / "schemas")}}
+    for file, seat in ((stage.config, "not yet assigned"), (folder / "next.yaml", "none")):
+        file.write_text(json.dumps(settings | {"mapping": mapping(seat)}))
     return stage
 
 
