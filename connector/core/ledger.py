@@ -15,6 +15,9 @@ class Fate(StrEnum):
     RETRY = "retry"
     DEAD_LETTER = "dead_letter"
     DUPLICATE = "duplicate_event"
+    WOULD_POST = "would_post"
+    WOULD_RETRY = "would_retry"
+    WOULD_DEAD_LETTER = "would_dead_letter"
 
     __hash__ = str.__hash__  # an Enum's own is a function of Python, called for each entry
 
@@ -38,6 +41,26 @@ class Entry(NamedTuple):
     posted_ms: int | None
     settled_ms: int
     origin: Origin
+
+
+WOULD = {
+    Fate.ACCEPTED: Fate.WOULD_POST,
+    Fate.RETRY: Fate.WOULD_RETRY,
+    Fate.DEAD_LETTER: Fate.WOULD_DEAD_LETTER,
+}
+"""What a shadow says of a record that a process which delivers had done this with. A duplicate is one for both."""
+
+
+NOT_POSTED = "not_posted"
+"""In place of the vendor's X-Request-Id where a shadow posted nothing."""
+
+
+def would(entry: Entry) -> Entry:
+    """The entry as a shadow writes it. `attempts` counts the post that there would have been."""
+    fate = WOULD.get(entry.fate, entry.fate)
+    if entry.request_id != NOT_POSTED:
+        return entry._replace(fate=fate)
+    return entry._replace(fate=fate, request_id=None, posted_ms=None)
 
 
 class Told(NamedTuple):

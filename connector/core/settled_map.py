@@ -7,9 +7,12 @@ compares it with that of each record; a map that does not fit costs repeats, nev
 A commit with nothing settled beyond it is a map without runs: it names its log all the same, so that who finds it in
 another cluster, translated by a mirror, knows that its offset is not ours.
 
-The text is `s1:` and base64url of a CRC-32 (4 bytes), the base offset, the cluster id, the topic id, and then groups
-of runs of one epoch: the epoch, twice the number of runs or of bytes (odd: of bytes), and either the runs as pairs of
-gap and length, or where the first begins and a bitmap. Numbers are unsigned LEB128, texts have their length in front.
+A shadow's commits (`delivery.mode: shadow`) have a mark of their own, so that nobody who delivers goes on from them.
+
+The text is `s1:` (a shadow's: `w1:`) and base64url of a CRC-32 (4 bytes), the base offset, the cluster id, the topic
+id, and then groups of runs of one epoch: the epoch, twice the number of runs or of bytes (odd: of bytes), and either
+the runs as pairs of gap and length, or where the first begins and a bitmap. Numbers are unsigned LEB128, texts have
+their length in front.
 """
 
 from __future__ import annotations
@@ -30,6 +33,8 @@ NO_EPOCH = -1
 """The epoch of a record whose broker does not tell it: such a record never is in a map, nor found in one."""
 
 _MARK = "s1:"
+_SHADOW = "w1:"
+"""The mark of a shadow's commit: what lies before its offset was never posted by its group."""
 _SHORT = tuple(bytes([value]) for value in range(0x80))
 _LONGEST_NUMBER = 9
 """Bytes of the longest number: 63 bits, as Kafka's offsets."""
@@ -137,6 +142,28 @@ def says_ahead(text: str) -> bool:
 def names_cluster(text: str) -> bool:
     """Whether it says in which cluster the commit was made."""
     return not isinstance(read(text), str)
+
+
+def is_shadows(text: str) -> bool:
+    """Whether a shadow made the commit."""
+    return text.startswith(_SHADOW)
+
+
+def is_deliverers(text: str) -> bool:
+    """Whether a process that delivers made the commit, as far as that shows: older versions left no text."""
+    return text.startswith(_MARK)
+
+
+def as_shadows(text: str) -> str:
+    """The text of a commit as a shadow makes it; not a character longer, but for one that was empty."""
+    return _SHADOW + text.removeprefix(_MARK)
+
+
+def without_shadow(text: str) -> str:
+    """What `as_shadows` was given; any other text as it is."""
+    if not is_shadows(text):
+        return text
+    return _MARK + text.removeprefix(_SHADOW) if text != _SHADOW else ""
 
 
 def _written(head: bytes, base: int, runs: Sequence[Run]) -> str:

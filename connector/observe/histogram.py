@@ -54,9 +54,9 @@ class Histogram:
             rows.append((edge, float(below)))
         return rows
 
-    def lines(self, form: exposition.Form) -> Iterator[str]:
-        """Its samples. OpenMetrics' buckets have their exemplars behind them."""
-        name, count = self.definition.exported_name, 0.0
+    def lines(self, form: exposition.Form, prefix: str) -> Iterator[str]:
+        """Its samples, whose names begin with `prefix`. OpenMetrics' buckets have their exemplars behind them."""
+        name, count = self.definition.named(prefix), 0.0
         shown = self.exemplars() if form is exposition.OPEN_METRICS else {}
         for place, (edge, count) in enumerate(self.cumulative()):
             yield f'{name}_bucket{{le="{edge}"}} {count}{shown.get(place, "")}'

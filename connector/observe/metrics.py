@@ -86,7 +86,8 @@ class Metrics(Collector):
 
     The codes are what the tables in force can give (`schema_codes`: why a schema cannot be had), the `services` what
     the settings allow: their series start at 0, and any other is counted as `other`, so that no answer and no event
-    can make labels grow. `exemplars`: latencies are observed while it names a span that is kept.
+    can make labels grow. `exemplars`: latencies are observed while it names a span that is kept. `prefix` begins every
+    name of ours.
     """
 
     def __init__(
@@ -96,7 +97,10 @@ class Metrics(Collector):
         schema_codes: Iterable[str] = (),
         services: Iterable[str] = (),
         exemplars: Exemplars | None = None,
+        *,
+        prefix: str = PREFIX,
     ) -> None:
+        self._prefix = prefix
         allowed = {
             "records_dead_lettered": {"code": _with_other(dead_letter_codes)},
             "answers": {"code": _with_other(answer_codes)},
@@ -116,7 +120,7 @@ class Metrics(Collector):
         self._providers: dict[str, Provider] = {}
         self._looks: list[Callable[[], None]] = []
         self._heads = {
-            (form, row.name): form.head(PREFIX + row.name, row.kind, row.help)
+            (form, row.name): form.head(prefix + row.name, row.kind, row.help)
             for form in (exposition.TEXT, exposition.OPEN_METRICS)
             for row in TABLE
         }
@@ -154,7 +158,7 @@ class Metrics(Collector):
         for row in TABLE:
             lines.append(self._heads[form, row.name])
             if row.kind is Kind.HISTOGRAM:
-                lines.extend(self._histograms[row.name].lines(form))
+                lines.extend(self._histograms[row.name].lines(form, self._prefix))
             else:
                 lines.extend(self._lines(row))
         lines.extend(exposition.lines(self._process, form))
@@ -169,7 +173,7 @@ class Metrics(Collector):
             start = starts.get(values)
             if start is None:
                 labels = {label.name: value for label, value in zip(row.labels, values, strict=True)}
-                start = starts[values] = exposition.start(row.exported_name, labels)
+                start = starts[values] = exposition.start(row.named(self._prefix), labels)
             yield start + shown(number)
         if len(starts) > 2 * count:
             starts.clear()  # of partitions and brokers that are here no more
@@ -184,14 +188,14 @@ class Metrics(Collector):
         self._look()
         for row in TABLE:
             if row.kind is Kind.COUNTER:
-                yield _counter_family(self._counters[row.name])
+                yield _counter_family(self._prefix, self._counters[row.name])
             elif row.kind is Kind.HISTOGRAM:
-                yield _histogram_family(self._histograms[row.name])
+                yield _histogram_family(self._prefix, self._histograms[row.name])
             else:
                 yield self._gauge_family(row)
 
     def _gauge_family(self, row: Definition) -> Metric:
-        family = GaugeMetricFamily(PREFIX + row.name, row.help, labels=[label.name for label in row.labels])
+        family = GaugeMetricFamily(self._prefix + row.name, row.help, labels=[label.name for label in row.labels])
         for values, number in self._read(row).items():
             family.add_metric(values, number)
         return family
@@ -212,16 +216,16 @@ def _with_other(values: Iterable[str]) -> tuple[str, ...]:
     return (*dict.fromkeys(values), OTHER)
 
 
-def _counter_family(counter: Counter) -> Metric:
+def _counter_family(prefix: str, counter: Counter) -> Metric:
     row = counter.definition
-    family = CounterMetricFamily(PREFIX + row.name, row.help, labels=[label.name for label in row.labels])
+    family = CounterMetricFamily(prefix + row.name, row.help, labels=[label.name for label in row.labels])
     for values, value in counter.now():
         family.add_metric(values, value)
     return family
 
 
-def _histogram_family(histogram: Histogram) -> Metric:
+def _histogram_family(prefix: str, histogram: Histogram) -> Metric:
     row = histogram.definition
-    family = HistogramMetricFamily(PREFIX + row.name, row.help)
+    family = HistogramMetricFamily(prefix + row.name, row.help)
     family.add_metric((), buckets=histogram.cumulative(), sum_value=histogram.total)
     return family

@@ -7,13 +7,16 @@ from collections.abc import Iterable
 
 from connector.observe.labels import Label
 from connector.observe.questions import QUESTIONS
-from connector.observe.table import PREFIX, TABLE, Definition
+from connector.observe.table import PREFIX, SHADOWS_PREFIX, TABLE, Definition
 
 _HEAD = f"""\
 # Metrics
 
 Served on `/metrics` by the admin listener (`admin.host`, `admin.port`), under the prefix `{PREFIX}`. This page is made
 from the table in `connector/observe/table.py`; a test fails when the two differ.
+
+A [shadow](shadow.md) (`delivery.mode: shadow`) has the same metrics under `{SHADOWS_PREFIX}`, so that no alert and no
+dashboard takes for deliveries what it counts.
 
 Every series whose labels are known beforehand starts at 0. Labels are bounded: no offsets, no phone numbers, and no
 ids but those of the services that the settings list; a class that no table knows is counted as `other`. Beside these

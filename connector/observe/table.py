@@ -13,6 +13,9 @@ from connector.observe import labels
 from connector.observe.labels import OTHER, Label
 
 PREFIX = "invoke_connector_"
+SHADOWS_PREFIX = "invoke_connector_shadow_"
+"""Of a process in `delivery.mode: shadow`: what counts deliveries, in anybody's rules and dashboards, must not count
+what was never posted."""
 
 
 class Kind(StrEnum):
@@ -34,8 +37,12 @@ class Definition(NamedTuple):
 
     @property
     def exported_name(self) -> str:
-        """The name as Prometheus shows it."""
-        return f"{PREFIX}{self.name}{'_total' if self.kind is Kind.COUNTER else ''}"
+        """The name as Prometheus shows it, of a process that delivers."""
+        return self.named(PREFIX)
+
+    def named(self, prefix: str) -> str:
+        """The name as Prometheus shows it, under this prefix."""
+        return f"{prefix}{self.name}{'_total' if self.kind is Kind.COUNTER else ''}"
 
 
 C, G, H = Kind.COUNTER, Kind.GAUGE, Kind.HISTOGRAM

@@ -17,10 +17,14 @@ from connector.core.settled_map import (
     LogIdentity,
     Run,
     SettledMap,
+    as_shadows,
     decode,
     encode,
+    is_deliverers,
+    is_shadows,
     read,
     says_ahead,
+    without_shadow,
 )
 
 IDENTITY = LogIdentity("ASwZCPxmTEm9PwR3wMt0xw", "Fznotj_gQ2ei_qsRFJVngw")
@@ -205,3 +209,19 @@ def _sealed(body: bytes) -> str:
 
 
 GOLDEN = "s1:iFVASGQHY2x1c3RlcgV0b3BpYwMDAS8FBQD_Pw"
+
+
+@given(maps(), st.booleans())
+def test_a_shadows_text_is_nobody_elses_and_comes_back_as_it_was(
+    given_map: tuple[int, list[Run]], is_identified: bool
+) -> None:
+    """A process that does not know of shadows skips nothing by it."""
+    base, runs = given_map
+    text, _ = encode(base, runs, IDENTITY if is_identified else None)
+    shadows = as_shadows(text)
+    assert without_shadow(shadows) == text
+    assert without_shadow(text) == text
+    assert (is_shadows(shadows), is_deliverers(shadows), is_shadows(text)) == (True, False, False)
+    assert is_deliverers(text) == bool(text)
+    assert len(shadows) <= BOUND
+    assert read(shadows) == decode(shadows, base, IDENTITY, END) == "foreign"

@@ -149,6 +149,7 @@ HAPPENINGS: dict[str, tuple[Callable[[Events], None], str | None, str | None]] =
     ),
     "source_failed": (lambda e: e.source_failed("FENCED", "restart"), "source_failures_total", "error"),
     "starting": (lambda e: e.starting({}, cie=False), None, "info"),
+    "shadow": (lambda e: e.shadow(posts=False), None, "warning"),
     "kafka_unreachable": (lambda e: e.kafka_unreachable("broker:9092", 0, 0.0), None, "warning"),
     "kafka_reached": (lambda e: e.kafka_reached(61.0), None, "info"),
     "connection_failed": (lambda e: e.connection_failed("consumer", "transport"), "kafka_errors_total", None),

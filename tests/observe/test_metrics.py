@@ -12,7 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from connector.observe.histogram import Histogram
 from connector.observe.metrics import Metrics
-from connector.observe.table import PREFIX, TABLE, Definition, Kind
+from connector.observe.table import PREFIX, SHADOWS_PREFIX, TABLE, Definition, Kind
 
 
 def samples(registry: CollectorRegistry) -> dict[tuple[str, tuple[str, ...]], float]:
@@ -64,6 +64,21 @@ def test_two_sets_of_metrics_live_side_by_side() -> None:
     one, other = Metrics(), Metrics()
     one.counter("records_taken").at().value += 1
     assert samples(other.registry)[f"{PREFIX}records_taken_total", ()] == 0
+
+
+def test_a_shadows_metrics_have_names_of_their_own() -> None:
+    """Both pages agree, and no rule or dashboard that asks for deliveries counts what was never posted."""
+    metrics = Metrics(prefix=SHADOWS_PREFIX)
+    metrics.counter("records_accepted").at().value += 1
+    named = set(samples(metrics.registry)) - set(samples(CollectorRegistry()))
+    ours = {name for name, _ in named if name.startswith(PREFIX)}
+    assert {name for name in ours if not name.startswith(SHADOWS_PREFIX)} == set()
+    written = {
+        each.name for family in text_string_to_metric_families(metrics.page().decode()) for each in family.samples
+    }
+    assert {name for name in written if name.startswith(PREFIX)} == ours
+    assert samples(metrics.registry)[f"{SHADOWS_PREFIX}records_accepted_total", ()] == 1
+    assert not any(row.named(SHADOWS_PREFIX) == other.exported_name for row in TABLE for other in TABLE)
 
 
 def test_a_gauge_is_read_at_each_scrape() -> None:

@@ -292,6 +292,13 @@ def test_the_test_environment_is_named() -> None:
     assert "test environment" not in text(glance())
 
 
+def test_a_shadow_does_not_say_that_it_delivers() -> None:
+    shown = text(glance(is_shadow=True, is_cie=True))
+    assert "A shadow delivers nothing" in shown
+    assert "If it did: Delivering. 240 records accepted in the last minute." in shown
+    assert "nobody is texted, and “accepted” is what would have been posted" in shown
+
+
 def test_a_thousand_partitions_make_no_long_page() -> None:
     """The stuck ones and those that lag most are listed; of the others there is a sentence."""
     places = [place(n, lag=n) for n in range(900)]

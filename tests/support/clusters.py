@@ -274,7 +274,15 @@ class RealCluster:
         """Commit for the test's group from outside, while it has no member."""
         consumer = self._plain_consumer()
         native = TopicPartition(partition.topic, partition.number, offset, metadata=metadata)
-        consumer.commit(offsets=[native], asynchronous=False)
+        deadline = time.monotonic() + _ANSWER_SECONDS
+        while True:
+            try:
+                consumer.commit(offsets=[native], asynchronous=False)
+                break
+            except KafkaException as refused:
+                if refused.args[0].code() not in _PASSES or time.monotonic() > deadline:
+                    raise
+                time.sleep(_POLL_SECONDS)
         consumer.close()
 
     def committed(self, partition: Partition) -> int:
@@ -310,11 +318,12 @@ class RealCluster:
         drain: float = 10.0,
         properties: Mapping[str, str | int] | None = None,
         identities: LogIdentities | None = None,
+        is_shadow: bool = False,
     ) -> Member:
         """Make a member that reads `topics[0]` as the main topic and the rest as retry topics."""
         source = KafkaSource(
             self._member_properties() | dict(properties or {}),
-            Subscription(topics[0], frozenset(topics[1:]), start, drain),
+            Subscription(topics[0], frozenset(topics[1:]), start, drain, is_shadow),
             identities or LogIdentities({"bootstrap.servers": self.kafka.bootstrap_servers}),
             self.errors.append,
             lambda statistics: None,

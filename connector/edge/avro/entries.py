@@ -16,9 +16,10 @@ from typing import Any
 
 from fastavro import parse_schema, schemaless_reader
 from fastavro.types import Schema
+from typing_extensions import override
 
 from connector.core.envelope import Origin
-from connector.core.ledger import Entry, Fate, Told
+from connector.core.ledger import WOULD, Entry, Fate, Told, would
 from connector.core.record import Partition
 from connector.edge.avro.canonical import fingerprint
 from connector.edge.avro.schemas import LEDGER_ENTRY
@@ -128,6 +129,20 @@ class Entries:
                 self._endings.clear()
             self._endings[doubled >> _LOW_BITS] = _varint(doubled >> _LOW_BITS)
         return _number(number)
+
+
+class ShadowEntries(Entries):
+    """Writes what a shadow says of records that it did not deliver."""
+
+    @override
+    def encode(self, entry: Entry) -> bytes:
+        """As `Entries`, of what would have become of the record."""
+        return super().encode(would(entry))
+
+    @override
+    def beginning(self, origin: Partition, fate: Fate) -> bytes:
+        """As `Entries`; `fate` as a process that delivers has it."""
+        return super().beginning(origin, WOULD.get(fate, fate))
 
 
 def decoded(value: bytes | None) -> Told | None:

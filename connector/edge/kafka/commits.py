@@ -9,6 +9,7 @@ from typing import NamedTuple
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from connector.core.record import Partition
+from connector.core.settled_map import as_shadows
 from connector.core.signals import Commit, Committed, in_requests
 from connector.edge.kafka.errors import name_of
 
@@ -30,9 +31,15 @@ class _Sent(NamedTuple):
 
 
 class Commits:
-    """On the owner's thread only. `tell` gets a `Committed` for each `send`; `report` the errors of all others."""
+    """On the owner's thread only. `tell` gets a `Committed` for each `send`; `report` the errors of all others.
 
-    def __init__(self, tell: Callable[[Committed], None], report: Callable[[str], None]) -> None:
+    `is_shadow`: each commit says that a shadow made it.
+    """
+
+    def __init__(
+        self, tell: Callable[[Committed], None], report: Callable[[str], None], *, is_shadow: bool = False
+    ) -> None:
+        self._is_shadow = is_shadow
         self._tell = tell
         self._report = report
         self._under_way: list[_Sent] = []
@@ -94,6 +101,8 @@ class Commits:
             self._pass_on(sent, _UNANSWERED)
 
     def _send(self, consumer: Consumer, offsets: Mapping[Partition, Commit], *, asked: bool) -> None:
+        if self._is_shadow:
+            offsets = {p: commit._replace(metadata=as_shadows(commit.metadata)) for p, commit in offsets.items()}
         native = [TopicPartition(p.topic, p.number, c.offset, metadata=c.metadata) for p, c in offsets.items()]
         sent = _Sent({partition: commit.offset for partition, commit in offsets.items()}, asked)
         try:

@@ -63,6 +63,25 @@ NO_COMMIT = _row(
 )
 """Nor is this an error of Kafka's: kafka.start says what to do without a commit."""
 
+OF_A_SHADOW = _row(
+    Operation.CONSUME,
+    Action.STOP,
+    "commit_of_a_shadow",
+    "the commit of kafka.group_id was made with delivery.mode: shadow: what lies before it was never posted by this "
+    "group. Name the group that delivers; or, for a new one, one without commits, where kafka.start says where it "
+    "begins",
+)
+"""Nor this: the commit's metadata tells who made it."""
+
+OF_A_DELIVERY = _row(
+    Operation.CONSUME,
+    Action.STOP,
+    "commit_of_a_delivery",
+    "the commit of kafka.group_id was made by a connector that delivers, and a shadow in its group would take events "
+    "from it that would then never be posted. Name a group that nobody delivers in; `connector offsets set` starts a "
+    "shadow where another group is",
+)
+
 NO_TOKEN = _row(
     Operation.CONSUME,
     Action.WAIT,
@@ -188,6 +207,8 @@ ROWS: tuple[Row, ...] = (
     DAMAGED,
     CREATED_ANEW,
     NO_COMMIT,
+    OF_A_SHADOW,
+    OF_A_DELIVERY,
     NO_TOKEN,
     NOT_CONVERTIBLE,
     UNKNOWN_TOPIC,

@@ -10,6 +10,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import NamedTuple
 
@@ -22,7 +23,7 @@ from connector.edge.kafka.commands import Close, Command, Release, Send, Sleep, 
 from connector.edge.kafka.commits import Commits
 from connector.edge.kafka.credit import MemberCredit, Verdict
 from connector.edge.kafka.ends import Ends
-from connector.edge.kafka.errors import CREATED_ANEW, NO_COMMIT
+from connector.edge.kafka.errors import CREATED_ANEW
 from connector.edge.kafka.identity import LogIdentities
 from connector.edge.kafka.joining import Joining
 from connector.edge.kafka.leaving import leave
@@ -89,7 +90,7 @@ class Member:
         self._callbacks = callbacks
         self._tell = callbacks.tell
         self._starts = Starts(self._properties, subscription, identities, self._is_being_asked)
-        self._commits = Commits(callbacks.tell, callbacks.report)
+        self._commits = Commits(callbacks.tell, callbacks.report, is_shadow=subscription.is_shadow)
         self._owned = OwnedPartitions()
         self._ends = Ends()
         self._waits = Waits()
@@ -259,9 +260,10 @@ class Member:
 
     def _on_assign(self, consumer: Consumer, native: list[TopicPartition]) -> None:
         try:
+            assign = consumer.incremental_assign if self._incremental else consumer.assign
             starts = self._starts.of(consumer, native)
             places = [start.native for start in starts]
-            (consumer.incremental_assign if self._incremental else consumer.assign)(places)
+            assign(places)
             # A partition that was paused when it went comes back paused, and would deliver nothing (pitfalls).
             # While the engine is full it is paused like the others, or nobody would let it go on when there is room.
             (consumer.pause if self._credit.paused else consumer.resume)(places)
@@ -269,7 +271,9 @@ class Member:
             self._errors.fail(raised.args[0])
             return
         except NoStartError as refused:
-            self._errors.stop(NO_COMMIT, refused.topic)
+            self._errors.stop(refused.row, refused.topic)
+            with suppress(KafkaException):
+                assign([])  # else the client takes them by itself, and their records would come
             return
         except Exception as raised:  # raised from here it would cost a batch, and the close would hang (pitfalls)
             self._say_fault(raised)

@@ -10,8 +10,16 @@ from typing import Literal, NamedTuple
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
 
 from connector.core.record import Partition
-from connector.core.settled_map import encode, names_cluster, says_ahead
+from connector.core.settled_map import (
+    encode,
+    is_deliverers,
+    is_shadows,
+    names_cluster,
+    says_ahead,
+    without_shadow,
+)
 from connector.core.signals import Assigned, Commit
+from connector.edge.kafka.errors import NO_COMMIT, OF_A_DELIVERY, OF_A_SHADOW, Row
 from connector.edge.kafka.identity import LogIdentities, Logs
 from connector.edge.kafka.tokens import let_go
 
@@ -21,19 +29,22 @@ _LOOK_UP, _LOOK_UP_PAUSE, _LOOK_UPS = 10.0, 0.5, 4
 
 class Subscription(NamedTuple):
     """What to read. `start` is for a group without any commit on a topic of `main`; retry topics start at their
-    beginning. `drain` is the seconds that partitions get before they are handed over."""
+    beginning. `drain` is the seconds that partitions get before they are handed over. `is_shadow`: nothing is
+    delivered, and commits say so."""
 
     main: str
     retry: frozenset[str]
     start: Literal["earliest", "latest", "error"]
     drain: float
+    is_shadow: bool = False
 
 
 class NoStartError(Exception):
-    """A group without a commit, and a policy that wants one."""
+    """A group without a commit, and a policy that wants one; or a commit that is not one to go on from."""
 
-    def __init__(self, topic: str) -> None:
+    def __init__(self, row: Row, topic: str) -> None:
         super().__init__(topic)
+        self.row = row
         self.topic = topic
 
 
@@ -71,7 +82,7 @@ class Starts:
 
     def of(self, consumer: Consumer, native: list[TopicPartition]) -> list[Start]:
         """Where each partition starts. Raises KafkaException and NoStartError. Blocks, with bounds."""
-        committed = self._committed(consumer, native) if native else []
+        committed = [self._ours(tp) for tp in self._committed(consumer, native)] if native else []
         offsets = [tp.offset if tp.offset >= 0 else self._first(consumer, tp) for tp in committed]
         # After the commits were read: of a topic that is created anew in between, the map names the old one.
         self._on_asking(None)
@@ -89,13 +100,22 @@ class Starts:
             for tp, offset in zip(committed, offsets, strict=True)
         ]
 
+    def _ours(self, tp: TopicPartition) -> TopicPartition:
+        """A commit of this mode, without its mark. Raises NoStartError for one of the other mode."""
+        text = tp.metadata or ""
+        if is_shadows(text) and not self._subscription.is_shadow:
+            raise NoStartError(OF_A_SHADOW, tp.topic)
+        if is_deliverers(text) and self._subscription.is_shadow:
+            raise NoStartError(OF_A_DELIVERY, tp.topic)
+        return TopicPartition(tp.topic, tp.partition, tp.offset, without_shadow(text)) if is_shadows(text) else tp
+
     def _first(self, consumer: Consumer, tp: TopicPartition) -> int:
         """Where a partition without a commit starts: a new partition of a known topic at its beginning."""
         policy = self._subscription.start if tp.topic == self._subscription.main else "earliest"
         if policy == "earliest" or self._is_known(consumer, tp.topic):
             return OFFSET_BEGINNING
         if policy == "error":
-            raise NoStartError(tp.topic)
+            raise NoStartError(NO_COMMIT, tp.topic)
         _, end = consumer.get_watermark_offsets(tp, timeout=_LOOK_UP)
         return int(end)
 

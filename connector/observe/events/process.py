@@ -21,6 +21,11 @@ class ProcessEvents(Reporter):
         if cie:
             self._log.warning("test_environment", remedy="set openmarket.base_url to production: CIE reaches nobody")
 
+    def shadow(self, posts: bool) -> None:
+        """Nothing is delivered by this process. `posts`: to the test environment all the same."""
+        where = "what is posted goes to the test environment only" if posts else "nothing is posted"
+        self._log.warning("shadow", why=where, remedy="to deliver, leave delivery.mode out, and name another group")
+
     def ready(self) -> None:
         """`/readyz` succeeds from here on."""
         self._log.info("ready")

@@ -72,7 +72,8 @@ class Glance(NamedTuple):
     """One look. `minutes` is the span of everything recent, `accepted_minute` what was accepted in the last one.
 
     `quiet`: for how long nothing was accepted, since it joined its group where nothing was yet. `oldest`: age of the
-    oldest unsettled record. `kafka_since_ms`: since when no broker is reached, None while one is.
+    oldest unsettled record. `is_shadow`: it delivers nothing, and "accepted" is what would have been posted.
+    `kafka_since_ms`: since when no broker is reached, None while one is.
     """
 
     host: str
@@ -104,6 +105,7 @@ class Glance(NamedTuple):
     post: Times
     end_to_end: Times
     runbooks: str | None = None
+    is_shadow: bool = False
 
     @property
     def lag(self) -> int:

@@ -45,6 +45,7 @@ _PAUSES = Markup(
     "<h2>Paused by a person</h2>\n<table><tr><th>what<th>by<th>since<th>why</tr>\n{rows}\n</table>\n"
     "<p>Each goes on when whoever paused it says so: <code>connector resume</code>, or the file.</p>"
 )
+_NOBODY = Markup("<p><strong>{}</strong></p>")
 _FIGURE = Markup("<div><dt>{}</dt><dd>{}</dd></div>")
 _ANSWER = Markup(
     '<tr><td>{0.code}<br><small>{0.meaning}</small><td class="n">{0.recent:,}<td class="n">{0.total:,}</tr>'
@@ -84,7 +85,7 @@ def page(glance: Glance) -> Page:
         up=span((glance.now_ms - glance.started_ms) / 1000),
         group=glance.group,
         base_url=glance.base_url,
-        cie=Markup("<p><strong>The vendor's test environment: nobody is texted.</strong></p>") if glance.is_cie else "",
+        cie=_nobody(glance),
         ready="Ready." if glance.is_ready else "Not ready.",
         holds=_lines(_held(hold, glance) for hold in glance.holds),
         paused=_paused(glance.paused, glance.now_ms),
@@ -96,6 +97,13 @@ def page(glance: Glance) -> Page:
         runbooks=_runbooks(glance.runbooks),
     )
     return Page(str(html))
+
+
+def _nobody(glance: Glance) -> Markup:
+    """Why nobody is texted, where that is so."""
+    if glance.is_shadow:
+        return _NOBODY.format("A shadow: nobody is texted, and “accepted” is what would have been posted.")
+    return _NOBODY.format("The vendor's test environment: nobody is texted.") if glance.is_cie else Markup()
 
 
 def _lines(parts: Iterable[Markup]) -> Markup:

@@ -42,7 +42,14 @@ class Verdict(NamedTuple):
 
 
 def verdict(glance: Glance) -> Verdict:
-    """The worst that is true now."""
+    """The worst that is true now; of a shadow, what would be if it delivered."""
+    found = _as_if_delivering(glance)
+    if not glance.is_shadow:
+        return found
+    return found._replace(short="A shadow delivers nothing", sentence=f"If it did: {found.short}. {found.sentence}")
+
+
+def _as_if_delivering(glance: Glance) -> Verdict:
     for look in (_apart, _held, _blocked, _silent, _partly):
         if (found := look(glance)) is not None:
             return found

@@ -14,10 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connector.core.envelope import Origin
-from connector.core.ledger import Entry, Fate, Told
+from connector.core.ledger import WOULD, Entry, Fate, Told
 from connector.core.record import Partition
 from connector.edge.avro.canonical import fingerprint
-from connector.edge.avro.entries import Entries, decoded, hmac_of
+from connector.edge.avro.entries import Entries, ShadowEntries, decoded, hmac_of
 from connector.edge.avro.schemas import shipped_folder
 
 KEY, GROUP = "0123456789abcdef", "invoke"
@@ -114,3 +114,14 @@ def test_a_new_key_makes_another_stand_in_for_the_same_number() -> None:
 def test_no_event_is_read_with_the_ledgers_schema() -> None:
     """It lies in the same folder."""
     assert TEXT not in [file.text for file in shipped_folder().files]
+
+
+@given(ENTRIES)
+def test_a_shadow_says_what_would_have_become_of_a_record(entry: Entry) -> None:
+    """And finds it again by what `engine.ports.Ledger` asks for."""
+    value = ShadowEntries(KEY, GROUP).encode(entry)
+    told = decoded(value)
+    assert told is not None
+    assert told.entry.fate == WOULD.get(entry.fate, entry.fate)
+    assert told.entry.fate not in WOULD
+    assert value.startswith(ShadowEntries(KEY, GROUP).beginning(entry.origin.partition, entry.fate))

@@ -19,6 +19,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # the library
 
 from connector.core.envelope import UNREADABLE_HEADERS
 from connector.core.record import Partition
+from connector.core.settled_map import LogIdentity, as_shadows, encode
 from connector.core.signals import Assigned, Commit, Revoking, Taken
 from connector.edge.kafka.identity import LogIdentities, Logs
 from connector.edge.kafka.mock import MockKafka
@@ -28,6 +29,7 @@ from tests.support.deadline import eventually
 from tests.support.kafka_broker import Kafka, KafkaBroker
 from tests.support.librdkafka import MockCluster, produce_with_header_name
 
+IDENTITY = LogIdentity("a-cluster", "a-topic")
 PATIENCE = 60.0
 ANSWER = 20.0
 _OFFSET_COMMIT = 8
@@ -94,6 +96,34 @@ async def test_error_refuses_a_group_without_a_commit(cluster: RealCluster) -> N
         assert member.failed[0].code == "no_committed_offset"
         assert "kafka.start" in member.failed[0].remedy
         assert member.records == []
+
+
+async def test_a_shadow_in_the_group_of_a_connector_that_delivers_takes_nothing(cluster: RealCluster) -> None:
+    """Whatever the settings let pass: it would commit events that nobody posted."""
+    partition = _partition(cluster, 3)
+    cluster.commit(partition, 1, encode(1, (), IDENTITY)[0])
+    async with joined(cluster.member(partition.topic, is_shadow=True)) as shadow:
+        await _until(lambda: shadow.failed, "the source fails")
+        assert shadow.failed[0].code == "commit_of_a_delivery"
+        assert shadow.records == []
+    assert cluster.committed(partition) == 1
+
+
+async def test_who_delivers_does_not_go_on_from_a_shadows_commit_and_the_shadow_does(cluster: RealCluster) -> None:
+    """By its mark, which each commit of a shadow has."""
+    partition = _partition(cluster, 5)
+    cluster.commit(partition, 2, as_shadows(""))
+    async with joined(cluster.member(partition.topic)) as member:
+        await _until(lambda: member.failed, "the source fails")
+        assert member.failed[0].code == "commit_of_a_shadow"
+        assert member.records == []
+    async with joined(cluster.member(partition.topic, is_shadow=True)) as shadow:
+        await _until(lambda: shadow.records, "the shadow goes on")
+        assert shadow.records[0].offset == 2
+        assert shadow.assigned[partition].metadata == ""
+        shadow.source.commit({partition: Commit(3, "s1:map")})
+        await _until(lambda: shadow.committed, "the commit is answered")
+    assert cluster.committed_with_metadata(partition) == (3, "w1:map")
 
 
 async def test_error_lets_a_group_with_a_commit_go_on(cluster: RealCluster) -> None:
