@@ -150,6 +150,28 @@ kafka:
     oauth: {client_id: a, client_secret_file: FILE, token_endpoint: https://a.example}
 openmarket: {base_url: https://a.example, account_id: a, service_ids: [0a]}
 """,
+    "a shadow in a group that delivers": """
+openmarket: {base_url: https://a.example, account_id: a, service_ids: [0a]}
+delivery: {mode: shadow}
+kafka: {group_id: a}
+""",
+    "a shadow without a group": """
+openmarket: {base_url: https://a.example, account_id: a, service_ids: [0a]}
+delivery: {mode: shadow}
+""",
+    "a group of a shadow": """
+openmarket: {base_url: https://a.example, account_id: a, service_ids: [0a]}
+kafka: {group_id: a.shadow}
+""",
+    "a shadow without a rate": """
+openmarket: {base_url: "https://ServiceManager-CIE.openmarket.com/", account_id: a, service_ids: [0a]}
+delivery: {mode: shadow}
+kafka: {group_id: a.shadow}
+""",
+    "a shadow's topic": """
+openmarket: {base_url: https://a.example, account_id: a, service_ids: [0a]}
+kafka: {topics: {main: a, dead_letter: a.shadow}}
+""",
     "numbers": """
 openmarket: {base_url: https://a.example, account_id: a, service_ids: [0a]}
 pace: {floor: 65}

@@ -36,6 +36,15 @@ def test_a_cluster_with_the_operator_gets_them_without_asking(chart: Chart) -> N
     assert not _dashboards(refused)
 
 
+def test_a_shadow_is_scraped_and_brings_no_rules(chart: Chart) -> None:
+    """The rules ask for names that it does not have, and those of the other release are there already."""
+    config = {"delivery": {"mode": "shadow"}, "kafka": {"group_id": "a.shadow"}, "pace": {"rate": 1}}
+    resources = chart.render({"config": config}, apis=OPERATORS)
+    assert "PodMonitor" in resources
+    assert "PrometheusRule" not in resources
+    assert not _dashboards(resources)
+
+
 def test_a_podmonitor_finds_the_pods_by_their_labels(chart: Chart) -> None:
     resources = chart.render(base="production", apis=OPERATORS)
     monitor = resources["PodMonitor"]

@@ -51,6 +51,15 @@ def test_the_notes_say_what_an_operator_must_not_overlook(chart: Chart) -> None:
     assert "rollout status statefulset/" in _notes(chart, base="static-members")
 
 
+def test_the_notes_say_loudly_that_a_shadow_delivers_nothing(chart: Chart) -> None:
+    config = {"delivery": {"mode": "shadow"}, "kafka": {"group_id": "a.shadow"}, "pace": {"rate": 1}}
+    notes = _notes(chart, {"config": config}, apis=OPERATORS)
+    assert notes.strip().startswith("SHADOW: this release delivers nothing, and nobody is reached.")
+    assert _part(notes, "alerts").startswith("none: a shadow's metrics have names of their own")
+    assert "The topics for retries" not in notes
+    assert "SHADOW" not in _notes(chart)
+
+
 @pytest.mark.parametrize("name", ["podSecurityContext", "securityContext"])
 def test_a_security_context_that_was_taken_away_is_told(chart: Chart, name: str) -> None:
     """Null takes it away, as a cluster may want that sets its own."""

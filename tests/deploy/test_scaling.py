@@ -33,6 +33,16 @@ def test_keda_looks_at_each_topic_that_is_read(chart: Chart) -> None:
     assert [one["type"] for one in spec["triggers"]] == ["kafka"] * 3 + ["cron"]
 
 
+def test_keda_looks_at_what_a_shadow_reads(chart: Chart) -> None:
+    """Its group never commits on a retry topic, whose lag would grow for ever."""
+    config = {"delivery": {"mode": "shadow"}, "kafka": {"group_id": "invoke-connector-account-a.shadow"}}
+    spec = chart.render({"config": config}, base="keda", apis=OPERATORS)["ScaledObject"]["spec"]
+    kafka = [one["metadata"] for one in spec["triggers"] if one["type"] == "kafka"]
+    assert [(one["topic"], one["consumerGroup"]) for one in kafka] == [
+        ("account-a", "invoke-connector-account-a.shadow")
+    ]
+
+
 def test_keda_counts_only_what_a_further_pod_would_take(chart: Chart) -> None:
     """Not a partition whose commit stands still: held, paused, stuck, or asleep until its retry is due; and never more
     pods than partitions."""

@@ -17,6 +17,10 @@
 {{- if $relaxed }}
 WARNING: the pods are less restricted than the chart's default: {{ join ", " $relaxed }}
 {{ end -}}
+{{- $isShadow := include "invoke-connector.isShadow" . -}}
+{{- if $isShadow }}
+SHADOW: this release delivers nothing, and nobody is reached. The connector that delivers is another release.
+{{ end -}}
 {{- $url := (include "invoke-connector.setting" (list . "openmarket.base_url" "") | fromJson).v -}}
 {{- if contains "servicemanager-cie.openmarket.com" (lower (toString $url)) }}
 WARNING: openmarket.base_url is the vendor's test environment (CIE). Everything will look green, no service is
@@ -36,7 +40,7 @@ What this release has:
 {{ include "invoke-connector.notesOfParts" . | trimAll "\n" }}
 
 {{ if .Release.IsInstall -}}
-The topics for retries and dead letters, unless they are there:
+{{ ternary "The topic that says what would have become of each event, where `ledger` is on" "The topics for retries and dead letters, unless they are there" (eq $isShadow "yes") }}:
   {{ $kubectl }} exec {{ $workload }} -- connector topics create --config /etc/connector/config/config.yaml
 
 {{ end -}}
@@ -72,10 +76,15 @@ On a stop a pod drains for {{ include "invoke-connector.drain" . }} and has {{ i
   metrics         {{ if .Values.serviceMonitor.enabled }}scraped by a ServiceMonitor{{ include "invoke-connector.foundBy" (list "serviceMonitor" .Values.serviceMonitor) }}
 {{- else if include "invoke-connector.wanted" (list . .Values.podMonitor.enabled $operator) }}scraped by a PodMonitor{{ include "invoke-connector.foundBy" (list "podMonitor" .Values.podMonitor) }}
 {{- else }}OFF{{ include "invoke-connector.whyOff" (list . .Values.podMonitor.enabled) }}: scrape port {{ include "invoke-connector.adminPort" . }} of the pods yourself{{ end }}
+{{- if include "invoke-connector.isShadow" . }}
+  alerts          none: a shadow's metrics have names of their own, which no rule asks for
+  dashboards      none, for the same reason
+{{- else }}
   alerts          {{ if include "invoke-connector.wanted" (list . .Values.prometheusRule.enabled $operator) }}in a PrometheusRule{{ include "invoke-connector.foundBy" (list "prometheusRule" .Values.prometheusRule) }}
 {{- else }}OFF{{ include "invoke-connector.whyOff" (list . .Values.prometheusRule.enabled) }}: load files/alerts.yaml of the chart, or nobody is woken{{ end }}
   dashboards      {{ if include "invoke-connector.wanted" (list . .Values.dashboards.enabled $operator) }}in ConfigMaps for Grafana's sidecar
 {{- else }}OFF{{ include "invoke-connector.whyOff" (list . .Values.dashboards.enabled) }}: load files/dashboards of the chart{{ end }}
+{{- end }}
   runbooks        {{ with (include "invoke-connector.setting" (list . "admin.runbooks_url" "") | fromJson).v }}at {{ . }}
 {{- else }}NOT LINKED: the alerts point to runbooks.invalid until config.admin.runbooks_url says where your house shows docs/runbooks{{ end }}
   network policy  {{ if .Values.networkPolicy.enabled }}{{ $ports := include "invoke-connector.egressPorts" . | fromJson }}out to DNS and ports {{ concat $ports.kafka $ports.http | uniq | join ", " }}, in to metrics{{ if not .Values.networkPolicy.metricsFrom }} from everywhere{{ end }}

@@ -19,12 +19,17 @@
 {{- (include "invoke-connector.setting" (list . "delivery.drain" "40s") | fromJson).v -}}
 {{- end -}}
 
-{{/* The topics that a connector reads, as {"v": […]}. */}}
+{{/* Whether it delivers nothing: "" is no. */}}
+{{- define "invoke-connector.isShadow" -}}
+{{- if eq (toString (include "invoke-connector.setting" (list . "delivery.mode" "deliver") | fromJson).v) "shadow" -}}yes{{- end -}}
+{{- end -}}
+
+{{/* The topics that a connector reads, as {"v": […]}: a shadow no retries. */}}
 {{- define "invoke-connector.topics" -}}
 {{- $main := (include "invoke-connector.setting" (list . "kafka.topics.main" "invocations") | fromJson).v -}}
 {{- $retry := (include "invoke-connector.setting" (list . "kafka.topics.retry" (printf "%s.retry" $main)) | fromJson).v -}}
 {{- $also := (include "invoke-connector.setting" (list . "kafka.topics.retry_also" list) | fromJson).v -}}
-{{- dict "v" (concat (list $main $retry) $also) | toJson -}}
+{{- dict "v" (ternary (list $main) (concat (list $main $retry) $also) (eq (include "invoke-connector.isShadow" .) "yes")) | toJson -}}
 {{- end -}}
 
 {{- define "invoke-connector.milliseconds" -}}

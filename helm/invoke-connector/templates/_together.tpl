@@ -63,6 +63,28 @@ that has a problem already, or of which a variable gives a part: nobody can tell
 {{- if and (gt $floor $slots) (not $elsewhere) (not .look.problems) -}}
 {{- $_ := set .look "problems" (list (printf "config.pace.floor (%d) must not be above delivery.in_flight (%d)" $floor $slots)) -}}
 {{- end -}}
+{{- $words := include "invoke-connector.modeWords" . -}}
+{{- if and $words (not .look.problems) -}}
+{{- $_ := set .look "problems" (list $words) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/* What is wrong with delivery.mode beside the group and the address. */}}
+{{- define "invoke-connector.modeWords" -}}
+{{- $at := . -}}
+{{- $elsewhere := "" -}}
+{{- range list "delivery.mode" "kafka.group_id" "openmarket.base_url" "pace.rate" -}}
+{{- $elsewhere = or $elsewhere (include "invoke-connector.elsewhere" (list $at .)) -}}
+{{- end -}}
+{{- $isShadow := eq (toString (dig "mode" "" (include "invoke-connector.section" (list . "delivery") | fromJson))) "shadow" -}}
+{{- $group := toString (dig "group_id" "" (include "invoke-connector.section" (list . "kafka") | fromJson)) -}}
+{{- $vendor := include "invoke-connector.section" (list . "openmarket") | fromJson -}}
+{{- $host := regexReplaceAll `^https?://([^:/?#]*).*$` (lower (toString $vendor.base_url)) "${1}" -}}
+{{- if $elsewhere -}}
+{{- else if and $isShadow (not (hasSuffix ".shadow" $group)) -}}config.delivery.mode: shadow needs a kafka.group_id of its own that ends in `.shadow`: in the group of a connector that delivers it would take partitions, and their events would never be posted
+{{- else if and (not $isShadow) (hasSuffix ".shadow" $group) -}}config.kafka.group_id ends in `.shadow`, which is kept for delivery.mode: shadow: name another group, or events that were posted in their own group would be posted again. A group that did deliver under this name takes its commits along by `connector offsets export` and `set --group`
+{{- else if and $isShadow (eq $host "servicemanager-cie.openmarket.com") (not (get (include "invoke-connector.section" (list . "pace") | fromJson) "rate")) -}}config.delivery.mode: shadow posts to the test environment, which must not be load-tested: set pace.rate, or openmarket.base_url to production's, where it posts nothing
 {{- end -}}
 {{- end -}}
 
@@ -141,10 +163,10 @@ that has a problem already, or of which a variable gives a part: nobody can tell
 {{- end -}}
 {{- $topics := include "invoke-connector.section" (list . "kafka.topics") | fromJson -}}
 {{- $main := $topics.main | default "invocations" -}}
-{{- $names := list $main ($topics.retry | default (printf "%s.retry" $main)) ($topics.dead_letter | default (printf "%s.dlq" $main)) ($topics.ledger | default (printf "%s.ledger" $main)) -}}
+{{- $names := list $main ($topics.retry | default (printf "%s.retry" $main)) ($topics.dead_letter | default (printf "%s.dlq" $main)) ($topics.ledger | default (printf "%s.ledger" $main)) ($topics.shadow | default (printf "%s.shadow" $main)) -}}
 {{- if kindIs "slice" $topics.retry_also -}}{{- $names = concat $names $topics.retry_also -}}{{- end -}}
 {{- if lt (len (uniq $names)) (len $names) -}}
-{{- include "invoke-connector.apart" (list . "kafka.topics" "main, retry, dead_letter, ledger and retry_also must all be different topics") -}}
+{{- include "invoke-connector.apart" (list . "kafka.topics" "main, retry, dead_letter, ledger, shadow and retry_also must all be different topics") -}}
 {{- end -}}
 {{- $consumer := eq (toString $kafka.group_protocol) "consumer" -}}
 {{- if kindIs "map" $kafka.client -}}
