@@ -6,6 +6,8 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+import typer
+
 from connector.config import Settings, load
 
 _PASSWORD_FILE = "CONNECTOR_OPENMARKET__PASSWORD_FILE"  # noqa: S105 - the name of a variable
@@ -24,3 +26,17 @@ def load_without_password(path: Path | None, environ: Mapping[str, str]) -> Sett
         return load(path, others | {_PASSWORD_FILE: f"/dev/fd/{placeholder}"})
     finally:
         os.close(placeholder)
+
+
+def load_of_deliveries(path: Path | None, environ: Mapping[str, str]) -> Settings:
+    """As `load_without_password`, for commands that change or judge what a connector that delivers left behind. Raises
+    BadParameter for a shadow's settings, whose group has no part in it."""
+    settings = load_without_password(path, environ)
+    refuse_shadow(settings, "this is about what was delivered")
+    return settings
+
+
+def refuse_shadow(settings: Settings, why: str) -> None:
+    """Raise BadParameter, with the reason, for settings under which nothing is delivered."""
+    if settings.is_shadow:
+        raise typer.BadParameter(f"delivery.mode is shadow: {why}. Use the settings of the connector that delivers")

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from connector.cli.event_files import opened, single
+from connector.cli.loading import refuse_shadow
 from connector.cli.options import ConfigFile
 from connector.cli.preview import built, refusal_text, request_text
 from connector.config import Settings, load
@@ -34,6 +35,8 @@ def post(
     Exit codes: 0 accepted · 1 refused or not accepted · 2 usage or configuration, or --yes is missing.
     """
     settings = load(config, os.environ)
+    if not settings.posts:
+        refuse_shadow(settings, "it posts nothing")
     with opened(event) as file:
         fields = single(file)
     result = built(fields, policies.request_rules(settings.openmarket))

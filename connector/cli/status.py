@@ -15,7 +15,7 @@ from connector.cli.loading import load_without_password
 from connector.cli.options import AsJson, ConfigFile
 from connector.config.client import kafka_properties
 from connector.core.record import Partition
-from connector.core.settled_map import Run, decode
+from connector.core.settled_map import Run, decode, without_shadow
 from connector.core.signals import Commit
 from connector.edge.kafka.admin import AdminError
 from connector.edge.kafka.bounds import Bounds
@@ -74,7 +74,7 @@ def status(file: ConfigFile, group: GroupName = "", as_json: AsJson = False) -> 
     try:
         groups = KafkaGroups(properties)
         found = groups.group(name)
-        partitions, unread = _partitions(groups, settings.kafka.topics.read)
+        partitions, unread = _partitions(groups, settings.read_topics)
         rows = list(_rows(groups, LogIdentities(properties), name, partitions))
     except AdminError as error:
         typer.echo(f"the brokers answer {error}", err=True)
@@ -109,7 +109,7 @@ def _rows(
         commit = committed.get(each)
         bounds = told.bounds.get(each)
         ahead = (
-            decode(commit.metadata, commit.offset, logs.get(each), None if bounds is None else bounds.end)
+            decode(without_shadow(commit.metadata), commit.offset, logs.get(each), bounds and bounds.end)
             if isinstance(commit, Commit)
             else ()
         )

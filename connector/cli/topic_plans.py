@@ -34,18 +34,19 @@ def plans(
     dead_letter_retention: float = DEAD_LETTER_RETENTION,
     ledger_retention: float = LEDGER_RETENTION,
 ) -> dict[str, TopicPlan]:
-    """By role, the retry and the dead-letter topic, and the ledger's where it is on: partitions and replicas like
-    main's, room for our headers.
+    """By role, the retry and the dead-letter topic, and the ledger's where it is on; of a shadow its own alone:
+    partitions and replicas like main's, room for our headers.
 
     Retentions in seconds; the retry topic's is never shorter than two retry windows.
     """
     topics = settings.kafka.topics
-    found = {
-        "retry": _plan(topics.retry, main, max(retry_retention, 2 * settings.retry.window)),
-        "dead letter": _plan(topics.dead_letter, main, dead_letter_retention),
-    }
+    found = {}
+    if not settings.is_shadow:
+        found["retry"] = _plan(topics.retry, main, max(retry_retention, 2 * settings.retry.window))
+        found["dead letter"] = _plan(topics.dead_letter, main, dead_letter_retention)
     if settings.ledger is not None:
-        found["ledger"] = _plan(topics.ledger, main, ledger_retention)
+        role = "shadow" if settings.is_shadow else "ledger"
+        found[role] = _plan(settings.ledger_topic, main, ledger_retention)
     return found
 
 

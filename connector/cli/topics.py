@@ -94,8 +94,9 @@ def _create(admin: KafkaAdmin, role: str, plan: TopicPlan, main: Topic, settings
         typer.echo(f"created {plan.name}: {plan.partitions} partitions, {plan.replication_factor} replicas")
         return
     typer.echo(f"{plan.name} exists and is left alone")
-    is_ledger = role == "ledger"
-    found = judge_ledger(existing, main) if is_ledger else judge_copy(role, existing, main, settings.retry.window)
+    is_ledger = role in ("ledger", "shadow")
+    window = settings.retry.window
+    found = judge_ledger(role, existing, main) if is_ledger else judge_copy(role, existing, main, window)
     for finding in found:
         typer.echo(f"  {line(finding)}")
         yield finding

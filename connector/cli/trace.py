@@ -11,7 +11,7 @@ import typer
 
 from connector.cli.dlq import options
 from connector.cli.dlq.view import event_view, time_text
-from connector.cli.loading import load_without_password
+from connector.cli.loading import load_without_password, refuse_shadow
 from connector.cli.options import AsJson, ConfigFile
 from connector.cli.today import Judge
 from connector.cli.tracing import Found, Search, Searched
@@ -50,6 +50,8 @@ def trace(
     if sum(given is not None for given in (event_id, phone, request_id)) != 1:
         raise typer.BadParameter("say an event id, --phone or --request-id, and one of them only")
     settings = load_without_password(file, os.environ)
+    if settings.ledger is None:
+        refuse_shadow(settings, "without the section ledger it leaves nothing to trace")
     since_ms = options.time_ms(since, SystemClock().now_ms())
     searched: list[Searched] = []
     try:

@@ -73,8 +73,10 @@ class Search:
         self._all_groups = all_groups
         self.other_groups: set[str] = set()
         topics = settings.kafka.topics
-        self._copies = dict.fromkeys((topics.retry, *topics.retry_also), Role.RETRY)
-        self._copies[topics.dead_letter] = Role.DEAD_LETTER
+        self._copies: dict[str, Role] = {}
+        if not settings.is_shadow:  # its group has no part in what others copied
+            self._copies = dict.fromkeys((topics.retry, *topics.retry_also), Role.RETRY)
+            self._copies[topics.dead_letter] = Role.DEAD_LETTER
         self._topics = {topics.main: Role.MAIN, **self._copies}
 
     def ids_of(self, request_id: str) -> set[str]:
@@ -139,7 +141,7 @@ class Search:
         """The entries that hold one of these; none where the ledger is off."""
         if self._settings.ledger is None:
             return
-        topic = self._settings.kafka.topics.ledger
+        topic = self._settings.ledger_topic
         try:
             scan = Scan(kafka_properties(self._settings.kafka), topic)
         except AdminError as error:

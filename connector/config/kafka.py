@@ -49,6 +49,10 @@ class Topics(Section):
     """Topic of the delivery ledger, where the section `ledger` turns it on. By default the main topic's name and
     `.ledger`."""
 
+    shadow: TopicName = Field(default_factory=lambda data: f"{data.get('main', 'invocations')}.shadow")
+    """Topic in which `delivery.mode: shadow` says what would have become of each event, in place of `ledger` and where
+    the section `ledger` is there too. By default the main topic's name and `.shadow`."""
+
     retry_also: tuple[TopicName, ...] = ()
     """Retry topics of an earlier configuration, read until they are empty and never written to."""
 
@@ -59,9 +63,9 @@ class Topics(Section):
 
     @model_validator(mode="after")
     def _all_different(self) -> Self:
-        names = (self.main, self.retry, self.dead_letter, self.ledger, *self.retry_also)
+        names = (self.main, self.retry, self.dead_letter, self.ledger, self.shadow, *self.retry_also)
         if len(set(names)) < len(names):
-            raise ValueError("main, retry, dead_letter, ledger and retry_also must all be different topics")
+            raise ValueError("main, retry, dead_letter, ledger, shadow and retry_also must all be different topics")
         return self
 
 
@@ -142,7 +146,8 @@ class Kafka(Section):
     """First brokers to ask, `host:port` separated by commas."""
 
     group_id: GroupName = "invoke-connector"
-    """Consumer group. Every process of one deployment has the same; two deployments never share one."""
+    """Consumer group. Every process of one deployment has the same; two deployments never share one. The ending
+    `.shadow` is for `delivery.mode: shadow`, which must have it."""
 
     group_protocol: Literal["classic", "consumer"] = "classic"
     """Who assigns partitions: `classic` (the group's leader, on every broker) or `consumer` (the broker, KIP-848, 4.0

@@ -136,6 +136,13 @@ class Schemas(Section):
 class Delivery(Section):
     """How records are posted."""
 
+    mode: Literal["deliver", "shadow"] = "deliver"
+    """`shadow` does everything but post, beside the connector that delivers: for trying a version or a setting on real
+    events (docs/shadow.md). It posts to nobody but the test environment, where `openmarket.base_url` is that, reads no
+    retry topic, and writes neither retries nor dead letters. What would have become of each event is said in
+    `kafka.topics.shadow` (where `ledger` is on), in the log, and by metrics of names of their own. It needs a
+    `kafka.group_id` that ends in `.shadow`, which no connector that delivers may have."""
+
     in_flight: int = Field(default=64, ge=1, le=1000)
     """Maximum number of posts in flight; as many connections are kept open."""
 

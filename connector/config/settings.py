@@ -29,6 +29,11 @@ LONGER = (
 """Durations that must be longer than others, and why."""
 
 
+SHADOWS = ".shadow"
+"""How the groups of shadows end, and no others: a shadow in the group of a connector that delivers would take
+partitions and commit events that nobody posted; the other way round, events would be posted a second time."""
+
+
 def too_short(seconds: Callable[[str], float | None]) -> Iterator[str]:
     """Every broken rule of `LONGER` among the durations that `seconds` knows by their dotted names."""
     for longer, shorter, why in LONGER:
@@ -78,6 +83,47 @@ class Settings(BaseSettings):
                 f"pace.floor ({self.pace.floor}) must not be above delivery.in_flight ({self.delivery.in_flight})"
             )
         return self
+
+    @model_validator(mode="after")
+    def _mode_fits(self) -> Self:
+        is_shadows = self.kafka.group_id.endswith(SHADOWS)
+        if self.is_shadow and not is_shadows:
+            raise ValueError(
+                "delivery.mode: shadow needs a kafka.group_id of its own that ends in `.shadow`: in the group of a "
+                "connector that delivers it would take partitions, and their events would never be posted"
+            )
+        if is_shadows and not self.is_shadow:
+            raise ValueError(
+                "kafka.group_id ends in `.shadow`, which is kept for delivery.mode: shadow: name another group, or "
+                "events that were posted in their own group would be posted again. A group that did deliver under this "
+                "name takes its commits along by `connector offsets export` and `set --group`"
+            )
+        if self.is_shadow and self.openmarket.is_cie and self.pace.rate is None:
+            raise ValueError(
+                "delivery.mode: shadow posts to the test environment, which must not be load-tested: set pace.rate, or "
+                "openmarket.base_url to production's, where it posts nothing"
+            )
+        return self
+
+    @property
+    def is_shadow(self) -> bool:
+        """Whether nothing is delivered."""
+        return self.delivery.mode == "shadow"
+
+    @property
+    def posts(self) -> bool:
+        """Whether anything is posted: by a shadow to the test environment only."""
+        return not self.is_shadow or self.openmarket.is_cie
+
+    @property
+    def read_topics(self) -> tuple[str, ...]:
+        """The topics that are read: the main one first, and a shadow reads no other."""
+        return (self.kafka.topics.main,) if self.is_shadow else self.kafka.topics.read
+
+    @property
+    def ledger_topic(self) -> str:
+        """The topic that says what became of each record, or in a shadow's case what would have."""
+        return self.kafka.topics.shadow if self.is_shadow else self.kafka.topics.ledger
 
     @classmethod
     @override

@@ -13,9 +13,7 @@ TAKEN = "admin.control_host and admin.control_port: an address of this machine, 
 def server(settings: Settings, commands: Commands) -> ControlServer:
     """The listener; start it on `admin.control_host` and `admin.control_port`."""
     file = settings.admin.control_token_file
-    return ControlServer(
-        commands, deployment(settings), settings.kafka.topics.read, None if file is None else Token(file)
-    )
+    return ControlServer(commands, deployment(settings), settings.read_topics, None if file is None else Token(file))
 
 
 def deployment(settings: Settings) -> Deployment:

@@ -79,6 +79,7 @@ class Glancer:
             group=self._settings.kafka.group_id,
             base_url=self._settings.openmarket.base_url,
             is_cie=self._settings.openmarket.is_cie,
+            is_shadow=self._settings.is_shadow,
             now_ms=now_ms,
             started_ms=self._started_ms,
             is_joined=health.is_joined,

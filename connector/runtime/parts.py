@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from connector.config import ConfigError
 from connector.config import proxy as config_proxy
+from connector.config.client import producer_properties
 from connector.config.files import SecretFile
 from connector.config.sections import Registry
 from connector.config.settings import Settings
@@ -25,15 +28,21 @@ from connector.edge.avro.schemas import (
     shipped_folder,
 )
 from connector.edge.http.tunnel import Proxy
+from connector.edge.kafka.sink import KafkaSink
 from connector.edge.openmarket import OpenMarket
+from connector.edge.shadow import NoCopies, NoPosts
 from connector.edge.tls import Tls
-from connector.engine.ports import Clock
+from connector.engine.ports import Clock, Sink
 
 
 def retry_topics(settings: Settings) -> frozenset[str]:
     """The retry topics that are read."""
-    topics = settings.kafka.topics
-    return frozenset({topics.retry, *topics.retry_also})
+    return frozenset(settings.read_topics[1:])
+
+
+def sink(settings: Settings, on_error: Callable[[str], None]) -> Sink:
+    """Where copies go. Make it on a running event loop."""
+    return NoCopies() if settings.is_shadow else KafkaSink(producer_properties(settings.kafka), on_error)
 
 
 def decoder(settings: Settings, clock: Clock, registry: ConfluentRegistry | None) -> AvroDecoder:
@@ -108,6 +117,11 @@ def registry_access(registry: Registry) -> Access:
         Tls(registry.ca_file, registry.certificate_file, registry.key_file, _secret(registry.key_password_file) or ""),
         proxy(registry.proxy),
     )
+
+
+def posting(settings: Settings) -> OpenMarket | NoPosts:
+    """What events are posted by. Make it on a running event loop. Raises OSError when a TLS file cannot be used."""
+    return invoker(settings) if settings.posts else NoPosts()
 
 
 def invoker(settings: Settings) -> OpenMarket:

@@ -14,6 +14,7 @@ from connector.edge.avro.registry import ConfluentRegistry
 from connector.edge.certificates import expires_at
 from connector.edge.daemon import in_daemon_thread
 from connector.edge.openmarket import OpenMarket
+from connector.edge.shadow import NoPosts
 from connector.edge.watch import Content, look
 from connector.observe.events import ProcessEvents
 from connector.runtime import parts
@@ -49,7 +50,7 @@ class Renewal:
     def __init__(
         self,
         settings: Settings,
-        invoker: OpenMarket,
+        invoker: OpenMarket | NoPosts,
         registry: ConfluentRegistry | None,
         events: ProcessEvents,
         hide: Hide,

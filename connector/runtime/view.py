@@ -83,6 +83,7 @@ class View:
             "version": __version__,
             "base_url": self._settings.openmarket.base_url,
             "cie": self._settings.openmarket.is_cie,
+            "mode": self._settings.delivery.mode,
             "ready": self.is_ready(),
             "holds": self._commands.holds(),
             "paused": [paused.shown() for paused in self._commands.paused()],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -22,14 +22,13 @@ from connector.core.record import Partition
 from connector.core.request import REMEDIES
 from connector.edge.admin import AdminServer
 from connector.edge.avro.decoder import DECODE_CODES, FETCH_CODES
-from connector.edge.avro.entries import Entries, decoded
+from connector.edge.avro.entries import Entries, ShadowEntries, decoded
 from connector.edge.clock import SystemClock
 from connector.edge.kafka.errors import COPY_REMEDIES
 from connector.edge.kafka.identity import LogIdentities
 from connector.edge.kafka.ledger import KafkaLedger
 from connector.edge.kafka.properties import refusal
 from connector.edge.kafka.recall import Recalls
-from connector.edge.kafka.sink import KafkaSink
 from connector.edge.kafka.source import KafkaSource
 from connector.edge.kafka.starts import Subscription
 from connector.edge.kafka.tokens import token_host
@@ -45,6 +44,8 @@ from connector.engine.timers import Now
 from connector.observe.events import AcceptedLine, Events, Logger
 from connector.observe.histogram import Exemplars
 from connector.observe.metrics import Metrics, Series
+from connector.observe.shadow import ShadowLogger
+from connector.observe.table import PREFIX, SHADOWS_PREFIX
 from connector.runtime import control, parts, policies
 from connector.runtime.commands import EngineCommands
 from connector.runtime.driver import Ports
@@ -117,9 +118,9 @@ class _Process:
         self._clock = SystemClock()
         table = policies.outcome_table(settings.openmarket)
         self._tracing = tracing(settings, lambda: self._events, output.hide)
-        self._metrics = _metrics(table, settings.openmarket.allowed_services or (), self._tracing.exemplars)
+        self._metrics = _metrics(settings, table, self._tracing.exemplars)
         self._metrics.counter("log_lines_dropped").follow(output.dropped)
-        self._events = Events(self._metrics, output.logger, settings.log.accepted, accepted_line=output.accepted_line)
+        self._events = _events(settings, self._metrics, output)
         self._health = Health(self._clock.monotonic())
         kafka = settings.kafka
         self._reach = Reach(self._events, kafka.bootstrap_servers, self._clock.monotonic())
@@ -131,9 +132,9 @@ class _Process:
             told.consumer_error,
             told.statistics,
         )
-        self._sink = KafkaSink(producer_properties(kafka), told.producer_error)
+        self._sink = parts.sink(settings, told.producer_error)
         with _needs("openmarket.tls: PEM files, the key belonging to the certificate; `connector check` looks at them"):
-            self._invoker = parts.invoker(settings)
+            self._invoker = parts.posting(settings)
         with _needs("schemas.registry: PEM files, and the key must belong to the certificate"):
             registry = parts.registry(settings)
         self._decoder = parts.decoder(settings, self._clock, registry)
@@ -202,6 +203,8 @@ class _Process:
         with _needs(control.TAKEN):
             port = await self._control.start(admin.control_host, admin.control_port)
         self._events.starting({**_summary(settings), "control_port": port}, settings.openmarket.is_cie)
+        if settings.is_shadow:
+            self._events.shadow(settings.posts)
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
 
@@ -240,8 +243,9 @@ class _Process:
         """The ledger where it is on, and what writes its entries, under a key that may be renewed."""
         if settings.ledger is None:
             return None, None
-        entries = Entries(settings.ledger.key_file.secret.get_secret_value(), settings.kafka.group_id)
-        topic, producer = settings.kafka.topics.ledger, producer_properties(settings.kafka)
+        written = ShadowEntries if settings.is_shadow else Entries
+        entries = written(settings.ledger.key_file.secret.get_secret_value(), settings.kafka.group_id)
+        topic, producer = settings.ledger_topic, producer_properties(settings.kafka)
         recalls = Recalls(kafka_properties(settings.kafka), topic, entries.beginning, decoded)
         required = settings.ledger.required
         ledger = KafkaLedger(producer, topic, entries.encode, self._events, recalls, required=required)
@@ -249,7 +253,7 @@ class _Process:
 
     def _follow(self, path: Path) -> FileWatch:
         """What the file of pauses says is in force before the first record, and whenever it changes."""
-        file = PausedFile(self._events, self._settings.kafka.topics.read)
+        file = PausedFile(self._events, self._settings.read_topics)
 
         def obey(content: Content) -> None:
             if isinstance(content, bytes):
@@ -299,16 +303,28 @@ class _Process:
         self._events.old_transaction(partition, behind.first, behind.offsets, seconds)
 
 
-def _metrics(table: Table, services: Collection[str], exemplars: Exemplars | None) -> Metrics:
+def _events(settings: Settings, metrics: Metrics, output: Output) -> Events:
+    if settings.is_shadow:
+        return Events(metrics, ShadowLogger(output.logger), settings.log.accepted)
+    return Events(metrics, output.logger, settings.log.accepted, accepted_line=output.accepted_line)
+
+
+def _metrics(settings: Settings, table: Table, exemplars: Exemplars | None) -> Metrics:
+    services = settings.openmarket.allowed_services or ()
+    prefix = SHADOWS_PREFIX if settings.is_shadow else PREFIX
     answers = [row.code for row in table.rows()]
     refusals = [*sorted(DECODE_CODES), *sorted(EVENT_CODES), *sorted(MAPPING_CODES), *REMEDIES, *sorted(OWN_CODES)]
     dead_letters = [row.code for row in table.rows() if row.fate is Fate.DEAD_LETTER]
-    return Metrics([*refusals, *dead_letters], answers, sorted(FETCH_CODES), services, exemplars)
+    return Metrics([*refusals, *dead_letters], answers, sorted(FETCH_CODES), services, exemplars, prefix=prefix)
 
 
 def _subscription(settings: Settings) -> Subscription:
     return Subscription(
-        settings.kafka.topics.main, parts.retry_topics(settings), settings.kafka.start, settings.delivery.drain
+        settings.kafka.topics.main,
+        parts.retry_topics(settings),
+        settings.kafka.start,
+        settings.delivery.drain,
+        settings.is_shadow,
     )
 
 
@@ -333,6 +349,7 @@ def _summary(settings: Settings) -> dict[str, object]:
         "proxy": None if proxy is None else proxy.address,
         "bootstrap_servers": settings.kafka.bootstrap_servers,
         "group_id": settings.kafka.group_id,
+        "mode": settings.delivery.mode,
         "topics": [topics.main, topics.retry, topics.dead_letter],
         "in_flight": settings.delivery.in_flight,
         "ordering": settings.delivery.ordering,

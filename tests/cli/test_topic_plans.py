@@ -54,7 +54,7 @@ def test_what_is_planned_passes_every_check(
         topic = Topic(plan.name, plan.partitions, plan.replication_factor, plan.configs, ALL)
         is_ledger = role == "ledger"
         found = list(
-            judge_ledger(topic, main) if is_ledger else judge_copy(role, topic, main, any_settings.retry.window)
+            judge_ledger(role, topic, main) if is_ledger else judge_copy(role, topic, main, any_settings.retry.window)
         )
         assert all(finding.verdict is not Verdict.FAILED for finding in found)
         assert replicas == 2 or all(finding.verdict is Verdict.OK for finding in found)

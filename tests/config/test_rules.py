@@ -183,6 +183,36 @@ def test_the_test_environment_is_known(write: Write) -> None:
     assert not load(write(SMALLEST), {}).openmarket.is_cie
 
 
+SHADOW = "delivery: {mode: shadow}\n"
+
+
+@pytest.mark.parametrize("kafka", ["", "kafka: {group_id: production}\n", "kafka: {group_id: a.shadow.b}\n"])
+def test_a_shadow_is_never_in_a_group_that_may_deliver(write: Write, kafka: str) -> None:
+    """Nor in the default one: it would commit events that nobody posted."""
+    assert "needs a kafka.group_id of its own that ends in `.shadow`" in problem(write, SHADOW + kafka)
+
+
+def test_who_delivers_is_never_in_a_shadows_group(write: Write) -> None:
+    """A shadow whose mode got lost would text everybody once more."""
+    assert "kept for delivery.mode: shadow" in problem(write, "kafka: {group_id: a.shadow}")
+
+
+def test_a_shadow_in_its_own_group_reads_the_main_topic_and_posts_nothing(write: Write) -> None:
+    text = SMALLEST + SHADOW + "kafka: {group_id: a.shadow, topics: {main: m, retry_also: [r]}}\n"
+    settings = load(write(text), {})
+    assert (settings.posts, settings.read_topics, settings.ledger_topic) == (False, ("m",), "m.shadow")
+    delivers = load(write(SMALLEST + "kafka: {topics: {main: m, retry_also: [r]}}\n"), {})
+    assert (delivers.posts, delivers.read_topics, delivers.ledger_topic) == (True, ("m", "m.retry", "r"), "m.ledger")
+
+
+def test_a_shadow_posts_to_the_test_environment_at_a_rate(write: Write) -> None:
+    """Which the vendor does not want to be load-tested."""
+    cie = SMALLEST.replace("servicemanager.", "servicemanager-cie.")
+    text = cie + SHADOW + "kafka: {group_id: a.shadow}\n"
+    assert "set pace.rate" in problem(write, text)
+    assert load(write(text + "pace: {rate: 2}\n"), {}).posts
+
+
 @pytest.mark.parametrize(
     ("ids", "complaint"),
     [

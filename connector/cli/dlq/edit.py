@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from connector.cli.dlq import options
 from connector.cli.dlq.plan import Wanted
 from connector.cli.dlq.redrive import Include, IncludePossibleDuplicates, MaxRedrives, Rate, To, Yes, reasons, run
-from connector.cli.loading import load_without_password
+from connector.cli.loading import load_of_deliveries
 from connector.cli.options import AsJson, ConfigFile
 from connector.config.units import Duration
 from connector.core.letters.patch import Patch
@@ -66,7 +66,7 @@ def edit(
     Every byte that the patch does not name stays as the producer wrote it. Otherwise like `redrive`, and with its exit
     codes.
     """
-    settings = load_without_password(file, os.environ)
+    settings = load_of_deliveries(file, os.environ)
     given = options.Given(
         classes, vendor_codes, service_ids, since, until, event_id, phone, message, possible_duplicates
     )

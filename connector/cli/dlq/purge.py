@@ -13,7 +13,7 @@ import typer
 from connector.cli.dlq import options
 from connector.cli.dlq.moving import marks_of
 from connector.cli.dlq.show import place_of
-from connector.cli.loading import load_without_password
+from connector.cli.loading import load_of_deliveries
 from connector.cli.options import ConfigFile
 from connector.cli.progress import watched
 from connector.config.client import kafka_properties
@@ -56,7 +56,7 @@ def purge(
     """
     if bool(up_to) == (before is not None):
         raise typer.BadParameter("say --up-to or --before, and not both")
-    settings = load_without_password(file, os.environ)
+    settings = load_of_deliveries(file, os.environ)
     name = topic or settings.kafka.topics.dead_letter
     saved = _saved(export_file)
     try:

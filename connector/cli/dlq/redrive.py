@@ -13,7 +13,7 @@ from connector.cli.dlq import options
 from connector.cli.dlq.moving import Moved, group_of, move, plan
 from connector.cli.dlq.plan import Going, Wanted
 from connector.cli.dlq.view import changed_view, event_view
-from connector.cli.loading import load_without_password
+from connector.cli.loading import load_of_deliveries
 from connector.cli.options import AsJson, ConfigFile
 from connector.cli.today import Judge
 from connector.config.client import kafka_properties
@@ -74,7 +74,7 @@ def redrive(
 
     Exit codes: 0 done · 1 the brokers refused, or it was stopped before the end · 2 usage or configuration.
     """
-    settings = load_without_password(file, os.environ)
+    settings = load_of_deliveries(file, os.environ)
     given = options.Given(
         classes, vendor_codes, service_ids, since, until, event_id, phone, message, possible_duplicates
     )

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from connector.config.client import kafka_properties
 from connector.config.settings import Settings
 from connector.core.record import Partition, Record
-from connector.core.settled_map import Run, read
+from connector.core.settled_map import Run, read, without_shadow
 from connector.core.signals import Commit
 from connector.edge.kafka.admin import AdminError
 from connector.edge.kafka.groups import KafkaGroups
@@ -40,7 +40,7 @@ def waiting_of(settings: Settings, group: str, topic: str) -> Waiting:
         if not isinstance(commit, Commit):
             raise AdminError(commit, f"the commit of {partition} is not told now")
         starts[partition] = commit.offset
-        found = read(commit.metadata) if commit.metadata else "none"
+        found = read(without_shadow(commit.metadata)) if commit.metadata else "none"
         if not isinstance(found, str) and found.base == commit.offset:
             settled[partition] = found.runs
     return Waiting(starts, settled)

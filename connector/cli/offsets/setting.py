@@ -10,12 +10,13 @@ from typing import Annotated
 import typer
 
 from connector.cli.loading import load_without_password
-from connector.cli.offsets.files import read_file, unanswered
+from connector.cli.offsets.files import Export, read_file, unanswered
 from connector.cli.options import ConfigFile
 from connector.cli.status import GroupName
 from connector.config.client import kafka_properties
+from connector.config.settings import SHADOWS
 from connector.core.record import Partition
-from connector.core.settled_map import decode
+from connector.core.settled_map import decode, is_shadows
 from connector.core.signals import Commit
 from connector.edge.kafka.admin import AdminError
 from connector.edge.kafka.bounds import Bounds, Look
@@ -36,7 +37,7 @@ def set_offsets(
     """
     settings = load_without_password(file, os.environ)
     name = group or settings.kafka.group_id
-    wanted: Mapping[Partition, Commit] = read_file(source).commits
+    wanted: Mapping[Partition, Commit] = of_mode(read_file(source), name)
     try:
         properties = kafka_properties(settings.kafka)
         groups = KafkaGroups(properties)
@@ -57,6 +58,22 @@ def set_offsets(
     except AdminError as error:
         raise unanswered(error) from None
     typer.echo(f"group {name}: {len(wanted)} offsets set")
+
+
+def of_mode(given: Export, group: str) -> dict[Partition, Commit]:
+    """The file's commits for this group. Where a shadow is, and was told to be where another group is, it begins there
+    anew: what is settled ahead is looked at once more.
+
+    Raises BadParameter for what a shadow committed where it is meant for a group that delivers.
+    """
+    if group.endswith(SHADOWS):
+        return {partition: commit._replace(metadata="") for partition, commit in given.commits.items()}
+    if any(is_shadows(place.metadata) for place in given.offsets):
+        raise typer.BadParameter(
+            f"the file has commits of a shadow: what lies before them was never posted by {given.group}, and {group} "
+            "would skip it"
+        )
+    return given.commits
 
 
 def without_other_clusters(

@@ -11,7 +11,7 @@ from typing import Annotated
 import orjson
 import typer
 
-from connector.cli.loading import load_without_password
+from connector.cli.loading import load_of_deliveries
 from connector.cli.offsets.files import read_file, unanswered
 from connector.cli.offsets.sources import FileSource, LiveSource, Source
 from connector.cli.offsets.translation import Left, Refused, Target, Translated, translated
@@ -55,7 +55,7 @@ def translate(
     if (source_file is None) == (exported is None):
         raise typer.BadParameter("name one of --from and --exported", param_hint="--from")
     left = [_partition(text) for text in leave]
-    to = load_without_password(target_file, os.environ).kafka
+    to = load_of_deliveries(target_file, os.environ).kafka
     try:
         with _source(source_file, exported) as source:
             places = _places(source, to)
@@ -100,7 +100,7 @@ def _source(source_file: Path | None, exported: Path | None) -> LiveSource | Fil
     if exported is not None:
         return FileSource(exported, read_file(exported))
     assert source_file is not None
-    kafka = load_without_password(source_file, os.environ).kafka
+    kafka = load_of_deliveries(source_file, os.environ).kafka
     return LiveSource(kafka, kafka.group_id)
 
 

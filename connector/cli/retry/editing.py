@@ -12,7 +12,7 @@ from connector.cli.dlq import options
 from connector.cli.dlq.listing import decoded
 from connector.cli.dlq.redrive import Yes
 from connector.cli.dlq.view import event_view, time_text
-from connector.cli.loading import load_without_password
+from connector.cli.loading import load_of_deliveries
 from connector.cli.options import AsJson, ConfigFile
 from connector.cli.retry.moving import Moved, Wanted, members, move, plan, transactional_id
 from connector.cli.today import Judge
@@ -96,7 +96,7 @@ def _run(
     reveal: bool,
     as_json: bool,
 ) -> None:
-    settings = load_without_password(file, os.environ)
+    settings = load_of_deliveries(file, os.environ)
     topics = settings.kafka.topics
     name = topic or topics.retry
     if name not in (topics.retry, *topics.retry_also):

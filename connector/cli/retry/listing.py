@@ -7,7 +7,7 @@ import os
 from connector.cli.dlq import options
 from connector.cli.dlq.listing import Limit, show_list
 from connector.cli.dlq.summary import summarize
-from connector.cli.loading import load_without_password
+from connector.cli.loading import load_of_deliveries
 from connector.cli.options import AsJson, ConfigFile
 
 
@@ -18,7 +18,7 @@ def summary(
 
     Those before the group's commit were posted, or are dead letters. Exit code 1 when the brokers cannot be asked.
     """
-    settings = load_without_password(file, os.environ)
+    settings = load_of_deliveries(file, os.environ)
     summarize(settings, topic or settings.kafka.topics.retry, since, as_json, waiting_for=settings.kafka.group_id)
 
 
@@ -42,7 +42,7 @@ def list_copies(
 
     Joins no group and changes nothing. Exit code 1 when the brokers cannot be asked.
     """
-    settings = load_without_password(file, os.environ)
+    settings = load_of_deliveries(file, os.environ)
     given = options.Given(
         classes, vendor_codes, service_ids, since, until, event_id, phone, message, possible_duplicates
     )

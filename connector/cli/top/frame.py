@@ -37,6 +37,7 @@ class _Status(BaseModel):
     """Of `/status` what is shown here; what another version does not tell is left out."""
 
     version: str
+    mode: str = ""
     ready: bool
     holds: list[_HoldShown] = []
     paused: list[_PauseShown] = []
@@ -66,11 +67,12 @@ class Partition(NamedTuple):
 
 class Process(NamedTuple):
     """`problem` is why a process shows nothing. `rates` are records a second by what became of them; empty at the first
-    look, and when the process was started since."""
+    look, and when the process was started since. `is_shadow`: what it accepted is what it would have posted."""
 
     url: str
     problem: str | None
     version: str = ""
+    is_shadow: bool = False
     ready: bool = False
     rates: Mapping[str, float] = {}
     in_flight: int = 0
@@ -144,6 +146,7 @@ def _process(before: _Looked, now: _Looked) -> Process:
         url,
         None,
         status.version,
+        status.mode == "shadow",
         status.ready,
         {name: rate for name in status.records if (rate := _rate(before, now, name)) is not None},
         status.in_flight,

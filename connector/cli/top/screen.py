@@ -67,7 +67,7 @@ def _processes(processes: Sequence[Process], most: int) -> Table:
         _row(
             table,
             each.url,
-            "ready" if each.ready else "not ready",
+            f"{'shadow, ' if each.is_shadow else ''}{'ready' if each.ready else 'not ready'}",
             _rate(each.rates.get("accepted")),
             f"{each.in_flight:,}/{each.in_flight_limit:,.0f}",
             f"{each.in_hand:,}",

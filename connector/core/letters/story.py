@@ -60,7 +60,7 @@ class _Chain(NamedTuple):
     @property
     def failed_posts(self) -> int:
         attempts = [each.letter.attempts for each in self.seen]
-        attempts += [each.attempts - (each.fate is Fate.ACCEPTED) for each in self.entries]
+        attempts += [each.attempts - (each.fate in _TAKEN) for each in self.entries]
         return max(attempts)
 
 
@@ -116,11 +116,18 @@ def _only_in_ledger(chain: _Chain) -> Iterator[Step]:
 
 
 _ROLES = {Fate.RETRY: Role.RETRY, Fate.DEAD_LETTER: Role.DEAD_LETTER}
+_TAKEN = {Fate.ACCEPTED, Fate.WOULD_POST}
+_WOULD = {
+    Fate.WOULD_POST: "would have been posted",
+    Fate.WOULD_RETRY: "would have been tried again",
+    Fate.WOULD_DEAD_LETTER: "would have been a dead letter",
+}
 _FATES = {
     Fate.ACCEPTED: "accepted",
     Fate.RETRY: "to be tried again",
     Fate.DEAD_LETTER: "a dead letter",
     Fate.DUPLICATE: "settled as duplicate_event, without a post",
+    **_WOULD,
 }
 
 
@@ -132,6 +139,8 @@ def _told(entry: Entry, group: str | None) -> str:
         return f"attempt {entry.attempts}{by} accepted{seconds}{request_id}"
     if entry.fate is Fate.DUPLICATE:
         return f"settled{by} without a post: the same event had been accepted (duplicate_event)"
+    if (would := _WOULD.get(entry.fate)) is not None:
+        return f"in a shadow{by}: {would}" + ("" if entry.fate in _TAKEN else f", {entry.code}")
     if entry.fate is Fate.RETRY:
         return f"attempt {entry.attempts}{by} failed: {entry.code}{request_id}{copy}"
     return f"dead letter{by}: {entry.code}{request_id}{copy}"
@@ -176,6 +185,8 @@ def _now(of: _Chain) -> str:
         return "accepted, as the ledger tells"
     if any(entry.fate is Fate.DUPLICATE for entry in entries):
         return "settled as duplicate_event, without a post"
+    if (would := next((_WOULD[entry.fate] for entry in entries if entry.fate in _WOULD), None)) is not None:
+        return f"{would}, as the shadow tells"
     letters = [each for each in chain if each.role is Role.DEAD_LETTER]
     if letters:
         newest = letters[-1]

@@ -46,7 +46,8 @@ def live(settings: Settings) -> Iterator[Finding]:
     yield from kafka(settings)
     if settings.schemas.registry is not None:
         yield asyncio.run(registry(settings))
-    yield api(settings)
+    if settings.posts:
+        yield api(settings)
 
 
 def kafka(settings: Settings, within: float = 10.0) -> Iterator[Finding]:
@@ -142,17 +143,19 @@ def topics(ask: Callable[[str], Topic | None], settings: Settings) -> Iterator[F
     yield found
     if main is not None:
         yield from judge_main(main, window)
-    for role, name in (("retry", named.retry), ("dead letter", named.dead_letter)):
+    copies = () if settings.is_shadow else (("retry", named.retry), ("dead letter", named.dead_letter))
+    for role, name in copies:
         found, topic = _there(ask, role, name)
         yield found
         if topic is not None and main is not None:
             yield from judge_copy(role, topic, main, window)
     if settings.ledger is not None:
-        found, topic = _there(ask, "ledger", named.ledger)
+        role = "shadow" if settings.is_shadow else "ledger"
+        found, topic = _there(ask, role, settings.ledger_topic)
         yield found
         if topic is not None and main is not None:
-            yield from judge_ledger(topic, main)
-    for name in named.retry_also:
+            yield from judge_ledger(role, topic, main)
+    for name in () if settings.is_shadow else named.retry_also:
         found, topic = _there(ask, "old retry", name)
         yield found
         if topic is not None:

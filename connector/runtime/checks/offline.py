@@ -51,6 +51,10 @@ def secret_files(settings: Settings) -> Finding:
 def address(settings: Settings) -> Finding:
     """Which environment of the vendor: a connector left on CIE by mistake is all green and reaches nobody."""
     openmarket = settings.openmarket
+    if settings.is_shadow:
+        to = f"posts to {openmarket.base_url}, which reaches nobody" if settings.posts else "posts nothing"
+        remedy = "to deliver, leave delivery.mode out, and name another kafka.group_id"
+        return Finding("environment", Verdict.WARNING, f"delivery.mode: shadow delivers nothing: it {to}", remedy)
     if openmarket.is_cie:
         return Finding(
             "environment",

@@ -22,6 +22,7 @@ _NEEDED = {
     "retry": {"READ", "WRITE"},
     "dead letter": {"WRITE"},
     "ledger": {"WRITE"},
+    "shadow": {"WRITE"},
     "old retry": {"READ"},
 }
 
@@ -61,15 +62,16 @@ def judge_copy(role: str, topic: Topic, main: Topic, window: float) -> Iterator[
         yield partitions(topic, main)
 
 
-def judge_ledger(topic: Topic, main: Topic) -> Iterator[Finding]:
-    """Every check of the ledger's topic, beside the main one. How long it keeps entries is for people to say."""
-    yield from leaders("ledger", topic)
-    yield rights("ledger", topic)
+def judge_ledger(role: str, topic: Topic, main: Topic) -> Iterator[Finding]:
+    """Every check of the ledger's topic, or a shadow's, beside the main one. How long it keeps entries is for people to
+    say."""
+    yield from leaders(role, topic)
+    yield rights(role, topic)
     if topic.configs is None:
-        yield _invisible("ledger")
+        yield _invisible(role)
         return
-    yield cleanup_policy("ledger", topic.configs)
-    yield durability("ledger", topic, main)
+    yield cleanup_policy(role, topic.configs)
+    yield durability(role, topic, main)
 
 
 def leaders(role: str, topic: Topic) -> Iterator[Finding]:
@@ -101,7 +103,7 @@ def cleanup_policy(role: str, configs: Mapping[str, str]) -> Finding:
         return Finding(name, Verdict.FAILED, why, "cleanup.policy=delete")
     if "delete" in policies:
         return Finding(name, Verdict.OK, "delete")
-    if role in ("dead letter", "ledger"):
+    if role in ("dead letter", "ledger", "shadow"):
         return Finding(name, Verdict.OK, "empty: nothing is ever deleted")
     why = "empty: nothing is ever deleted, so copies that were posted long ago fill the disk"
     return Finding(name, Verdict.WARNING, why, "cleanup.policy=delete")

@@ -124,6 +124,21 @@ def test_what_another_group_did_with_the_record_is_a_story_of_its_own(fate: Fate
     assert told.posts == (fate is not Fate.ACCEPTED)
 
 
+@pytest.mark.parametrize(
+    ("fate", "step", "now"),
+    [
+        (Fate.WOULD_POST, "in a shadow: would have been posted", "would have been posted, as the shadow tells"),
+        (Fate.WOULD_RETRY, "in a shadow: would have been tried again, c", "would have been tried again, as the shadow"),
+        (Fate.WOULD_DEAD_LETTER, "in a shadow: would have been a dead letter, c", "would have been a dead letter, as"),
+    ],
+)
+def test_a_shadows_topic_tells_what_would_have_become_of_it(fate: Fate, step: str, now: str) -> None:
+    told = story([produced()], [entry(fate, 1)])
+    assert told.steps[-1].text == step
+    assert told.now[0].startswith(now)
+    assert told.accepted == 0
+
+
 @given(
     st.lists(
         st.builds(copy, st.sampled_from([Role.RETRY, Role.DEAD_LETTER]), st.integers(0, 5), st.booleans())
