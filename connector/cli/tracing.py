@@ -200,5 +200,5 @@ class Search:
                 yield from records
 
 
-def _holds(record: Record, needles: list[bytes]) -> bool:
-    return any(each in (record.value or b"") or each in (record.key or b"") for each in needles)
+def _holds(record: Record, needles: list[bytes] | None) -> bool:
+    return needles is None or any(each in (record.value or b"") or each in (record.key or b"") for each in needles)
