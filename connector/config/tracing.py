@@ -12,5 +12,5 @@ class Tracing(Section):
 
     enabled: bool = False
     """Whether spans are made. Needs the extra `otel`, which the image has. An event that its producer sampled has its
-    spans in the producer's trace, and the latency histograms name some of them as exemplars. Off by default: a span
-    costs more than all else that is done for an event."""
+    spans in the producer's trace, and the latency histograms name some of them as exemplars. A shadow
+    (`delivery.mode`) makes none. Off by default: a span costs more than all else that is done for an event."""

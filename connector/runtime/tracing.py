@@ -28,7 +28,7 @@ def tracing(settings: Settings, events: Callable[[], Events], hide: Callable[[Co
 
     Raises ConfigError without the extra, and for a variable that the SDK cannot use.
     """
-    if not settings.tracing.enabled:
+    if not settings.tracing.enabled or settings.is_shadow:  # a shadow's spans would tell of posts that nobody made
         return Untraced()
     if not is_installed():
         raise ConfigError((f"tracing.enabled: OpenTelemetry is not installed: {REMEDY}",))

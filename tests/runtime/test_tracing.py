@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Iterable
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, NamedTuple, NoReturn
 
 import pytest
 from hypothesis import given
@@ -25,6 +26,7 @@ from opentelemetry.semconv.attributes import (
 from opentelemetry.trace import SpanKind
 from typing_extensions import override
 
+from connector.config import load
 from connector.core.envelope import TRACEPARENT, split
 from connector.core.letters.letter import letter_of, redriven_headers
 from connector.core.record import Headers, Partition, Record
@@ -33,6 +35,8 @@ from connector.core.request import InvokeRequest
 from connector.edge.otel.spans import Spans
 from connector.observe.exposition import OPEN_METRICS
 from connector.runtime.traced import Decodes, Traced
+from connector.runtime.tracing import tracing
+from connector.runtime.untraced import Untraced
 from tests.engine.stage import (
     ACCEPTED,
     DEAD,
@@ -375,3 +379,14 @@ def test_tracing_changes_nothing_of_what_becomes_of_a_record(headers: Headers) -
     scene = play(PERMANENT, (event(1), headers))
     (letter,) = values(scene.kafka, DEAD)
     assert (letter.value, split(letter.headers)[1]) == (event(1), headers)
+
+
+def test_a_shadow_makes_no_spans(config_file: Callable[..., Path]) -> None:
+    """In the producer's trace they would tell of posts that nobody made."""
+    shadow = {"delivery": {"mode": "shadow"}, "kafka": {"group_id": "a.shadow"}}
+    settings = load(config_file(tracing={"enabled": True}, **shadow), {})
+
+    def events() -> NoReturn:
+        raise AssertionError("nothing to tell")
+
+    assert type(tracing(settings, events, lambda _: None)) is Untraced
