@@ -359,3 +359,16 @@ def test_post_goes_through_the_proxy_and_names_it(connector: Run, config_file: C
     assert result.exit_code == 1
     assert "proxy_credentials" in result.stdout
     assert f"127.0.0.1:{proxy.port}" in result.stdout
+
+
+@pytest.mark.parametrize(("registry", "verdict"), [(None, Verdict.FAILED), ("http://127.0.0.1:1", Verdict.WARNING)])
+def test_a_mapping_of_a_schema_that_nothing_at_hand_is_shows(
+    config_file: Configure, tmp_path: Path, registry: str | None, verdict: Verdict
+) -> None:
+    """With `others: skip` a misspelt name would skip what was meant to be sent. A registry may know it."""
+    (tmp_path / "booking.avsc").write_text('{"type": "record", "name": "com.example.Booking", "fields": []}')
+    event = {"schema": "com.example.Boking", "eventId": "id", "serviceId": {"value": "0A"}, "phoneNumber": "phone"}
+    given = {"folder": str(tmp_path), **({} if registry is None else {"registry": {"url": registry}})}
+    found = schemas(load(config_file(schemas=given, mapping={"events": [event], "others": "skip"}), {}))
+    assert found.verdict is verdict
+    assert "com.example.Boking" in found.why

@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pytest
-from confluent_kafka import Consumer
+import yaml
+from confluent_kafka import Consumer, Producer
 from confluent_kafka.admin import (  # type: ignore[attr-defined]  # the library does not say that it exports these
     AclBinding,
     AclOperation,
@@ -18,8 +19,10 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # the library
     ResourceType,
 )
 
+from connector.cli.avro_json import encoded
 from connector.cli.generate import events
 from connector.config import load
+from connector.edge.avro.canonical import fingerprint
 from connector.edge.kafka.admin import AdminError, KafkaAdmin, TopicPlan
 from connector.runtime.checks import live
 from connector.runtime.checks.finding import Finding, Verdict
@@ -306,3 +309,32 @@ def test_a_vendor_at_an_address_of_ipv6_is_reached(config_file: Callable[..., Pa
         where = f"[::1]:{vendor.getsockname()[1]}"
         found = live.api(load(config_file(openmarket={"base_url": f"http://{where}"}), {}))
     assert (found.verdict, found.why) == (Verdict.OK, f"{where} reached, no TLS")
+
+
+def test_a_mapped_event_is_explained_and_found_by_its_own_id(
+    connector: Run, config_file: Configure, kafka: Kafka, main: str, tmp_path: Path
+) -> None:
+    """Where it lies, and though its id and number do not stand in its bytes as they are there."""
+    examples = Path(__file__).parents[2] / "examples" / "mapping" / "debezium"
+    text = (examples / "schema.avsc").read_text()
+    (tmp_path / "schemas").mkdir()
+    (tmp_path / "schemas" / "envelope.avsc").write_text(text)
+    mapping = yaml.safe_load((examples / "rules.yaml").read_text())["mapping"]
+    mapping["events"][0]["serviceId"] = {"value": "0A1B"}
+    producer = Producer({"bootstrap.servers": kafka.bootstrap_servers})
+    value = b"\xc3\x01" + fingerprint(text) + encoded(text, [], json.loads((examples / "event.json").read_text()))
+    producer.produce(main, value, b"4711", partition=0)
+    assert producer.flush(20) == 0
+    settings = config_file(
+        kafka={"bootstrap_servers": kafka.bootstrap_servers, "topics": {"main": main}},
+        schemas={"folder": str(tmp_path / "schemas")},
+        mapping=mapping,
+    )
+    told = connector("map", "--explain", "0:0", "--config", settings)
+    assert told.exit_code == 0, told.output
+    assert "phone after.country" in told.stdout
+    assert "0170-5550147" not in told.stdout
+    assert connector("map", "--explain", "0:9", "--config", settings).exit_code == 1
+    for asked in ("booking-4711-33227720",), ("--phone", "+491705550147"):
+        found = connector("trace", *asked, "--config", settings, "--json")
+        assert [event["event"]["eventId"] for event in json.loads(found.stdout)["events"]] == ["booking-4711-33227720"]

@@ -172,6 +172,7 @@ def union_reader(branches: Sequence[Read]) -> Read:
 def nullable_reader(branch: Read) -> Read:
     """A union of null and one other branch: as `union_reader`, which most unions are, in fewer calls."""
     is_text = branch is read_string
+    rest = union_reader([read_null, branch])
 
     def read(value: bytes, at: int) -> tuple[Any, int]:
         byte = value[at]
@@ -183,7 +184,6 @@ def nullable_reader(branch: Read) -> Read:
             return branch(value, at)
         return (None, at) if not byte else rest(value, at - 1)
 
-    rest = union_reader([read_null, branch])
     return read
 
 

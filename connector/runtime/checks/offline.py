@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from connector.config import ConfigError
 from connector.config.client import consumer_properties, producer_properties
 from connector.config.fields import secret_files as every_secret_file
 from connector.config.files import readable_by_others
 from connector.config.settings import Settings
+from connector.core.mapping.compiled import Compiled
 from connector.edge.avro.codec import Reader
 from connector.edge.avro.schemas import SchemaFolder, SchemaFolderError, reader_schema
-from connector.edge.avro.writers import usable
+from connector.edge.avro.writers import AnyWriter, usable
 from connector.edge.clock import SystemClock
 from connector.edge.kafka.properties import refusal
 from connector.observe.redaction import SHORTEST_SECRET
@@ -101,10 +102,15 @@ def schemas(settings: Settings) -> Finding:
     try:
         parts.decoder(settings, SystemClock(), registry)
         known = parts.schema_folder(settings)
-        partly = list(_partly(settings, known))
+        writers = _writers(settings, known)
+        partly = [f"{name}: {branch}" for name, writer in writers for branch in writer.partly]
     except (ConfigError, SchemaFolderError) as error:
         remedy = "correct the folder: *.avsc files, and ids.json if registry ids are mapped; docs: schemas/README.md"
         return Finding("schemas", Verdict.FAILED, str(error), remedy)
+    if unseen := _unseen(settings, [writer for _, writer in writers]):
+        why = f"the mapping has events of {', '.join(unseen)}, which no schema file is; only a registry can tell of it"
+        verdict = Verdict.FAILED if registry is None else Verdict.WARNING
+        return Finding("schemas", verdict, why, "compare mapping.events[].schema with the full name of the record")
     configured = settings.schemas
     if configured.registry is None and not known.by_id and configured.framing in ("auto", "confluent"):
         return Finding(
@@ -121,13 +127,20 @@ def schemas(settings: Settings) -> Finding:
     return Finding("schemas", Verdict.OK, why)
 
 
-def _partly(settings: Settings, known: SchemaFolder) -> Iterator[str]:
+def _writers(settings: Settings, known: SchemaFolder) -> list[tuple[str, AnyWriter]]:
+    """Every schema at hand, by its file's name."""
     reader = Reader(reader_schema(), parts.rules(settings))
     bare = parts.bare_schema(settings)
     files = {*known.files, *known.by_id.values(), *known.by_uuid.values(), *([] if bare is None else [bare])}
-    for file in files:
-        for branch in usable(reader, file).partly:
-            yield f"{file.name}: {branch}"
+    return [(file.name, usable(reader, file)) for file in files]
+
+
+def _unseen(settings: Settings, writers: Iterable[AnyWriter]) -> list[str]:
+    """The schemas that the mapping names and nothing at hand is: a name may be misspelt, and be skipped for ever."""
+    rules = parts.rules(settings)
+    seen = {writer.mapping.name for writer in writers if isinstance(writer.mapping, Compiled)}
+    named = [] if rules is None else [event.schema for event in rules.events if event.schema is not None]
+    return [name for name in dict.fromkeys(named) if name not in seen]
 
 
 def kafka_properties(settings: Settings) -> Finding:
