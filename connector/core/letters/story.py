@@ -159,7 +159,7 @@ def _step(seen: Seen) -> Step:
     if seen.role is Role.RETRY:
         text = f"attempt {letter.attempts} failed: {_why(letter)}"
     else:
-        after = f" after {letter.attempts} attempts" if letter.attempts else ""
+        after = f" after {letter.attempts} attempt{'s' * (letter.attempts > 1)}" if letter.attempts else ""
         text = f"dead letter{after}: {_why(letter)}"
     return Step(letter.time_ms, record.partition, record.offset, text)
 
