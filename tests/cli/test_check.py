@@ -236,6 +236,31 @@ async def test_a_registry_that_knows_not_the_id_is_reachable(config_file: Config
     assert found.verdict is Verdict.OK
 
 
+@pytest.mark.parametrize(
+    ("setting", "remedy"),
+    [
+        ({"guids": True}, "before Confluent Platform 8 serve no GUIDs"),
+        ({"apicurio_url": "{}/apis/registry/v2"}, "compare schemas.registry.apicurio_url"),
+    ],
+)
+async def test_a_registry_that_does_not_know_the_kind_of_name_in_use_fails(
+    config_file: Configure, setting: dict[str, object], remedy: str
+) -> None:
+    """Ids are answered: nothing else would tell, until a partition waits."""
+
+    async def answer(peer: Peer) -> None:
+        asked = await peer.request()
+        number = 40403 if "/schemas/ids/" in asked.start else 404
+        body = json.dumps({"error_code": number, "message": "not found"}).encode()
+        await peer.answer("404 Not Found", body, Content_Type="application/json")
+
+    async with raw_server(answer) as server:
+        filled = {name: text.format(server.url) if isinstance(text, str) else text for name, text in setting.items()}
+        found = await registry(load(config_file(schemas={"registry": {"url": server.url, **filled}}), {}))
+    assert found.verdict is Verdict.FAILED
+    assert remedy in found.remedy
+
+
 async def test_an_unreachable_registry_fails(config_file: Configure) -> None:
     """Every partition with an unknown schema id would wait for it. Its address and the cause are named."""
     settings = load(config_file(schemas={"registry": {"url": "http://127.0.0.1:1"}}), {})

@@ -100,7 +100,11 @@ def shown(name: Name) -> str:
 
 def remedy_of(code: str, name: Name) -> str:
     """What to do while a schema cannot be had."""
-    return f"{REMEDIES[code]}; {_OLD_REGISTRY}" if (code, name.kind) == (STRANGE, Kind.GUID) else REMEDIES[code]
+    if code == STRANGE and name.kind is Kind.GUID:
+        return f"{REMEDIES[code]}; {_OLD_REGISTRY}"
+    if code == STRANGE and name.kind in (Kind.GLOBAL_ID, Kind.CONTENT_ID):
+        return f"{REMEDIES[code]}; compare schemas.registry.apicurio_url"
+    return REMEDIES[code]
 
 
 REGISTER = "register the schema, or map its id in ids.json of schemas.folder; the id is asked for again meanwhile"

@@ -10,7 +10,9 @@ from connector.config.client import consumer_properties, kafka_properties
 from connector.config.settings import Settings
 from connector.config.units import DAY
 from connector.core.proxy_codes import PROXY_ROWS
+from connector.edge.avro.framing import Kind, Name
 from connector.edge.avro.registry_answers import REMEDIES, Unavailable
+from connector.edge.avro.writers import remedy_of
 from connector.edge.clock import SystemClock
 from connector.edge.http.handshake import Refused, Shaken, handshake
 from connector.edge.http.tunnel import authority
@@ -26,6 +28,7 @@ _SOON = 14 * DAY
 """Seconds before a certificate's end that are a warning."""
 
 _HARDLY_AN_ID = 2**31 - 1
+_HARDLY_A_GUID = "00000000-0000-0000-0000-000000000000"
 _REACH = "compare kafka.bootstrap_servers and kafka.security with the brokers' listeners; look at DNS and firewall"
 _NETWORK = {
     "dns": "compare openmarket.base_url with the vendor's page; look at DNS",
@@ -175,7 +178,7 @@ def _there(ask: Callable[[str], Topic | None], role: str, name: str) -> tuple[Fi
 
 
 async def registry(settings: Settings) -> Finding:
-    """Whether the registry answers as one: to an id that it can hardly have."""
+    """Whether the registry answers as one: to an id that it can hardly have, and to names of each kind in use."""
     name = "schema registry"
     try:
         client = parts.registry(settings)
@@ -186,11 +189,17 @@ async def registry(settings: Settings) -> Finding:
         return Finding(name, Verdict.OK, "none: schemas come from the folder")
     try:
         answer = await client.schema(_HARDLY_AN_ID)
+        if isinstance(answer, Unavailable):
+            why = f"{client.url}: no usable answer ({answer.code}: {answer.cause})"
+            return Finding(name, Verdict.FAILED, why, REMEDIES[answer.code])
+        for kind, ask in parts.asking(settings, client).by.items():
+            schema = Name(kind, _HARDLY_A_GUID if kind is Kind.GUID else str(_HARDLY_AN_ID))
+            answer = await ask(schema)
+            if isinstance(answer, Unavailable):
+                why = f"{client.url}: no usable answer to a {kind.value} ({answer.code}: {answer.cause})"
+                return Finding(name, Verdict.FAILED, why, remedy_of(answer.code, schema))
     finally:
         await client.close()
-    if isinstance(answer, Unavailable):
-        why = f"{client.url}: no usable answer ({answer.code}: {answer.cause})"
-        return Finding(name, Verdict.FAILED, why, REMEDIES[answer.code])
     return Finding(name, Verdict.OK, "answers")
 
 

@@ -112,7 +112,8 @@ def schemas(settings: Settings) -> Finding:
         verdict = Verdict.FAILED if registry is None else Verdict.WARNING
         return Finding("schemas", verdict, why, "compare mapping.events[].schema with the full name of the record")
     configured = settings.schemas
-    if configured.registry is None and not known.by_id and configured.framing in ("auto", "confluent"):
+    known_ids = len(known.by_id) + len(known.by_uuid)
+    if configured.registry is None and not known_ids and configured.framing in ("auto", "confluent", "header"):
         return Finding(
             "schemas",
             Verdict.WARNING,
@@ -123,7 +124,7 @@ def schemas(settings: Settings) -> Finding:
     if partly:
         remedy = "events with such values become dead letters of class incompatible_schema: write our types"
         return Finding("schemas", Verdict.WARNING, "; ".join(partly), remedy)
-    why = f"{len(known.files)} by fingerprint and {len(known.by_id)} by id, all compatible with ours"
+    why = f"{len(known.files)} by fingerprint and {known_ids} by id, all compatible with ours"
     return Finding("schemas", Verdict.OK, why)
 
 
