@@ -17,7 +17,15 @@ from connector.edge.http.handshake import Refused, Shaken
 from connector.runtime.checks.finding import Finding, Verdict, line
 from connector.runtime.checks.live import address, api, registry
 from connector.runtime.checks.offline import address as environment
-from connector.runtime.checks.offline import kafka_properties, outcomes, schemas, secret_files, services, tls_files
+from connector.runtime.checks.offline import (
+    kafka_properties,
+    offline,
+    outcomes,
+    schemas,
+    secret_files,
+    services,
+    tls_files,
+)
 from connector.runtime.checks.probe import probe
 from connector.runtime.checks.proxies import forward_proxies
 from tests.cli.conftest import PASSWORD, Run, Simulator, own_loop
@@ -397,3 +405,9 @@ def test_a_mapping_of_a_schema_that_nothing_at_hand_is_shows(
     found = schemas(load(config_file(schemas=given, mapping={"events": [event], "others": "skip"}), {}))
     assert found.verdict is verdict
     assert "com.example.Boking" in found.why
+
+
+def test_tracing_is_looked_at_where_it_is_on(config_file: Configure) -> None:
+    on, off = (load(config_file(tracing={"enabled": enabled}), {}) for enabled in (True, False))
+    assert [found.verdict for found in offline(on) if found.name == "tracing"] == [Verdict.OK]
+    assert [found for found in offline(off) if found.name == "tracing"] == []
