@@ -87,6 +87,7 @@ def _is_it_delivering(board: build.Dashboard) -> None:
             Query(rate("records_retried"), "to the retry topic"),
             Query(rate("records_dead_lettered"), "dead letter"),
             Query(rate("records_duplicate") + " > 0", "an event that was accepted before"),
+            Query(rate("records_not_ours") + " > 0", "none of our events"),
             unit="cps",
             wide=12,
         )
