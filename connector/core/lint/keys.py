@@ -20,8 +20,9 @@ _FEWEST_RECORDS = 100
 _FEWEST_KEYS = 20
 """Different keys of a producer, before anything is said of its partitioner: of two partitions a wrong one gets each
 right by chance in every second case."""
-_KEYS_PER_PARTITION = 20
-"""Different keys for each partition, from which on none stays empty by chance: once in 500 million."""
+_PER_PARTITION = 30
+"""Records for each partition, before anything is said of how they spread: that twice as many different keys meet in one
+happens by chance once in a million times, that none is there hardly ever."""
 _EXPLAINED = 0.99
 _SURE = 4.0
 """Standard deviations."""
@@ -48,9 +49,9 @@ class Keys:
 
     def add(self, producer: str, partition: int, key: bytes | None, place: Place) -> None:
         """A record."""
-        self._records[partition] = self._records.get(partition, 0) + 1
         if not key:
-            return  # spread by chance
+            return  # spread by chance, and by some clients batch by batch
+        self._records[partition] = self._records.get(partition, 0) + 1
         name = blake2b(key, digest_size=8).digest()
         first = self._first.get(name)
         if first is None:
@@ -82,7 +83,7 @@ class Keys:
 
     def _spread(self) -> Iterator[Finding]:
         records, partitions = sum(self._records.values()), self._partitions
-        if records < _FEWEST_RECORDS:
+        if records < max(_FEWEST_RECORDS, _PER_PARTITION * partitions):
             return
         fullest = max(self._records, key=lambda each: self._records[each])
         share = self._records[fullest] / records
@@ -90,10 +91,10 @@ class Keys:
         keys = f"{len(self._first):,}{'' if len(self._first) < self._most else ' or more'} different keys"
         remedy = "write the phone number as the key, which the producer's own partitioner spreads over all partitions"
         if share >= min(2 / partitions, (1 + 1 / partitions) / 2):
-            text = f"partition {fullest} of {partitions} has {share:.0%} of the records; {keys}"
+            text = f"partition {fullest} of {partitions} has {share:.0%} of the records with a key; {keys}"
             yield Finding(Severity.SUSPECT, SPREAD, "key", self._records[fullest], text, remedy)
-        elif empty and len(self._first) >= _KEYS_PER_PARTITION * partitions:
-            text = f"{empty} of {partitions} partitions have no record; {keys}"
+        elif empty and len(self._first) >= _PER_PARTITION * partitions:
+            text = f"{empty} of {partitions} partitions have no record with a key; {keys}"
             yield Finding(Severity.SUSPECT, SPREAD, "key", records, text, remedy)
 
     def _two_partitions(self) -> Iterator[Finding]:

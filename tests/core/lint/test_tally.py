@@ -219,16 +219,26 @@ def test_a_key_in_two_partitions_looks_wrong() -> None:
 
 
 def test_records_without_a_key_are_spread_by_chance() -> None:
+    """By some clients batch by batch, so that a sample may lie in one partition."""
     for key in (None, b""):
-        stream = [seen(place, key=key, place=Place(place % 6, place)) for place in range(200)]
+        stream = [seen(place, key=key, place=Place(place % 2, place)) for place in range(200)]
         assert suspects(of(stream, 6)) == {}
+
+
+def keyed(count: int, partition_of: Callable[[int], int]) -> list[Seen]:
+    """Records of a key each."""
+    return [seen(place, key=b"%d" % place, place=Place(partition_of(place), place)) for place in range(count)]
+
+
+def test_few_records_for_each_partition_tell_nothing_of_how_they_spread() -> None:
+    assert suspects(of(keyed(200, lambda place: place % 50), 100)) == {}
 
 
 @pytest.mark.parametrize(("share", "is_found"), [(0.6, True), (0.3, False)])
 def test_keys_that_do_not_spread_look_wrong(share: float, is_found: bool) -> None:
     """A partition with more than twice its part."""
     many = int(200 * share)
-    stream = [seen(place, place=Place(0 if place < many else 1 + place % 3, place)) for place in range(200)]
+    stream = keyed(200, lambda place: 0 if place < many else 1 + place % 3)
     found = suspects(of(stream, 4))
     assert list(found) == ([keys.SPREAD] if is_found else [])
 
@@ -236,7 +246,7 @@ def test_keys_that_do_not_spread_look_wrong(share: float, is_found: bool) -> Non
 def test_a_partition_that_no_key_reaches_looks_wrong() -> None:
     """As where partitions were added, and a producer did not hear of it."""
     found = suspects(of(placed(300, 4, lambda key, of: key[-1] % 3), 4))
-    assert found[keys.SPREAD].text == "1 of 4 partitions have no record; 300 different keys"
+    assert found[keys.SPREAD].text == "1 of 4 partitions have no record with a key; 300 different keys"
 
 
 def test_a_topic_of_one_partition_has_nothing_to_spread() -> None:
@@ -245,7 +255,7 @@ def test_a_topic_of_one_partition_has_nothing_to_spread() -> None:
 
 @pytest.mark.parametrize(("of_the_first", "is_found"), [(80, True), (70, False)])
 def test_of_two_partitions_one_may_have_three_quarters(of_the_first: int, is_found: bool) -> None:
-    stream = [seen(place, place=Place(int(place >= of_the_first), place)) for place in range(100)]
+    stream = keyed(100, lambda place: int(place >= of_the_first))
     assert list(suspects(of(stream, 2))) == ([keys.SPREAD] if is_found else [])
 
 
