@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+import zlib
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from connector.core.record import Headers
 from connector.edge.avro.codec import Encoder, Reader
-from connector.edge.avro.framing import SINGLE_OBJECT_LENGTH, Framing, Name
+from connector.edge.avro.framing import SINGLE_OBJECT_LENGTH, Framing, Kind, Name
 from connector.edge.avro.registry_answers import Found
 from connector.edge.avro.schema_texts import ServiceIds, TextOf
-from connector.edge.avro.schemas import SchemaFolder, reader_schema, shipped_folder
+from connector.edge.avro.schemas import SchemaFile, SchemaFolder, reader_schema, shipped_folder
 from connector.edge.avro.splicing import NotWritableError, spliced
 
 SCHEMA = reader_schema()
@@ -92,3 +94,48 @@ def test_a_schema_without_a_service_id_has_none() -> None:
     text = json.dumps({"type": "record", "name": "InvocationEvent", "fields": [{"name": "a", "type": "long"}]})
     ids = ServiceIds(TextOf(SchemaFolder((), {}), Framing.AUTO, None, lambda name: Found(text, ())), SCHEMA)
     assert ids.of(b"\0\0\0\0\x07\x02") is None
+
+
+UUID = "89791762-2336-4186-9674-299b90a802e2"
+GUID = bytes.fromhex(UUID.replace("-", ""))
+BARE = ENCODE(EVENT)[SINGLE_OBJECT_LENGTH:]
+AS_JSON = json.dumps(EVENT).encode()
+BY_UUID = SchemaFolder((), {7: SchemaFile("7.json", "{}", is_json=True)}, {UUID: SchemaFile("1.avsc", SCHEMA)})
+HEADER: Headers = (("__value_schema_id", b"\1" + GUID),)
+
+
+@pytest.mark.parametrize(
+    ("framing", "value", "headers"),
+    [
+        (Framing.AUTO, b"\1" + GUID + BARE, ()),
+        (Framing.AUTO, b"\3\0" + GUID + BARE, ()),
+        (Framing.AUTO, b"\3\5" + GUID + zlib.compress(BARE), ()),
+        (Framing.AUTO, b"\0\0\0\0\7" + AS_JSON, ()),
+        (Framing.AUTO, b"\0" + (5).to_bytes(8, "big") + BARE, ()),
+        (Framing.HEADER, BARE, HEADER),
+        (Framing.HEADER, BARE, (("apicurio.value.globalId", (5).to_bytes(8, "big")),)),
+        (Framing.JSON, AS_JSON, ()),
+    ],
+)
+def test_a_schema_is_found_by_every_kind_of_name(framing: Framing, value: bytes, headers: Headers) -> None:
+    """For the service id, and for a value with one field written anew; but what is compressed stays as it is."""
+    bare = SchemaFile("event.json", "{}", is_json=True) if framing is Framing.JSON else None
+
+    def ask(name: Name) -> Found | None:
+        return Found(SCHEMA, ()) if name == Name(Kind.GLOBAL_ID, "5") else None
+
+    texts = TextOf(BY_UUID, framing, bare, ask, Kind.GLOBAL_ID)
+    ids = ServiceIds(texts, SCHEMA)
+    assert [ids.of(value, headers), ids.of(value, headers)] == ["0A1B", "0A1B"]
+    if value[:2] == b"\3\5":
+        with pytest.raises(NotWritableError, match="compressed"):
+            spliced(texts, value, {"serviceId": "0B"}, headers)
+    else:
+        assert ids.of(spliced(texts, value, {"serviceId": "0B"}, headers), headers) == "0B"
+
+
+def test_headers_that_cannot_be_read_name_no_schema() -> None:
+    """Nothing is counted under a service for them."""
+    ids = ServiceIds(TextOf(BY_UUID, Framing.HEADER, None, None), SCHEMA)
+    assert ids.of(BARE, (*HEADER, ("apicurio.value.globalId", bytes(8)))) is None
+    assert ids.of(b"", ()) is None
