@@ -234,9 +234,8 @@ def _frame(value: bytes | None) -> bytes | None:
         return value[:10]
     if value[:1] == _CONFLUENT:
         return value[:5]
-    if value[:1] == _GUID:
-        return value[:17]
-    return value[:18] if value[:2] in _GLUE else b""
+    size = 17 if value[:1] == _GUID else 18 if value[:2] in _GLUE else 0
+    return value[:size] if len(value) >= size else b""
 
 
 def _schema(frame: object) -> str:

@@ -62,6 +62,30 @@ def test_a_letter_counts_the_same_however_much_its_topic_took(
     assert example is not None
 
 
+@pytest.mark.parametrize(
+    ("head", "schema"),
+    [
+        (b"\1" + bytes(16), "GUID 00000000-0000-0000-0000-000000000000"),
+        (b"\3\0" + bytes(16), "AWS Glue 00000000-0000-0000-0000-000000000000"),
+        (b"\3\5" + bytes(16), "AWS Glue 00000000-0000-0000-0000-000000000000"),
+        (b"\1" + bytes(15), "none"),
+        (b"\1" + bytes(9), "none"),
+        (b"\1" + bytes(4), "none"),
+        (b"\3\5" + bytes(15), "none"),
+        (b"\3\1" + bytes(16), "none"),
+        (b"\0\0", "none"),
+        (b"\xc3\1" + bytes(7), "none"),
+        (b"{", "none"),
+        (None, "null value"),
+    ],
+)
+def test_a_letter_is_counted_by_what_names_its_schema(head: bytes | None, schema: str) -> None:
+    """What was cut off names none."""
+    tally = Tally(lambda value, headers: "0A")
+    add(tally, 0, headers("undecodable"), head)
+    assert report(tally, 0).by["schema"] == {schema: 1}
+
+
 def test_a_copy_for_the_retry_topic_is_of_the_topic_that_it_began_in() -> None:
     tally = Tally(lambda value, headers: "0A")
     add(tally, 0, next(envelope.retry_headers((), History(Origin(MAIN, 1, 0)), Cause(Stage.INVOKE, "busy", ""), 0)))
