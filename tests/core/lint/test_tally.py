@@ -276,3 +276,17 @@ def test_a_doubtful_number_is_counted_as_often_as_it_comes() -> None:
     stream = [*(seen(place) for place in range(30)), seen(98, event("2025550123")), seen(99, event("2025550123"))]
     found = suspects(of(stream))[phone_numbers.NO_COUNTRY_CODE]
     assert (found.events, found.producers) == (2, {"web": 2})
+
+
+def test_keys_are_remembered_up_to_a_bound() -> None:
+    few = keys.Keys(2, most=50)
+    for place in range(200):
+        few.add("web", int(place >= 160), b"%d" % place, Place(0, place))
+    (found,) = few.findings()
+    assert found.text == "partition 0 of 2 has 80% of the records with a key; 50 or more different keys"
+
+
+def test_producers_of_the_same_keys_are_known_each() -> None:
+    java, web = PARTITIONERS[JAVA], placed(50, 6, PARTITIONERS[LIBRDKAFKA], "web", 50)
+    found = suspects(of([*placed(50, 6, java, "booking"), *placed(50, 6, java, "gates"), *web], 6))
+    assert found[keys.PARTITIONERS_DIFFER].text == f"booking: {JAVA}; gates: {JAVA}; web: {LIBRDKAFKA}"
