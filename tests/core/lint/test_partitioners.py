@@ -36,3 +36,11 @@ def test_fnv1a_is_the_one_of_its_authors(key: bytes, expected: int) -> None:
 @given(key=st.binary(min_size=1, max_size=64), partitions=st.integers(1, 1000))
 def test_every_key_has_a_partition(key: bytes, partitions: int) -> None:
     assert all(0 <= partition_of(key, partitions) < partitions for partition_of in PARTITIONERS.values())
+
+
+def test_hashes_with_the_sign_bit_are_made_positive_as_each_client_does_it() -> None:
+    """Java takes the bit away, Sarama takes the absolute value, librdkafka has no sign."""
+    java, librdkafka, sarama = PARTITIONERS.values()
+    assert java(b"21", 7) == (-973932308 & 0x7FFFFFFF) % 7 == 3
+    assert sarama(b"a", 6) == 468965076 % 6 == 0
+    assert librdkafka(b"a", 7) == 0xE8B7BE43 % 7
