@@ -273,7 +273,10 @@ class Member:
         except NoStartError as refused:
             self._errors.stop(refused.row, refused.topic)
             with suppress(KafkaException):
-                assign([])  # else the client takes them by itself, and their records would come
+                # The client takes them by itself otherwise, and their records come. With none of them taken it could
+                # not leave the group.
+                assign(native)
+                consumer.pause(native)
             return
         except Exception as raised:  # raised from here it would cost a batch, and the close would hang (pitfalls)
             self._say_fault(raised)
