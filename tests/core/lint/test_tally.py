@@ -290,3 +290,12 @@ def test_producers_of_the_same_keys_are_known_each() -> None:
     java, web = PARTITIONERS[JAVA], placed(50, 6, PARTITIONERS[LIBRDKAFKA], "web", 50)
     found = suspects(of([*placed(50, 6, java, "booking"), *placed(50, 6, java, "gates"), *web], 6))
     assert found[keys.PARTITIONERS_DIFFER].text == f"booking: {JAVA}; gates: {JAVA}; web: {LIBRDKAFKA}"
+
+
+def test_a_few_numbers_of_nobody_are_no_pattern() -> None:
+    assert suspects(of(seen(place, event(f"9999{place:08}")) for place in range(19))) == {}
+
+
+def test_doubtful_numbers_are_remembered_up_to_a_bound() -> None:
+    report = of(seen(place, event(f"9999{place:08}")) for place in range(1500))
+    assert suspects(report)[phone_numbers.NO_COUNTRY_CODE].events == 1000
