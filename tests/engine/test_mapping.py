@@ -167,6 +167,17 @@ async def test_what_is_none_of_ours_is_passed_over_where_the_settings_say_so(clo
 
 
 @run_virtual
+async def test_tombstones_are_passed_over_with_what_is_none_of_ours(clock: VirtualClock) -> None:
+    """Debezium writes one behind each deletion, for the topic's compaction."""
+    world = World(clock, others="skip")
+    feed(world.kafka, None)
+    async with running(world.connector):
+        await asyncio.sleep(10)
+    assert not world.dead
+    assert world.connector.count("records_not_ours") == 1
+
+
+@run_virtual
 async def test_what_is_passed_over_behind_a_post_under_way_is_not_committed_over_it(clock: VirtualClock) -> None:
     """The prefix ends at the record that is still posted."""
     world = World(clock, others="skip")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from connector.core.mapping.errors import MISFIT, Misfit, NotOurs
+from connector.core.mapping.errors import MISFIT, OTHER_TYPE, Misfit, NotOurs
 from connector.core.record import Record
 from connector.core.redact import safe_name
 from connector.core.refusal import Problem, Refusal, Stage
@@ -88,6 +88,9 @@ class AvroDecoder:
         self._reader = Reader(reader) if isinstance(reader, str) else reader
         self._lookup = SchemaLookup(self._reader, folder, registry, monotonic, also)
         self._framing = framing
+        # Change events come with tombstones for the topic's compaction: none of our events.
+        skips = self._reader.rules is not None and self._reader.rules.skips_others
+        self._tombstone: Refusal | NotOurs = NotOurs(OTHER_TYPE) if skips else _TOMBSTONE
         self._eight_bytes = also.eight_bytes
         self._by_frame: dict[bytes, AnyWriter] = {}
         self._bare = usable(self._reader, bare) if bare is not None else None
@@ -96,7 +99,7 @@ class AvroDecoder:
         """Decode now, without waiting. Never raises, whatever the bytes."""
         value = record.value
         if not value:
-            return _TOMBSTONE if value is None else _EMPTY_VALUE
+            return self._tombstone if value is None else _EMPTY_VALUE
         if len(value) > LARGEST_VALUE:
             return _too_large(f"{len(value)} bytes")
         start = SINGLE_OBJECT_LENGTH if value[0] else CONFLUENT_LENGTH
