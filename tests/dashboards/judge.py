@@ -29,6 +29,7 @@ SILENT: Mapping[str, str] = {
     "Event ids forgotten": "no deduplication in this day",
     "Maps of settled records that did not count: refused: {{code}}": "Kafka takes a map of this size",
     "Maps of settled records that did not count: ignored: {{reason}}": "no foreign hand was at the group's commits",
+    "Spans": "no tracing in this day; `tests/whole/test_tracing.py` has some",
 }
 """Queries that showed nothing, or the same as in peace, and why; they do not count as telling anything, whatever chance
 makes of their values. By the panel's title, and the legend where it has several."""
