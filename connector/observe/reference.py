@@ -21,7 +21,8 @@ dashboard takes for deliveries what it counts.
 Every series whose labels are known beforehand starts at 0. Labels are bounded: no offsets, no phone numbers, and no
 ids but those of the services that the settings list; a class that no table knows is counted as `other`. Beside these
 the listener serves the `process_…` metrics of prometheus-client: memory, CPU time, open files, start time. A page costs
-4.4 ms of the event loop at 1,000 partitions (`python -m benchmarks.metrics_page`, 2026-11-30), and is compressed on a thread.
+4.4 ms of the event loop at 1,000 partitions (`python -m benchmarks.metrics_page`, 2026-11-30), and is
+compressed on a thread.
 
 Prometheus' text format, or OpenMetrics for who asks for it (`Accept`), as Prometheus does: the same series and no
 others, none named `…_created`. OpenMetrics also has exemplars, a span beside each bucket of `post_seconds` and
