@@ -29,7 +29,7 @@ COMPILED = [
             "window",
         )
     ),
-    *(f"connector/edge/avro/{name}.py" for name in ("codec", "decoder", "decoding")),
+    *(f"connector/edge/avro/{name}.py" for name in ("codec", "decoder", "decoding", "entries")),
     *(f"connector/edge/http/{name}.py" for name in ("answer", "familiar")),
     "connector/deadline.py",
     "connector/observe/lines.py",
