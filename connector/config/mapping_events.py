@@ -136,14 +136,17 @@ def _schema(at: _At) -> str | None:
 
 
 def _condition(at: _At) -> Condition:
-    given = at.mapping(("path", "is", "not", "present"), "a mapping: path, and one of is, not and present")
+    known = ("path", "is", "not", "present", "differs_from")
+    given = at.mapping(known, "a mapping: path, and one of is, not, present and differs_from")
     if "path" not in given or len(given) != 2:
-        raise at.wrong("needs path, and one of is, not and present")
+        raise at.wrong("needs path, and one of is, not, present and differs_from")
     path = _path(at.inside("path"))
     if "present" in given:
         if not isinstance(given["present"], bool):
             raise at.inside("present").wrong("must be true or false")
         return Condition(path, present=given["present"])
+    if "differs_from" in given:
+        return Condition(path, differs_from=_path(at.inside("differs_from")))
     key = "is" if "is" in given else "not"
     inside = at.inside(key)
     values = tuple(map(_scalar, inside.items("values"))) if isinstance(given[key], list) else (_scalar(inside),)

@@ -50,13 +50,18 @@ def test_a_mapping_is_read_with_the_settings(write: Write) -> None:
 def test_every_word() -> None:
     """Sources, functions, conditions."""
     event = read(
-        when=[{"path": "a", "is": ["x", 1]}, {"path": "b", "not": "y"}, {"path": "c", "present": True}],
+        when=[
+            {"path": "a", "is": ["x", 1]},
+            {"path": "b", "not": "y"},
+            {"path": "c", "present": True},
+            {"path": "d", "differs_from": "e"},
+        ],
         json=["payload"],
         createdAt=field("{path: at, optional: true, then: [{time: seconds}, {plus: 2h}], default: 0}"),
         expiresAt=field("{first: [{path: until, default: null}, $timestamp], then: [{minus: 1m}]}"),
         variables=field("user: {name: {join: [first, {value: x}], with: ' ', then: [trim, {truncate: 5}]}}"),
     )
-    assert [str(each) for each in event.when] == ["a is x or 1", "b is not y", "c is there"]
+    assert [str(each) for each in event.when] == ["a is x or 1", "b is not y", "c is there", "d differs from e"]
     assert event.when[1] == Condition(event.when[1].path, none_of=("y",))
     assert [path.text for path in event.json] == ["payload"]
     created, expires, name = (event.sources[each] for each in ("createdAt", "expiresAt", "variables.user.name"))
@@ -155,7 +160,7 @@ def test_every_function_is_tried_above() -> None:
         ({"createdAt": field("{path: a, then: [{format_time: iso}]}")}, "must have a part of a time in it"),
         ({"createdAt": field("{path: a, then: [{plus: 2}]}")}, "must be a duration with its unit"),
         ({"when": {"path": "a"}}, "[0].when: must be a list of conditions"),
-        ({"when": [{"path": "a"}]}, "[0].when[0]: needs path, and one of is, not and present"),
+        ({"when": [{"path": "a"}]}, "[0].when[0]: needs path, and one of is, not, present and"),
         ({"when": ["a"]}, "[0].when[0]: must be a mapping: path"),
         ({"when": [{"path": "a", "is": []}]}, "[0].when[0].is: must have a value"),
         ({"when": [{"path": "a", "present": 1}]}, "[0].when[0].present: must be true or false"),

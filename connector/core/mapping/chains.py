@@ -105,9 +105,10 @@ def _begun(source: Source, whole: Type, texts: Texts) -> Chain:
         case Constant(value):
             kinds = frozenset() if value is None else frozenset({steps.kind_of(value)})
             return _start("a constant", lambda _fields, _record: value)._replace(kinds=kinds, shown="the constant")
-        case Join(parts, separator):
+        case Join(parts, separator, complete):
             chains = tuple(chain_of(part, _PART, whole, texts) for part in parts)
-            joined = _start("join", _join([chain.get for chain in chains], separator))
+            join = _join_all if complete else _join
+            joined = _start("join", join([chain.get for chain in chains], separator))
             return joined._replace(parts=chains, kinds=frozenset({Kind.TEXT}), shown="a join is text")
         case _:
             return _first_of(source.origin, whole, texts)
@@ -230,6 +231,18 @@ def _join(parts: list[Get], separator: str) -> Get:
     def join(fields: Fields, record: Record) -> Any:
         found = [text for part in parts if (text := part(fields, record)) is not None]
         return separator.join(found) if found else None
+
+    return join
+
+
+def _join_all(parts: list[Get], separator: str) -> Get:
+    def join(fields: Fields, record: Record) -> Any:
+        found = []
+        for part in parts:
+            if (text := part(fields, record)) is None:
+                return None
+            found.append(text)
+        return separator.join(found)
 
     return join
 

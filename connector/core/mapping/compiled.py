@@ -2,30 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from difflib import get_close_matches
 from typing import Any, NamedTuple
-
-import orjson
 
 from connector.core.event import FIELD_NAMES
 from connector.core.mapping import chains, steps
 from connector.core.mapping.chains import Chain, MisfitError, Target, Texts, chain_of
 from connector.core.mapping.errors import (
-    BAD_VALUE,
     CONDITION,
     NOT_OURS,
     NULL,
     OTHER_TYPE,
+    TOO_STRANGE,
     Misfit,
     NotOurs,
     UnmappableError,
+    strange,
 )
+from connector.core.mapping.opening import opened, outer_first
 from connector.core.mapping.paths import Fields, Get, Path, getter, type_around
-from connector.core.mapping.rules import Condition, Event, Rules
+from connector.core.mapping.rules import Condition, Event, Rules, completed
 from connector.core.mapping.types import ANYTHING, Kind, Leaf, Type, resolved
 from connector.core.record import Record
-from connector.core.redact import safe_name, shape
+from connector.core.redact import safe_name
 from connector.core.refusal import Problem, Refusal, Stage
 
 _REQUIRED = ("eventId", "serviceId", "phoneNumber")
@@ -38,6 +37,7 @@ _TARGETS = {
     "expiresAt": chains.TIME,
 }
 _MOST_PROBLEMS = 32  # as of an event of ours
+_REFUSES = (UnmappableError, *TOO_STRANGE)
 
 
 def target_of(field: str) -> Target:
@@ -51,10 +51,13 @@ class Test(NamedTuple):
     condition: Condition
     get: Get
     types: frozenset[type]
+    other: Get | None = None
 
     def holds(self, fields: Fields, record: Record) -> bool:
         """Whether the event is one of these."""
-        value, (_, one_of, none_of, present) = self.get(fields, record), self.condition
+        value, (_, one_of, none_of, present, _) = self.get(fields, record), self.condition
+        if self.other is not None:
+            return bool(value != self.other(fields, record))
         if present is not None:
             return (value is not None) is present
         if one_of is not None:
@@ -75,30 +78,49 @@ class EventMap:
         self.chains: dict[str, Chain] = {}
         for field, source in event.sources.items():
             try:
-                self.chains[field] = chain_of(source, target_of(field), whole, texts)
+                needed = completed(source) if field in _REQUIRED else source
+                self.chains[field] = chain_of(needed, target_of(field), whole, texts)
             except MisfitError as error:
                 problems.append(f"{field}: {error}")
         if problems:
             raise MisfitError("\n".join(problems))
-        self._holds = tuple(test.holds for test in self.tests)
-        self._openers = tuple((path, path.parts[-1], _around_text(path)) for path in event.json)
-        self.is_for_all = not (self.tests or self._openers)
-        """Whether nothing is to be asked of a record, and nothing to be opened."""
+        self._json = outer_first(event.json)
+        inside = [test for test in self.tests if any(_looks_into(test.condition, path) for path in event.json)]
+        self._holds = tuple(test.holds for test in self.tests if test not in inside)
+        self._holds_inside = tuple(test.holds for test in inside)
+        self._is_for_all = not (self.tests or self._json)
         self._required = tuple((name, self.chains[name].get) for name in _REQUIRED)
         simple = [name for name in self.chains if name in _TARGETS and name not in _REQUIRED]
         self._optional = tuple((name, self.chains[name].get) for name in simple)
         self._scopes = self._variables()
 
-    def takes(self, fields: Fields, record: Record) -> bool:
-        """Whether every condition holds. Opens the texts that hold JSON."""
-        for _, name, around in self._openers:
-            _open(fields, record, name, around)
-        for holds in self._holds:  # noqa: SIM110 - a generator for each record costs more than all it asks
-            if not holds(fields, record):
-                return False
-        return True
+    def of(self, fields: Fields, record: Record) -> Fields | Refusal | None:
+        """Our fields, or a refusal with every problem; None: a condition does not hold."""
+        if self._is_for_all:
+            return self._make(fields, record)
+        try:
+            found = self.opened(fields, record)
+        except UnmappableError as error:
+            return Refusal(Stage.EVENT, (Problem(error.code, "json", error.shape, error.remedy),))
+        return None if found is None else self._make(found, record)
 
-    def make(self, fields: Fields, record: Record) -> Fields | Refusal:
+    def opened(self, fields: Fields, record: Record) -> Fields | None:
+        """The fields with what their JSON says; None: a condition does not hold.
+
+        What is outside of the JSON is asked first: where it holds, a text that is no JSON raises UnmappableError,
+        since nobody knows what it would have said.
+        """
+        for holds in self._holds:
+            if not holds(fields, record):
+                return None
+        if self._json:
+            fields = opened(fields, self._json)
+            for holds in self._holds_inside:
+                if not holds(fields, record):
+                    return None
+        return fields
+
+    def _make(self, fields: Fields, record: Record) -> Fields | Refusal:
         """Our fields, or a refusal with every problem."""
         found: Fields = dict.fromkeys(FIELD_NAMES)
         try:
@@ -113,7 +135,7 @@ class EventMap:
                 values = {key: value for key, get in keys if (value := get(fields, record)) is not None}
                 if values:
                     variables[scope] = values
-        except UnmappableError:
+        except _REFUSES:
             return self._refused(fields, record)
         return found
 
@@ -126,22 +148,20 @@ class EventMap:
         return tuple((scope, tuple(keys)) for scope, keys in scopes.items())
 
     def _refused(self, fields: Fields, record: Record) -> Refusal:
-        problems = [*self._not_json(fields, record)]
+        problems = []
         for field, chain in self.chains.items():
             try:
                 value = chain.get(fields, record)
             except UnmappableError as error:
                 problems.append(Problem(error.code, _shown(field, chain), error.shape, error.remedy))
                 continue
+            except TOO_STRANGE as error:
+                wrong = strange(error)
+                problems.append(Problem(wrong.code, _shown(field, chain), wrong.shape, wrong.remedy))
+                continue
             if value is None and field in _REQUIRED:
                 problems.append(Problem(NULL, _shown(field, chain), "null", "write it, or give the mapping a default"))
         return Refusal(Stage.EVENT, tuple(problems[:_MOST_PROBLEMS]))
-
-    def _not_json(self, fields: Fields, record: Record) -> Iterator[Problem]:
-        for path, name, around in self._openers:
-            value = _at(around(fields, record), name)
-            if type(value) in (str, bytes):
-                yield Problem(BAD_VALUE, str(path), f"{shape(value)} that is no JSON", "write JSON")
 
 
 class Compiled:
@@ -153,11 +173,10 @@ class Compiled:
         self._not_ours = others(rules, name, CONDITION)
 
     def of(self, fields: Fields, record: Record) -> Fields | Refusal | NotOurs:
-        """The fields of our event; or why there is none. `fields` are the producer's, and are changed where a text that
-        holds JSON is opened. Never raises."""
+        """The fields of our event; or why there is none. `fields` are the producer's. Never raises."""
         for event in self.events:
-            if event.is_for_all or event.takes(fields, record):
-                return event.make(fields, record)
+            if (found := event.of(fields, record)) is not None:
+                return found
         return self._not_ours
 
 
@@ -210,7 +229,17 @@ def _test(condition: Condition, whole: Type, texts: Texts, problems: list[str]) 
         return None
     values = condition.one_of or condition.none_of or ()
     problems += (f"when: {path}: {why}" for value in values if (why := _incomparable(found, value)) is not None)
-    return Test(condition, _lenient(getter(path)), frozenset(map(type, values)))
+    other = condition.differs_from
+    if other is not None and isinstance(missing := type_around(other) or resolved(whole, other.parts, texts), str):
+        problems.append(f"when: {other}: {missing}")
+    other_get = None if other is None else _lenient(getter(other))
+    return Test(condition, _lenient(getter(path)), frozenset(map(type, values)), other_get)
+
+
+def _looks_into(condition: Condition, json: Path) -> bool:
+    """Whether it asks for something that lies in this JSON."""
+    paths = (condition.path, condition.differs_from)
+    return any(p is not None and p.around is None and p.parts[: len(json.parts)] == json.parts for p in paths)
 
 
 def _lenient(get: Get) -> Get:
@@ -241,34 +270,10 @@ def _incomparable(found: Type, value: steps.Scalar) -> str | None:
 
 
 def _no_text(path: Path, whole: Type, texts: Texts) -> list[str]:
+    if path.around is not None:
+        return [f"json: {path}: only what lies in the event can be opened"]
     found = resolved(whole, path.parts, texts)
     if isinstance(found, str):
         return [f"json: {path}: {found}"]
     fits = found.is_unknown or found.kinds & {Kind.TEXT, Kind.BYTES}
     return [] if fits else [f"json: {path}: it is {found.shown}, and JSON is in text or bytes"]
-
-
-def _around_text(path: Path) -> Get:
-    """What gets the record or list that a text lies in."""
-    if len(path.parts) == 1:
-        return lambda fields, _: fields
-    return getter(path._replace(parts=path.parts[:-1]))
-
-
-def _open(fields: Fields, record: Record, name: str | int, around: Get) -> None:
-    """Put what the JSON says in the place of its text; what is none stays, and is refused later."""
-    inside: Any = around(fields, record)
-    value = _at(inside, name)
-    if type(value) in (str, bytes):
-        try:
-            inside[name] = orjson.loads(value)
-        except orjson.JSONDecodeError:
-            pass
-
-
-def _at(inside: Any, name: str | int) -> Any:
-    if type(inside) is dict:
-        return inside.get(name)
-    if type(inside) is list and type(name) is int and name < len(inside):
-        return inside[name]
-    return None

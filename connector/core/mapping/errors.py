@@ -24,6 +24,15 @@ class UnmappableError(Exception):
         self.code = code
 
 
+TOO_STRANGE = (ValueError, ArithmeticError)
+"""What a function raises of a value that nobody thought of, such as a year beyond the calendar's."""
+
+
+def strange(error: Exception) -> UnmappableError:
+    """The same as what is wrong with the value."""
+    return UnmappableError(f"a value that cannot be worked on ({type(error).__name__})", "write an ordinary one")
+
+
 class Misfit(NamedTuple):
     """A writer's schema that the mapping does not fit, with every reason: which rule, which path, what is there."""
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from connector.core.mapping.chains import CHECK, Chain
 from connector.core.mapping.compiled import Compiled, EventMap
-from connector.core.mapping.errors import UnmappableError
+from connector.core.mapping.errors import TOO_STRANGE, UnmappableError, strange
 from connector.core.mapping.paths import Fields
 from connector.core.record import Record
 
@@ -40,14 +40,19 @@ class EventStory(NamedTuple):
 def explained(compiled: Compiled, fields: Fields, record: Record) -> Iterator[EventStory]:
     """The events of the mapping that were looked at, the last of them the one that takes the record, if one does.
 
-    `fields` are changed as `Compiled.of` changes them.
+    A text that should be JSON and is none ends it.
     """
     for event in compiled.events:
-        takes = event.takes(fields, record)
-        asked = tuple(_asked(event, fields, record))
-        told = {name: tuple(_told(chain, fields, record, 0)) for name, chain in event.chains.items()}
-        yield EventStory(str(event.event), asked, told if takes else None)
-        if takes:
+        try:
+            found = event.opened(fields, record)
+        except UnmappableError:
+            yield EventStory(str(event.event), tuple(_asked(event, fields, record)), None)
+            return
+        inside = fields if found is None else found
+        asked = tuple(_asked(event, inside, record))
+        told = {name: tuple(_told(chain, inside, record, 0)) for name, chain in event.chains.items()}
+        yield EventStory(str(event.event), asked, None if found is None else told)
+        if found is not None:
             return
 
 
@@ -71,6 +76,9 @@ def _told(chain: Chain, fields: Fields, record: Record, depth: int) -> Iterator[
                 yield Told(says, depth, value)
     except UnmappableError as error:
         yield Told(says, depth, None, error)
+        return
+    except TOO_STRANGE as error:
+        yield Told(says, depth, None, strange(error))
         return
     if value is None and chain.default is not None:
         yield Told("default", depth, chain.default.value)

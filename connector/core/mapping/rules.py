@@ -25,10 +25,11 @@ class Constant(NamedTuple):
 
 
 class Join(NamedTuple):
-    """The texts of all parts that are not null."""
+    """The texts of all parts that are not null. `complete`: null if one of them is."""
 
     parts: tuple[Source, ...]
     separator: str = ""
+    complete: bool = False
 
 
 class First(NamedTuple):
@@ -46,15 +47,19 @@ class Source(NamedTuple):
 
 
 class Condition(NamedTuple):
-    """What must hold of the value at a path: that it is one of these, none of these, there, or not there."""
+    """What must hold of the value at a path: that it is one of these, none of these, there, or not there, or another
+    than that at `differs_from`. What is null is none of any values."""
 
     path: Path
     one_of: tuple[Scalar, ...] | None = None
     none_of: tuple[Scalar, ...] | None = None
     present: bool | None = None
+    differs_from: Path | None = None
 
     @override
     def __str__(self) -> str:
+        if self.differs_from is not None:
+            return f"{self.path} differs from {self.differs_from}"
         if self.present is not None:
             return f"{self.path} is {'there' if self.present else 'not there'}"
         values = self.one_of if self.one_of is not None else self.none_of or ()
@@ -89,11 +94,24 @@ class Rules(NamedTuple):
         return tuple(event for event in self.events if event.schema == name)
 
 
+def completed(source: Source) -> Source:
+    """The source of a field that every event needs: half of a number or of an id is another one, so that a join which
+    lacks a part is null."""
+    match source.origin:
+        case Join():
+            return source._replace(origin=source.origin._replace(complete=True))
+        case First(parts):
+            return source._replace(origin=First(tuple(map(completed, parts))))
+        case From() | Constant():
+            return source
+
+
 def paths_of(event: Event) -> Iterator[Path]:
     """Every path into the producer's event that an event of the mapping names."""
-    for each in (*event.json, *(condition.path for condition in event.when), *_in_sources(event.sources.values())):
-        if each.around is None:
-            yield each
+    asked = (path for each in event.when for path in (each.path, each.differs_from) if path is not None)
+    for path in (*event.json, *asked, *_in_sources(event.sources.values())):
+        if path.around is None:
+            yield path
 
 
 def _in_sources(sources: Iterable[Source]) -> Iterator[Path]:

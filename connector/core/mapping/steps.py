@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import unicodedata
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -10,11 +11,15 @@ from connector.core.mapping import phones, times
 from connector.core.mapping.errors import NO_ENTRY, UnmappableError
 from connector.core.mapping.paths import Path
 from connector.core.mapping.types import Kind
-from connector.core.numbers import value_text
+from connector.core.numbers import is_exact, value_text
+from connector.core.redact import shape
 
 Scalar = str | int | float | bool
 
-_NOT_DIGITS = bytes(each for each in range(128) if not chr(each).isdigit())
+_SEPARATORS = frozenset("\t-./()")
+_SEPARATING = frozenset({"Zs", "Pd", "Cf"})
+"""Spaces, dashes and marks of direction: what people and programs put between the digits of a number, or around it."""
+
 _TEXTS = frozenset({Kind.TEXT})
 _READABLE = frozenset({Kind.TEXT, Kind.INTEGER, Kind.DOUBLE, Kind.BOOLEAN})
 _TIMES = frozenset({Kind.TIME, Kind.INTEGER})
@@ -38,7 +43,7 @@ def _text_step(says: str, run: Callable[[Any], str]) -> Step:
 
 
 def digits() -> Step:
-    """Only the digits of a text or number."""
+    """The digits of a text or number, without the separators between them and a plus before them."""
     takes = frozenset({Kind.TEXT, Kind.INTEGER})
     return Step("digits", takes, _TEXTS, lambda value, _: _digits(str(value)))
 
@@ -136,6 +141,8 @@ def as_text(value: Any) -> str:
             raise UnmappableError(f"{len(value)} bytes", "write them as UTF-8 text") from None
     if type(value) is float and not math.isfinite(value):
         raise UnmappableError("no finite number", "write a number, or leave it out")
+    if type(value) is float and not is_exact(value):
+        raise UnmappableError("a double from 2^53 up, which stands for several numbers", "write it as text or long")
     return value_text(value)
 
 
@@ -159,7 +166,17 @@ def _zoned(run: Callable[[Any, Any], Any], fixed: Any, zone_from: Path | None) -
 
 
 def _digits(text: str) -> str:
-    return text.encode("ascii", "ignore").translate(None, _NOT_DIGITS).decode("ascii")
+    """Nothing is guessed: a letter may begin an extension, and (0) is dialled or not."""
+    found = []
+    for place, each in enumerate(text.strip().removeprefix("+")):
+        digit = unicodedata.decimal(each, None)
+        if digit is not None:
+            found.append(str(digit))
+        elif each not in _SEPARATORS and unicodedata.category(each) not in _SEPARATING:
+            raise UnmappableError(f"{shape(text)} with no digit at place {place + 1}", "write digits and separators")
+    if "(0)" in text:
+        raise UnmappableError(f"{shape(text)} with (0) in it", "write the number as it is dialled from abroad")
+    return "".join(found)
 
 
 def _int(value: Any) -> int:

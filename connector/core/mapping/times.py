@@ -69,7 +69,10 @@ def reader(layout: str) -> Callable[[object, tzinfo | None], int]:
 
 def written(value: int, layout: str, zone: tzinfo | None) -> str:
     """A time in this layout of strftime, in UTC where there is no zone. Raises UnmappableError."""
-    return _moment(value).astimezone(zone or UTC).strftime(layout)
+    try:
+        return _moment(value).astimezone(zone or UTC).strftime(layout)
+    except (OverflowError, ValueError):  # the first and the last day there is, in another zone
+        raise UnmappableError("a time outside the years 1 to 9999", "leave it out where there is none") from None
 
 
 def iso(value: int) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from connector.core.json_text import DuplicateNameError
 from connector.core.mapping.errors import MISFIT, OTHER_TYPE, Misfit, NotOurs
 from connector.core.record import Record
 from connector.core.redact import safe_name
@@ -30,7 +31,6 @@ from connector.edge.avro.framing import (
 )
 from connector.edge.avro.headers import HeaderError, name_in
 from connector.edge.avro.json_schema import SCHEMA_VIOLATION, BreaksSchemaError
-from connector.edge.avro.json_values import DuplicateNameError
 from connector.edge.avro.lookup import NOT_SURE, Asking, Registry, SchemaLookup
 from connector.edge.avro.registry_answers import UNAVAILABLE_CODES
 from connector.edge.avro.resolution import IncompatibleError

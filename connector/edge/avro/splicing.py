@@ -7,9 +7,10 @@ from typing import Any
 
 import orjson
 
+from connector.core.json_text import DuplicateNameError
 from connector.core.record import Headers
 from connector.edge.avro.decoding import UndecodableError
-from connector.edge.avro.json_values import DuplicateNameError, read_object
+from connector.edge.avro.json_values import read_object
 from connector.edge.avro.resolution import fields_of, kind_of
 from connector.edge.avro.schema_texts import TextOf
 from connector.edge.avro.vetting import UnsafeSchemaError, vet

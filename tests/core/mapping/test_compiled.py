@@ -267,6 +267,10 @@ class TestWhen:
             (Condition(path_of("passenger"), present=True), True),
             (Condition(path_of("$header.ce_id"), one_of=("c-1",)), True),
             (Condition(path_of("at"), one_of=(5,)), False),
+            (Condition(path_of("note"), none_of=("x",)), True),
+            (Condition(path_of("passenger.phone"), differs_from=path_of("passengers[0].phone")), True),
+            (Condition(path_of("note"), differs_from=path_of("passengers[1].phone")), False),
+            (Condition(path_of("$header.ce_id"), differs_from=path_of("note")), True),
         ],
     )
     def test_a_condition(self, condition: Condition, holds: bool) -> None:
@@ -316,6 +320,25 @@ class TestWhen:
         assert others(Rules((event(),), skips_others=True), "org.other.Thing") == NotOurs(OTHER_TYPE)
 
 
+class TestHalves:
+    """Half of a number or id is another one: a join that lacks a part is null where every event needs the field."""
+
+    @pytest.mark.parametrize("field", ["eventId", "serviceId", "phoneNumber"])
+    def test_is_refused(self, field: str) -> None:
+        lacking = Source(Join((path("note"), path("id"))), (steps.lower(),))
+        for source in (lacking, Source(First((lacking,)))):
+            sources: dict[str, Any] = {field: source}
+            assert [each.code for each in refused(event(**sources)).problems] == [NULL]
+
+    def test_unless_a_part_has_a_default(self) -> None:
+        source = Source(Join((path("note", default=Constant("0")), path("id"))))
+        assert mapped(event(eventId=source))["eventId"] == "0b-1"
+
+    def test_of_a_variable_the_rest_is_taken(self) -> None:
+        source = Source(Join((path("note"), path("id"))))
+        assert mapped(event(variables__user__a=source))["variables"] == {"user": {"a": "b-1"}}
+
+
 class TestJson:
     """Texts that hold JSON are opened, and what is in them is looked at when it comes."""
 
@@ -329,8 +352,46 @@ class TestJson:
 
     def test_what_is_no_json_is_refused_with_its_path(self) -> None:
         found = refused(self.ONE, id='{"key":', passengers=[])
-        assert found.problems[0].field == "id"
-        assert {each.code for each in found.problems} == {BAD_VALUE, NULL}
+        assert found.reason.startswith("json: mapping_bad_value (id: string of 7 characters: it is no JSON)")
+
+    @pytest.mark.parametrize(
+        ("text", "words"),
+        [
+            ('{"key": "k", "v": NaN}', "it is no JSON"),
+            ('{"key": "k", "key": "l"}', "with key twice"),
+            ('{"key": 12345678901234567890}', "more than 64 bits"),
+            ('{"key": 0.12345678901234567891}', "more digits than a double has"),
+            ('{"key": 1e-999999999999999999999}', "more digits than a double has"),
+            ("[" * 40 + "]" * 40, "nested more than 32 deep"),
+            ('"\ud83d"', "is no JSON"),
+        ],
+    )
+    def test_json_that_says_two_things_or_less_than_was_meant_is_refused(self, text: str, words: str) -> None:
+        """Whatever is asked of it, and whatever becomes of others: nobody knows what it would have said."""
+        one = event(json=["id"], when=[Condition(path_of("id.key"), one_of=("other",))], eventId=path("id.key"))
+        found = mapping(one, skips_others=True).of({**FIELDS, "id": text}, RECORD)
+        assert isinstance(found, Refusal)
+        assert words in found.reason
+
+    def test_what_is_asked_outside_of_it_comes_first(self) -> None:
+        """Another event may take the same field for plain text, and finds it as it was."""
+        one = event(json=["id"], when=[Condition(path_of("status"), one_of=("NEW",))], eventId=path("id.key"))
+        inside = event(json=["id"], when=[Condition(path_of("id.key"), one_of=("other",))], eventId=path("id.key"))
+        plain = event(eventId=path("id", steps.truncate(4)))
+        for text, first in (("no JSON", one), ('{"key": 1}', inside)):
+            found = mapping(first, plain).of({**FIELDS, "id": text}, RECORD)
+            assert isinstance(found, dict)
+            assert found["eventId"] == text[:4]
+
+    def test_json_may_lie_in_json(self) -> None:
+        one = event(json=["id.inner", "id"], eventId=path("id.inner.key"))
+        assert mapped(one, id='{"inner": "{\\"key\\": \\"k\\"}"}')["eventId"] == "k"
+
+    def test_the_producers_event_stays_as_it_was(self) -> None:
+        fields = {**FIELDS, "id": '{"key": "k"}', "raw": b"[]", "passengers": [{"phone": '{"a": 1}'}]}
+        before = repr(fields)
+        assert isinstance(mapping(self.ONE).of(fields, RECORD), dict)
+        assert repr(fields) == before
 
     def test_what_the_json_holds_is_held_against_what_is_needed(self) -> None:
         found = refused(self.ONE, id='{"key": {}}', raw=b"[]")
@@ -338,6 +399,7 @@ class TestJson:
         assert isinstance(mapping(self.ONE).of({"id": '{"key": "k"}'}, RECORD), Refusal)
 
     def test_it_must_be_text_or_bytes(self) -> None:
+        assert "json: $key: only what lies in the event can be opened" in unfit(event(json=["$key"]))
         assert "json: number: it is long, and JSON is in text or bytes" in unfit(event(json=["number"]))
         assert "json: nowhere: it has no field nowhere" in unfit(event(json=["nowhere"]))
 
@@ -385,6 +447,7 @@ class TestMisfit:
         ("condition", "words"),
         [
             (Condition(path_of("stats"), one_of=("NEW",)), "when: stats: it has no field stats; did you mean status?"),
+            (Condition(path_of("id"), differs_from=path_of("stats")), "when: stats: it has no field stats"),
             (Condition(path_of("status"), one_of=("OLD",)), "when: status: it is enum Status, which has no OLD"),
             (Condition(path_of("id"), one_of=(True,)), "is compared with boolean; put it in quotes"),
             (Condition(path_of("number"), none_of=("1",)), "is compared with text"),
@@ -441,8 +504,10 @@ def test_an_event_says_what_it_is() -> None:
         Condition(path_of("b"), none_of=(1,)),
         Condition(path_of("c"), present=True),
         Condition(path_of("d"), present=False),
+        Condition(path_of("e"), differs_from=path_of("f")),
     ]
-    assert str(event(when=conditions)) == f"{NAME} when a is x or y and b is not 1 and c is there and d is not there"
+    says = "a is x or y and b is not 1 and c is there and d is not there and e differs from f"
+    assert str(event(when=conditions)) == f"{NAME} when {says}"
     assert str(event(None)) == "events without a schema"
 
 
