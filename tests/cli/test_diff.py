@@ -43,6 +43,13 @@ def other(stage: Topics) -> Path:
     return file
 
 
+@pytest.fixture(scope="module")
+def key(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
+    file = tmp_path_factory.mktemp("key") / "diff.key"
+    file.write_text("0123456789abcdef0123456789abcdef\n")
+    return "--key-file", file
+
+
 def test_two_configurations_differ_where_they_do(stage: Topics, other: Path, connector: Command) -> None:
     """By field, by who refuses, with places, and without anybody's number or value."""
     run = connector("diff", "--config", stage.config, "--against", other, "--json")
@@ -69,35 +76,53 @@ def test_one_configuration_is_the_same_as_itself(stage: Topics, connector: Comma
 
 
 def test_another_version_compares_by_a_file_that_holds_no_value(
-    stage: Topics, other: Path, connector: Command, tmp_path: Path
+    stage: Topics, other: Path, key: tuple[str, Path], connector: Command, tmp_path: Path
 ) -> None:
     """It reads the same offsets, whatever was written since, and finds what two configurations find."""
     file = tmp_path / "before.jsonl"
-    run = connector("diff", "--config", stage.config, "--write", file)
+    run = connector("diff", "--config", stage.config, "--write", file, *key)
     assert run.exit_code == 0, run.output
     assert file.stat().st_mode & 0o777 == 0o600
     assert PHONE not in file.read_text()
-    same = connector("diff", "--config", stage.config, "--against", file)
+    same = connector("diff", "--config", stage.config, "--against", file, *key)
     assert (same.exit_code, "0 differ" in same.output) == (0, True), same.output
-    differing = connector("diff", "--config", other, "--against", file, "--json")
+    differing = connector("diff", "--config", other, "--against", file, *key, "--json")
     assert differing.exit_code == 1
     found = json.loads(differing.output)
     assert [(each["field"], each["against_refuses"], each["records"]) for each in found["differences"]] == [
         ("variables.session.seat", None, DIFFERING),
         (None, "service_id_not_allowed", OF_ANOTHER_SERVICE),
     ]
-    assert connector("diff", "--config", stage.config, "--write", file).exit_code == 2  # it is there already
+    assert connector("diff", "--config", stage.config, "--write", file, *key).exit_code == 2  # it is there already
 
 
-def test_records_that_are_gone_are_no_difference(stage: Topics, connector: Command, tmp_path: Path) -> None:
+def test_the_key_lies_apart_and_is_the_same_for_both(
+    stage: Topics, key: tuple[str, Path], connector: Command, tmp_path: Path
+) -> None:
+    """With both at hand a PIN is found by trying; with another key everything would differ."""
+    file, another = tmp_path / "before.jsonl", tmp_path / "another.key"
+    short = tmp_path / "short.key"
+    another.write_text("f" * 32)
+    short.write_text("fifteen bytes..")
+    for given in ((), ("--key-file", short), ("--key-file", tmp_path / "none.key")):
+        run = connector("diff", "--config", stage.config, "--write", file, *given)
+        assert (run.exit_code, "--key-file" in run.output, file.exists()) == (2, True, False)
+    assert connector("diff", "--config", stage.config, "--write", file, "--sample", "2", *key).exit_code == 0
+    run = connector("diff", "--config", stage.config, "--against", file, "--key-file", another)
+    assert (run.exit_code, "another key" in run.output) == (2, True)
+
+
+def test_records_that_are_gone_are_no_difference(
+    stage: Topics, key: tuple[str, Path], connector: Command, tmp_path: Path
+) -> None:
     """Retention may take them between the two versions."""
     file = tmp_path / "before.jsonl"
-    assert connector("diff", "--config", stage.config, "--write", file).exit_code == 0
+    assert connector("diff", "--config", stage.config, "--write", file, *key).exit_code == 0
     header, first, *rest = file.read_text().splitlines()
     partition, offset, told = json.loads(first)
     older = json.dumps([partition, offset - 1, told])
     file.write_text("\n".join([header, older, *rest]) + "\n")
-    run = connector("diff", "--config", stage.config, "--against", file)
+    run = connector("diff", "--config", stage.config, "--against", file, *key)
     assert run.exit_code == 0
     assert "2 were there for one of the two only" in run.output
 
@@ -105,10 +130,12 @@ def test_records_that_are_gone_are_no_difference(stage: Topics, connector: Comma
 @pytest.mark.parametrize(
     "content", ['{"connector_diff":2,"topic":"t"}', '{"connector_diff":1,"version":"1","topic":"t","key":"x"}']
 )
-def test_a_file_of_another_kind_is_refused(stage: Topics, connector: Command, tmp_path: Path, content: str) -> None:
+def test_a_file_of_another_kind_is_refused(
+    stage: Topics, key: tuple[str, Path], connector: Command, tmp_path: Path, content: str
+) -> None:
     file = tmp_path / "before.jsonl"
     file.write_text(content)
-    assert connector("diff", "--config", stage.config, "--against", file).exit_code == 2
+    assert connector("diff", "--config", stage.config, "--against", file, *key).exit_code == 2
 
 
 def test_either_compare_or_write(stage: Topics, connector: Command, tmp_path: Path) -> None:

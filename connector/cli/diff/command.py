@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from connector.cli.diff.files import LARGEST_FILE, Header, fates_of, header_of, is_ours, write
+from connector.cli.diff.files import LARGEST_FILE, Header, check_of, fates_of, header_of, is_ours, key_of, write
 from connector.cli.diff.reading import Ranges, fate_of, in_order, ranges_of
 from connector.cli.loading import load_without_password
 from connector.cli.options import AsJson, ConfigFile
@@ -32,6 +31,10 @@ def diff(
         Path | None,
         typer.Option("--write", metavar="FILE", help="Leave for another version what becomes of each; no values."),
     ] = None,
+    key_file: Annotated[
+        Path | None,
+        typer.Option("--key-file", metavar="FILE", help="A secret of 16 bytes or more, the same for both versions."),
+    ] = None,
     topic: Topic = None,
     sample: Sample = None,
     since: Since = None,
@@ -40,7 +43,8 @@ def diff(
     """Make the requests of the same records twice, and say how many differ, and in which fields.
 
     With other settings: both read the topic of --config, so that of the others only schemas and rules count. With
-    another version: `--write FILE` with the one, then `--against FILE` with the other, which reads the same offsets.
+    another version: `--write FILE` with the one, then `--against FILE` with the other, which reads the same offsets;
+    both with the same `--key-file`.
     Joins no group, commits and posts nothing.
 
     Exit codes: 0 all are the same, or the file was written · 1 some differ, or the brokers cannot be asked · 2 usage or
@@ -52,13 +56,13 @@ def diff(
     name = topic or settings.kafka.topics.main
     try:
         if write_to is not None:
-            _leave(settings, name, Stretch(sample, since), write_to)
+            _leave(settings, name, Stretch(sample, since), write_to, key_of(key_file))
             return
         assert against is not None
         if is_ours(against):
             if topic or sample or since:
                 raise typer.BadParameter("the file says what to read: leave out --topic, --sample and --since")
-            name, found = _with_file(settings, against)
+            name, found = _with_file(settings, against, key_of(key_file))
         else:
             other = load_without_password(against, os.environ)
             found = _with_settings(settings, other, name, ranges_of(settings, name, Stretch(sample, since)))
@@ -73,35 +77,37 @@ def diff(
         raise typer.Exit(1)
 
 
-def _leave(settings: Settings, name: str, stretch: Stretch, path: Path) -> None:
+def _leave(settings: Settings, name: str, stretch: Stretch, path: Path, key: bytes) -> None:
     if path.exists():
         raise typer.BadParameter(f"{path} is there already: name another file")
     ranges = ranges_of(settings, name, stretch)
     total = sum(end - start for start, end in ranges.values())
     if total > LARGEST_FILE:
         raise typer.BadParameter(f"{total:,} offsets are more than the {LARGEST_FILE:,} of a file: say a later --since")
-    header = Header(topic=name, key=secrets.token_hex(32), partitions=dict(ranges))
+    header = Header(topic=name, key_check=check_of(key), partitions=dict(ranges))
     with Judge(settings) as judge:
         try:
-            count = write(path, header, _fates(settings, header, judge))
+            count = write(path, header, _fates(settings, header, judge, key))
         except OSError as error:
             typer.echo(f"{path}: {error.strerror}", err=True)
             raise typer.Exit(1) from None
     typer.echo(f"wrote what becomes of {count:,} records of {name} to {path}")
 
 
-def _fates(settings: Settings, header: Header, judge: Judge) -> Iterator[Placed]:
+def _fates(settings: Settings, header: Header, judge: Judge, key: bytes) -> Iterator[Placed]:
     for record in in_order(settings, header.topic, header.partitions):
         fate = fate_of(record, judge)
-        values = None if fate.values is None else digests(fate.values, header.secret)
+        values = None if fate.values is None else digests(fate.values, key)
         yield (record.partition.number, record.offset), Fate(values, fate.refused)
 
 
-def _with_file(settings: Settings, path: Path) -> tuple[str, Comparison]:
+def _with_file(settings: Settings, path: Path, key: bytes) -> tuple[str, Comparison]:
     found = Comparison()
     with path.open("rb") as file, Judge(settings) as judge:
         header = header_of(file)
-        for place, ours, theirs in side_by_side(_fates(settings, header, judge), fates_of(file)):
+        if header.key_check != check_of(key):
+            raise typer.BadParameter("--key-file: the file was written with another key")
+        for place, ours, theirs in side_by_side(_fates(settings, header, judge, key), fates_of(file)):
             if ours is None or theirs is None:
                 found.missing()
             else:
