@@ -32,11 +32,14 @@ class DuplicateNameError(Exception):
         self.name = name
 
 
-def read(text: bytes) -> Any:
-    """A whole text with exact numbers. Raises NotJsonError or DuplicateNameError, and nothing else whatever it is."""
+def read(text: bytes, *, for_mapping: bool = False) -> Any:
+    """A whole text with exact numbers. Raises NotJsonError or DuplicateNameError, and nothing else whatever it is.
+
+    For a mapping 5.0 is the whole number 5, as for JSON Schema's `integer`: its text must be that of 5.
+    """
     try:
         orjson.loads(text)
-        found = _READER.decode(text.decode())
+        found = (_WHOLE_READER if for_mapping else _READER).decode(text.decode())
     except (orjson.JSONDecodeError, UnicodeDecodeError):
         raise NotJsonError("it is no JSON") from None
     except RecursionError:
@@ -83,10 +86,16 @@ def _fraction(text: str) -> float:
     raise NotJsonError("a number with more digits than a double has, which has to be a string")
 
 
+def _fraction_or_whole(text: str) -> float:
+    number = _fraction(text)
+    return int(Decimal(text)) if number.is_integer() and -_LONG <= number < _LONG else number
+
+
 def _constant(_text: str) -> float:
     raise NotJsonError("it is no JSON")
 
 
-_READER = json.JSONDecoder(
-    object_pairs_hook=_object, parse_int=_integer, parse_float=_fraction, parse_constant=_constant
+_READER, _WHOLE_READER = (
+    json.JSONDecoder(object_pairs_hook=_object, parse_int=_integer, parse_float=fraction, parse_constant=_constant)
+    for fraction in (_fraction, _fraction_or_whole)
 )

@@ -44,7 +44,8 @@ def _open(here: Any, path: Path) -> None:
 
 def _read(text: str | bytes, path: Path) -> Any:
     try:
-        return read(text.encode() if type(text) is str else text)  # type: ignore[arg-type]  # bytes, if no str
+        given = text.encode() if isinstance(text, str) else text
+        return read(given, for_mapping=True)
     except UnicodeEncodeError:
         raise UnmappableError(f"{path}: {shape(text)} that is no JSON", "write JSON") from None
     except NotJsonError as error:

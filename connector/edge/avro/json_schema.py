@@ -52,10 +52,12 @@ class JsonSchema:
         schema = _vetted(text)
         title = schema.get("title")
         self.title: str | None = title if isinstance(title, str) else None
-        self.type: Type = type_of(schema, _Walk(schema).target)
         patterns = RegexOptions(size_limit=_MOST_REGEX)
         try:
             self._validator = validator_for(schema, offline=True, validate_formats=False, pattern_options=patterns)
+            self.type: Type = type_of(schema, _Walk(schema).target)
+        except UnsafeSchemaError:
+            raise
         except (ValueError, TypeError) as error:  # among them what the library calls a ValidationError
             raise UnsafeSchemaError(f"no JSON Schema that can be used ({type(error).__name__})") from None
 

@@ -51,8 +51,8 @@ def _of_kind(kind: Any, schema: Mapping[str, Any], symbols: frozenset[str] | Non
         case "string":
             branches = (Leaf(Kind.TEXT, symbols),)
         case _:
-            branches = _SIMPLE.get(kind, ANYTHING.branches)
-    return Type(branches, nullable=False, shown=str(kind) if kind in _SHOWN else "unknown")
+            branches = _SIMPLE.get(kind, ANYTHING.branches) if isinstance(kind, str) else ANYTHING.branches
+    return Type(branches, nullable=False, shown=kind if isinstance(kind, str) and kind in _SHOWN else "unknown")
 
 
 def _object(schema: Mapping[str, Any], target: Target) -> tuple[Branch, ...]:
@@ -61,7 +61,7 @@ def _object(schema: Mapping[str, Any], target: Target) -> tuple[Branch, ...]:
     if not isinstance(given, dict):
         return (others,)
     required = schema.get("required")
-    needed = set(required) if isinstance(required, list) else set()
+    needed = {name for name in required if isinstance(name, str)} if isinstance(required, list) else set()
     fields = Fields(
         {
             name: found if name in needed else found._replace(nullable=True)

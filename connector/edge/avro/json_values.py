@@ -30,6 +30,7 @@ class JsonWriter:
         self.mapping: Compiled | NotOurs | Refusal | None = None
         if rules is not None:
             self.mapping = self._mapped(rules, self._schema.title)
+        self.name = None if isinstance(self.mapping, Compiled) else self._schema.title
 
     def _mapped(self, rules: Rules, title: str | None) -> Compiled | NotOurs | Refusal | None:
         is_named = title is not None and bool(rules.of_schema(title))
@@ -45,15 +46,15 @@ class JsonWriter:
 
         Raises UndecodableError, DuplicateNameError or BreaksSchemaError, and nothing else whatever the bytes.
         """
-        fields = read_object(value[start:] if start else value)
+        fields = read_object(value[start:] if start else value, for_mapping=isinstance(self.mapping, Compiled))
         self._schema.check(fields)
         return fields
 
 
-def read_object(value: bytes) -> dict[str, Any]:
+def read_object(value: bytes, *, for_mapping: bool = False) -> dict[str, Any]:
     """A whole value as an object with exact numbers. Raises UndecodableError or DuplicateNameError."""
     try:
-        found = read(value)
+        found = read(value, for_mapping=for_mapping)
     except NotJsonError as error:
         raise UndecodableError(str(error)) from None
     if not isinstance(found, dict):

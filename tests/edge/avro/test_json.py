@@ -87,6 +87,7 @@ def test_what_our_json_schema_takes_is_an_event_of_ours() -> None:
         (b'{"a": 1' + b"0" * 5000 + b"}", "undecodable", ""),
         (b'{"a": 0.12345678901234567890}', "undecodable", "more digits than a double"),
         (b'{"a": 1e999}', "undecodable", ""),
+        (b'{"a": 1e-999999999999999999999}', "undecodable", "more digits than a double"),
         (b'{"a": NaN}', "undecodable", "no JSON"),
         (b'{"a": "\\ud800"}', "undecodable", "no JSON"),
         (b'{"a": "\xff"}', "undecodable", "no JSON"),
@@ -131,6 +132,9 @@ def test_every_field_that_is_missing_is_named() -> None:
         ("{", "not JSON"),
         ("[]", "no JSON Schema of objects"),
         ('{"type": "nonsense"}', "no JSON Schema that can be used"),
+        ('{"type": {"x": 1}}', "no JSON Schema that can be used"),
+        ('{"type": [["string"]]}', "no JSON Schema that can be used"),
+        ('{"type": "object", "properties": {}, "required": [{}]}', "no JSON Schema that can be used"),
         ('{"$schema": "https://example.com/own"}', "another draft"),
         ('{"$ref": "https://example.com/schema.json"}', "a reference to another schema"),
         ('{"properties": {"a": {"$ref": "#"}}}', "a reference to another schema, or to itself"),
@@ -241,6 +245,16 @@ def test_json_of_other_fields_is_mapped(schema: dict[str, Any]) -> None:
     assert fields["variables"] == {"session": {"seat": 7, "meal": "fish", "gate": "B7"}}
     twice = refusal(one.decode(record(b'{"reference": "a", "reference": "b", "passenger": {"phone": "1"}}')))
     assert twice.code == "duplicate_key"
+
+
+@pytest.mark.parametrize("written", ["491705550147", "491705550147.0", "4.91705550147e11", "491705550147.00e0"])
+def test_a_whole_number_is_one_to_a_mapping_however_it_is_written(written: str) -> None:
+    """To JSON Schema all four are integers. A float's text would bring one digit more: somebody else's number."""
+    schema = {**BOOKING, "$defs": {"passenger": {"type": "object", "properties": {"phone": {"type": "integer"}}}}}
+    text = f'{{"reference": "X7", "passenger": {{"phone": {written}}}}}'
+    fields = mapping(RULES, schema).decode(record(text.encode()))
+    assert isinstance(fields, Mapping), fields
+    assert fields["phoneNumber"] == "491705550147"
 
 
 @pytest.mark.parametrize(
