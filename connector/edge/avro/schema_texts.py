@@ -34,6 +34,7 @@ from connector.edge.avro.vetting import UnsafeSchemaError, vet
 from connector.edge.avro.writers import named
 
 _MOST_HEADS = 1000
+_EIGHT_BYTES_LENGTH = 9
 _HEADS = {0: CONFLUENT_LENGTH, 1: GUID_LENGTH, 3: GLUE_LENGTH, 0xC3: SINGLE_OBJECT_LENGTH}
 
 
@@ -64,7 +65,7 @@ class TextOf:
         self._framing = framing
         self._bare = None if bare is None else _found(bare)
         self._ask = ask
-        self._eight_bytes = eight_bytes
+        self.eight_bytes = eight_bytes
         self._by_name: dict[Name, Found | None] = {name: _found(file) for name, file in named(folder)}
         self._by_fingerprint = {name: _found(file) for file in folder.files for name in names_of(file)}
 
@@ -94,8 +95,8 @@ class TextOf:
                 return None
         frame = frame_of(value, self._framing)
         is_id_0 = frame == _ID_0 and self._by_name.get(_ID_0.name) is None
-        if is_id_0 and self._eight_bytes is not None and looks_eight_bytes(value):
-            return eight_byte_name(value, self._eight_bytes)
+        if is_id_0 and self.eight_bytes is not None and looks_eight_bytes(value):
+            return eight_byte_name(value, self.eight_bytes)
         return frame
 
 
@@ -123,6 +124,8 @@ class ServiceIds:
         head: object = value[: _HEADS.get(value[0], CONFLUENT_LENGTH)] if value else b""
         if self._texts.in_headers:
             head = self._texts.frame(value, headers)
+        elif self._texts.eight_bytes is not None and looks_eight_bytes(value):
+            head = value[:_EIGHT_BYTES_LENGTH]
         known = self._known.get(head)
         if known is None:
             known = self._plan(head, value, headers)

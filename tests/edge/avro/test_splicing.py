@@ -134,6 +134,19 @@ def test_a_schema_is_found_by_every_kind_of_name(framing: Framing, value: bytes,
         assert ids.of(spliced(texts, value, {"serviceId": "0B"}, headers), headers) == "0B"
 
 
+def test_each_id_of_8_bytes_has_its_own_schema() -> None:
+    """They begin with the same zeros."""
+    tree = json.loads(SCHEMA)
+    tree["fields"].insert(0, {"name": "extra", "type": "string"})
+    longer = json.dumps(tree)
+    known = {"5": Found(SCHEMA, ()), "6": Found(longer, ())}
+    texts = TextOf(SchemaFolder((), {}), Framing.AUTO, None, lambda name: known.get(name.text), Kind.GLOBAL_ID)
+    ids = ServiceIds(texts, SCHEMA)
+    later = Encoder(longer, Framing.BARE).encode({**EVENT, "extra": "not an id"})
+    values = [b"\0" + number.to_bytes(8, "big") + bare for number, bare in ((5, BARE), (6, later), (5, BARE))]
+    assert [ids.of(value) for value in values] == ["0A1B"] * 3
+
+
 def test_headers_that_cannot_be_read_name_no_schema() -> None:
     """Nothing is counted under a service for them."""
     ids = ServiceIds(TextOf(BY_UUID, Framing.HEADER, None, None), SCHEMA)
