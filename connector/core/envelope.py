@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from hashlib import sha256
 from typing import NamedTuple
 
-from connector.core.record import Headers, Partition, Record
+from connector.core.record import Headers, Partition, Record, small
 from connector.core.refusal import Stage
 
 PREFIX = "invoke."
@@ -58,6 +58,7 @@ CONNECT_CLASSES = {
 
 _TEXT_CAP = 1024
 _KEY_CAP = 1024
+_SMALL_CAP = 1024  # bytes of headers that a copy keeps which is too large with all of them
 _LARGEST_NUMBER = 2**63 - 1
 
 
@@ -209,7 +210,11 @@ def _ladder(original: Headers, ours: list[tuple[str, bytes | None]]) -> Iterator
     without_texts = [header for header in ours if header[0] not in _TEXTS]
     yield _sealed(original, [*without_texts, (HEADERS_DROPPED, b"texts")])
     if original:
-        yield _sealed((), [*without_texts, (HEADERS_DROPPED, b"texts, original")])
+        without_originals = [*without_texts, (HEADERS_DROPPED, b"texts, original")]
+        # Small ones tell the value's schema, and to a mapping the event's id or type.
+        if (few := small(original, _SMALL_CAP)) and few != original:
+            yield _sealed(few, without_originals)
+        yield _sealed((), without_originals)
 
 
 def _sealed(original: Headers, ours: list[tuple[str, bytes | None]]) -> Headers:

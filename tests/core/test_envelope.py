@@ -157,6 +157,15 @@ def test_too_large_a_copy_loses_our_texts_first_and_then_the_original_headers() 
     assert dict(without_originals)[HEADERS_DROPPED] == b"texts, original"
 
 
+def test_what_is_left_of_the_original_headers_is_the_small_ones_in_their_order() -> None:
+    """They name the value's schema. A name of which one header is large is left out whole: its last one counts."""
+    original = (("twice", b"1"), ("id", b"7"), ("twice", b"x" * 2000), ("type", None), ("large", b"x" * 2000))
+    *_, some, none = retry_headers(original, HISTORY, CAUSE, now_ms=0)
+    assert split(some)[1] == (("id", b"7"), ("type", None))
+    assert split(none)[1] == ()
+    assert dict(some)[HEADERS_DROPPED] == dict(none)[HEADERS_DROPPED] == b"texts, original"
+
+
 def test_a_copy_without_original_headers_has_two_steps() -> None:
     """There is nothing of the producer's to leave out."""
     assert len(list(retry_headers((), HISTORY, CAUSE, now_ms=0))) == 2
