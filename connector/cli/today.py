@@ -67,8 +67,7 @@ class Judge:
 
     def today(self, letter: DeadLetter) -> Today:
         """The verdict. Never raises, whatever the bytes."""
-        record = letter.record._replace(headers=letter.original)
-        return self.of(record, letter.first_failure_ms or record.timestamp_ms)
+        return self.of(letter.first, letter.first_failure_ms or letter.record.timestamp_ms)
 
     def of(self, record: Record, born_ms: int | None) -> Today:
         """The same of a record; without `createdAt` its age counts from `born_ms`."""

@@ -184,8 +184,7 @@ class Search:
         found.setdefault(name, Found(name, fields, [], [])).seen.append(Seen(role, letter, waits))
 
     def _fields(self, letter: DeadLetter) -> Fields | None:
-        headers = letter.original if letter.written_by == OURS else letter.record.headers
-        fields = self._judge.fields(letter.record._replace(headers=headers))
+        fields = self._judge.fields(letter.first if letter.written_by == OURS else letter.record)
         return None if isinstance(fields, Refusal) else fields
 
     def _watched(self, scan: Scan, topic: str, needles: list[bytes] | None) -> Iterator[Record]:

@@ -24,13 +24,14 @@ class Mapping(Section):
     from. Of a record the first that takes it counts. docs/mapping.md has every word."""
 
     others: Literal["dead_letter", "skip"] = "dead_letter"
-    """What becomes of a record that none of the events takes: a dead letter, or nothing: it is settled without a post,
-    and counted (`records_not_ours`). A copy in the retry topic is never skipped."""
+    """What becomes of a record that none of the events takes, and of null values: a dead letter, or nothing: it is
+    settled without a post, and counted (`records_not_ours`). A copy in the retry topic is never skipped."""
 
     misfits: Literal["hold", "dead_letter"] = "hold"
     """What becomes of records of a registered schema that an event names and does not fit, such as a new version
     without a field that the mapping uses: their partition waits, until the mapping fits or the producer goes back; or
-    each is a dead letter. Schema files that do not fit are refused at start."""
+    each is a dead letter. Schema files that do not fit are refused at start. A schema that no event names, and whose
+    name has the same last part as one that is named, waits too; else it is one of the `others`."""
 
     @property
     def rules(self) -> Rules:

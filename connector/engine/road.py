@@ -60,14 +60,16 @@ class Road:
     def prepare(self, record: Record, assignment: Assignment) -> Delivery | SchemaNeeded | NotOurs:
         """Everything before the post, without waiting: a request to post, or a refusal, or a schema to fetch first; or
         that the settings say to pass it over."""
-        fields = self._decoder.decode(record)
+        history, headers = _history(record, assignment)
+        # A mapping may read the record around the event, whose id and times must be the same for every copy.
+        seen = record.placed(*history.origin, headers) if assignment.delayed else record
+        fields = self._decoder.decode(seen)
         if isinstance(fields, SchemaNeeded):
-            return fields
+            return fields if seen is record else fields._replace(partition=record.partition, offset=record.offset)
         if isinstance(fields, NotOurs):
             if not assignment.delayed:
                 return fields
             fields = NO_MORE_OURS  # it was when its copy was written, and somebody waits for it
-        history, headers = _history(record, assignment)
         delivery = Delivery(assignment, record, history, headers)
         event = fields if isinstance(fields, Refusal) else event_from(fields)
         if isinstance(event, Refusal):

@@ -8,7 +8,7 @@ from typing_extensions import override
 
 from connector.core.envelope import TRACEPARENT, traced
 from connector.core.mapping.errors import NotOurs
-from connector.core.record import Record
+from connector.core.record import Partition, Record
 from connector.core.refusal import Refusal
 from connector.core.reply import Answer
 from connector.core.signals import SchemaMissing, SchemaNeeded, WriteFailed
@@ -62,9 +62,9 @@ class Decodes:
         if len(self._at) > self._most:
             del self._at[next(iter(self._at))]
 
-    def take(self, record: Record) -> tuple[int, int] | None:
-        """When that was; None the second time."""
-        return self._at.pop(_key(record), None)
+    def take(self, partition: Partition, offset: int) -> tuple[int, int] | None:
+        """When that was, of the record there; None the second time."""
+        return self._at.pop((*partition, offset), None)
 
     def __len__(self) -> int:
         """How many are remembered."""
@@ -160,7 +160,8 @@ class TracedDriver(Driver):
 
     def _parent(self, delivery: Delivery) -> str | None:
         """The `traceparent` above what is done about a delivery; None where nothing of it is kept."""
-        decoded = self._decodes.take(delivery.record)
+        origin = delivery.history.origin  # a copy is decoded as the record that it is a copy of
+        decoded = self._decodes.take(origin.partition, origin.offset)
         if decoded is not None and self._spans.may_keep(delivery.traceparent):
             record, known = delivery.record, dict(_event(delivery))
             if delivery.refused is not None:

@@ -12,8 +12,9 @@ import pytest
 import yaml
 
 from connector.config.mapping import Mapping
+from connector.core.destination import EXPIRED
 from connector.core.mapping.errors import MISFIT, NOT_OURS
-from connector.core.record import Partition
+from connector.core.record import Headers, Partition
 from connector.edge.avro.codec import Reader, encode
 from connector.edge.avro.decoder import AvroDecoder
 from connector.edge.avro.framing import Framing
@@ -24,6 +25,7 @@ from tests.engine.stage import (
     DEAD,
     MAIN,
     RETRY,
+    TEMPORARY,
     Connector,
     ScriptedVendor,
     always,
@@ -35,7 +37,7 @@ from tests.engine.stage import (
 from tests.support.avro import CURRENT, EVENT
 from tests.support.clock import VirtualClock, run_virtual
 
-BOOKING, RENAMED, AUDIT, OURS = 1, 2, 3, 4
+BOOKING, RENAMED, AUDIT, OURS, MOVED = 1, 2, 3, 4, 5
 PHONE = "491705550147"
 RULES = """
 events:
@@ -45,6 +47,15 @@ events:
     serviceId: {value: 0A1B}
     phoneNumber: {path: passenger.phone, then: [{phone: DE}]}
     variables: {request: {mark: mark}}
+"""
+
+AROUND = """
+- schema: com.example.Booking
+  eventId: {join: [$topic, $partition, $offset], with: "-"}
+  serviceId: {value: 0A1B}
+  phoneNumber: {path: passenger.phone, then: [{phone: DE}]}
+  expiresAt: {path: $timestamp, then: [{plus: 20m}]}
+  variables: {request: {mark: {join: [$topic, $partition, $offset, $header.trip], with: "/"}}}
 """
 
 
@@ -64,6 +75,7 @@ SCHEMAS: dict[int, Any] = {
     RENAMED: booking("msisdn"),
     AUDIT: AUDITED,
     OURS: json.loads(CURRENT),
+    MOVED: {**booking("phone"), "name": "com.example.v2.Booking"},
 }
 
 
@@ -82,16 +94,24 @@ class Registry:
 class World:
     """A connector with a mapping, and a vendor that accepts everything."""
 
-    def __init__(self, clock: VirtualClock, deduplicate_ms: int | None = None, **rules: str) -> None:
+    def __init__(self, clock: VirtualClock, deduplicate_ms: int | None = None, **rules: Any) -> None:
         self.kafka, self.vendor = broker(clock), ScriptedVendor(always(ACCEPTED))
         reader = Reader(CURRENT, Mapping.model_validate({**yaml.safe_load(RULES), **rules}).rules)
         decoder = AvroDecoder(reader, SchemaFolder((), {}), registry=Registry(), monotonic=clock.monotonic)
         self.connector = Connector(self.kafka, self.vendor, clock, decoder=decoder, deduplicate_ms=deduplicate_ms)
 
-    def write(self, schema_id: int, fields: dict[str, Any], topic: str = MAIN, partition: int = 0) -> None:
+    def write(
+        self,
+        schema_id: int,
+        fields: dict[str, Any],
+        topic: str = MAIN,
+        partition: int = 0,
+        headers: Headers = (),
+    ) -> None:
         out = BytesIO()
         fastavro.schemaless_writer(out, fastavro.parse_schema(SCHEMAS[schema_id]), fields)
-        self.kafka.append(Partition(topic, partition), b"\0" + schema_id.to_bytes(4, "big") + out.getvalue())
+        value = b"\0" + schema_id.to_bytes(4, "big") + out.getvalue()
+        self.kafka.append(Partition(topic, partition), value, headers=headers)
 
     def book(self, mark: str, phone: str = f"+{PHONE}", state: str = "CONFIRMED", **more: Any) -> None:
         """A booking's event; `mark` tells posts apart."""
@@ -174,7 +194,7 @@ async def test_tombstones_are_passed_over_with_what_is_none_of_ours(clock: Virtu
     async with running(world.connector):
         await asyncio.sleep(10)
     assert not world.dead
-    assert world.connector.count("records_not_ours") == 1
+    assert world.connector.metrics.counter("records_not_ours").at("tombstone").value == 1
 
 
 @run_virtual
@@ -256,3 +276,45 @@ async def test_an_event_that_cannot_be_mapped_is_a_dead_letter_that_says_why(clo
     headers = dict(letter.headers)
     assert headers["invoke.class"] == b"mapping_bad_value"
     assert b"phoneNumber (passenger.phone)" in (headers["invoke.reason"] or b"")
+
+
+@pytest.mark.parametrize("others", ["skip", "dead_letter"])
+@run_virtual
+async def test_a_version_with_another_name_holds_its_partition_too(clock: VirtualClock, others: str) -> None:
+    """A namespace with a version in it changes for all records at once: they must be neither skipped nor dead."""
+    world = World(clock, others=others)
+    world.write(MOVED, {"id": "e-1", "state": "CONFIRMED", "mark": "1", "passenger": {"phone": PHONE}})
+    world.book("2")
+    async with running(world.connector) as connector:
+        await asyncio.sleep(100)
+        assert (world.vendor.order, world.dead, world.committed()) == ([], [], 0)
+        (line, *_) = [line for line in connector.log if line["event"] == "schema_unavailable"]
+    assert (line["code"], line["schema_id"]) == (MISFIT, MOVED)
+    assert "com.example.v2.Booking" in str(line["cause"])
+    assert "an event of com.example.Booking" in str(line["cause"])
+
+
+@pytest.mark.parametrize(("others", "dead"), [("skip", []), ("dead_letter", [NOT_OURS.encode()])])
+@run_virtual
+async def test_or_is_of_another_type_where_the_settings_say_so(
+    clock: VirtualClock, others: str, dead: list[bytes]
+) -> None:
+    """Two types of one topic may share the last part of their names."""
+    world = World(clock, others=others, misfits="dead_letter")
+    world.write(MOVED, {"id": "e-1", "state": "CONFIRMED", "mark": "1", "passenger": {"phone": PHONE}})
+    world.book("2")
+    async with running(world.connector):
+        await asyncio.sleep(10)
+    assert (world.vendor.order, world.dead) == (["2"], dead)
+
+
+@run_virtual
+async def test_what_a_mapping_reads_around_an_event_is_the_same_for_each_copy_of_it(clock: VirtualClock) -> None:
+    """Its id, or it would be another event with each retry; and its time, or it would never be too old."""
+    world = World(clock, events=yaml.safe_load(AROUND))
+    world.vendor.script = always(TEMPORARY)
+    world.book("1", headers=(("trip", b"7"),))
+    async with running(world.connector):
+        await asyncio.sleep(86_400)
+    assert world.vendor.order == [f"{MAIN}/0/0/7"] * 2
+    assert world.dead == [EXPIRED.encode()]

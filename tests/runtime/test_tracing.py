@@ -370,8 +370,8 @@ def test_what_comes_to_nothing_is_forgotten() -> None:
     for record in records:
         decodes.note(record, 1, 2)
     assert len(decodes) == 2
-    assert [decodes.take(record) for record in records] == [None, None, (1, 2), (1, 2)]
-    assert decodes.take(records[3]) is None
+    assert [decodes.take(record.partition, record.offset) for record in records] == [None, None, (1, 2), (1, 2)]
+    assert decodes.take(records[3].partition, records[3].offset) is None
 
 
 @pytest.mark.parametrize("headers", [(), SAMPLED, NOT_SAMPLED])

@@ -99,7 +99,7 @@ def _letters(scan: Scan, name: str, filters: Filters, judge: Judge) -> Iterator[
 
 
 def _view(letter: DeadLetter, judge: Judge, reveal: bool) -> dict[str, object]:
-    fields = judge.fields(letter.record._replace(headers=letter.original))
+    fields = judge.fields(letter.first)
     return letter_view(letter, None if isinstance(fields, Refusal) else fields, reveal)
 
 

@@ -161,7 +161,7 @@ def fitting_letter(letter: DeadLetter, filters: Filters, judge: Judge) -> Listed
 
 def decoded(listed: Listed, judge: Judge) -> Listed:
     """The same with its event, where that can be decoded."""
-    fields = judge.fields(listed.letter.record._replace(headers=listed.letter.original))
+    fields = judge.fields(listed.letter.first)
     return listed._replace(fields=None if isinstance(fields, Refusal) else fields)
 
 

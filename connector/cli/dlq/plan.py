@@ -127,7 +127,7 @@ class Planner:
             return Stays(letter, NOT_WRITABLE)
         # Without createdAt its age counts from the new record on: somebody has just said how long it may live.
         born_ms = now_ms if patch.expires_in_ms is not None else letter.first_failure_ms
-        after = self._judge.of(letter.record._replace(value=value, headers=letter.original), born_ms)
+        after = self._judge.of(letter.first._replace(value=value), born_ms)
         if after.fields is not None and any(after.fields.get(name) != new for name, (_, new) in changes.items()):
             return Stays(letter, NOT_WRITABLE)  # a mapping makes the field of another one than that of its name
         return self._going(letter, value, after, changes)

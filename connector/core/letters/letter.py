@@ -49,6 +49,15 @@ class DeadLetter(NamedTuple):
     traceparent: str | None = None
 
     @property
+    def first(self) -> Record:
+        """The record that failed, in its own place as far as the letter tells, with its own headers."""
+        record, origin = self.record, self.origin
+        if origin is None:
+            return record._replace(headers=self.original)
+        first_ms = origin.timestamp_ms if origin.timestamp_ms is not None else self.first_failure_ms
+        return record.placed(origin.partition, origin.offset, first_ms or record.timestamp_ms, self.original)
+
+    @property
     def time_ms(self) -> int | None:
         """When it was written, as far as anybody knows."""
         return self.last_failure_ms if self.last_failure_ms is not None else self.record.timestamp_ms

@@ -46,6 +46,6 @@ class NotOurs(NamedTuple):
     reason: str
 
 
-OTHER_TYPE, CONDITION = "other_type", "condition"
-REASONS = (OTHER_TYPE, CONDITION)
-"""Why none of the mapping's events takes a record: none names its schema, or `when` does not hold."""
+OTHER_TYPE, CONDITION, TOMBSTONE = "other_type", "condition", "tombstone"
+REASONS = (OTHER_TYPE, CONDITION, TOMBSTONE)
+"""Why none of the mapping's events takes a record: none names its schema, no `when` holds, or its value is null."""

@@ -93,6 +93,24 @@ class Rules(NamedTuple):
         """The events that are written with this schema, in their order."""
         return tuple(event for event in self.events if event.schema == name)
 
+    def namesake(self, name: str | None) -> str | None:
+        """The schema of an event that a schema of this name may be a new version of: its last part is the same.
+
+        None where an event has the name itself. Of names that serve for any table the part before counts, too.
+        """
+        schemas = [event.schema for event in self.events if event.schema is not None]
+        if name is None or name in schemas:
+            return None
+        return next((schema for schema in schemas if _last_part(schema) == _last_part(name)), None)
+
+
+_FOR_ANY_TABLE = ("Envelope", "Value", "Key")  # Debezium's
+
+
+def _last_part(name: str) -> str:
+    before, _, last = name.rpartition(".")
+    return f"{before.rpartition('.')[2]}.{last}" if last in _FOR_ANY_TABLE else last
+
 
 def completed(source: Source) -> Source:
     """The source of a field that every event needs: half of a number or of an id is another one, so that a join which

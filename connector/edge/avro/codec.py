@@ -76,20 +76,22 @@ class Reader:
             return Writer(reader_of(tree, wanted_of(rules, name)), (), (), found)
         if simple_name(name) == simple_name(self._tree["name"]):
             return None
-        return Writer(reader_of(tree, {}), (), (), others(rules, name))
+        return Writer(reader_of(tree, {}), (), (), others(rules, name), name)
 
 
 class Writer(NamedTuple):
     """A schema that values were written with.
 
     `partly` says which of its branches ours does not have, `written_out` which values become text. `mapping`: what
-    makes our fields of what is read; or what becomes of all its records, since the mapping has no event of it.
+    makes our fields of what is read; or what becomes of all its records, since the mapping has no event of it, which is
+    told by its `name`.
     """
 
     read_from: Read
     partly: tuple[str, ...]
     written_out: tuple[str, ...]
     mapping: Compiled | NotOurs | Refusal | None = None
+    name: str | None = None
 
     def read(self, value: bytes, start: int) -> dict[str, Any]:
         """Decode a value from `start` to its end.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from connector.core.json_text import DuplicateNameError
-from connector.core.mapping.errors import MISFIT, OTHER_TYPE, Misfit, NotOurs
+from connector.core.mapping.errors import MISFIT, TOMBSTONE, Misfit, NotOurs
 from connector.core.record import Record
 from connector.core.redact import safe_name
 from connector.core.refusal import Problem, Refusal, Stage
@@ -90,7 +90,7 @@ class AvroDecoder:
         self._framing = framing
         # Change events come with tombstones for the topic's compaction: none of our events.
         skips = self._reader.rules is not None and self._reader.rules.skips_others
-        self._tombstone: Refusal | NotOurs = NotOurs(OTHER_TYPE) if skips else _TOMBSTONE
+        self._tombstone: Refusal | NotOurs = NotOurs(TOMBSTONE) if skips else _TOMBSTONE
         self._eight_bytes = also.eight_bytes
         self._by_frame: dict[bytes, AnyWriter] = {}
         self._bare = usable(self._reader, bare) if bare is not None else None
@@ -125,7 +125,8 @@ class AvroDecoder:
             except HeaderError as error:
                 return _refusal("bad_frame", error.shape, error.remedy)
             if name is not None:
-                return self._by_name(record, value, ByName(name, 0))
+                found = self._by_name(record, value, ByName(name, 0))
+                return self._passed_over(name, value, found, record) if isinstance(found, NotOurs) else found
         match frame_of(value, self._framing):
             case ByName() as frame:
                 return self._by_name(record, value, frame)
@@ -136,6 +137,21 @@ class AvroDecoder:
                 return _fields(self._bare, value, 0, record)
         foreign = without_frame(value, record.headers)
         return _BAD_FRAME if foreign is None else _refusal("bad_frame", *foreign)
+
+    def _passed_over(self, name: Name, value: bytes, found: NotOurs, record: Record) -> Decoded:
+        """A header may have been copied from a record of another type: only what its schema reads is passed over, and
+        nothing that a frame says to be of a known schema."""
+        writer = self._lookup.by_name(name)
+        assert writer is not None
+        assert not isinstance(writer, Misfit | Refusal)
+        if isinstance(refusal := _read(writer, value, 0, record), Refusal):
+            return refusal
+        match frame_of(value, Framing.AUTO):
+            case ByName(framed) if isinstance(self._lookup.by_name(framed), AnyWriter):
+                return _TWO_NAMES
+            case ByFingerprint(fingerprint) if not isinstance(self._lookup.by_fingerprint(fingerprint), Refusal):
+                return _TWO_NAMES
+        return found
 
     def _by_name(self, record: Record, value: bytes, frame: ByName) -> Decoded | SchemaNeeded:
         writer = self._lookup.by_name(frame.name)
@@ -192,8 +208,13 @@ def _fields(writer: AnyWriter | Refusal, value: bytes, start: int, record: Recor
     if isinstance(writer, Refusal):
         return writer
     mapping = writer.mapping
-    if isinstance(mapping, NotOurs | Refusal):
+    if mapping is not None and isinstance(mapping, _NOT_MAPPED):
         return mapping
+    return _read(writer, value, start, record)
+
+
+def _read(writer: AnyWriter, value: bytes, start: int, record: Record) -> Decoded:
+    mapping = writer.mapping
     try:
         fields = writer.read(value, start)
     except IncompatibleError as error:
@@ -210,7 +231,9 @@ def _fields(writer: AnyWriter | Refusal, value: bytes, start: int, record: Recor
         return Refusal(Stage.DECODE, error.problems)
     except UndecodableError as error:
         return _refusal("undecodable", str(error), "write the event with the schema that the frame names")
-    return fields if mapping is None else mapping.of(fields, record)
+    if mapping is None:
+        return fields
+    return mapping if isinstance(mapping, _NOT_MAPPED) else mapping.of(fields, record)
 
 
 def _duplicate(error: DuplicateKeyError) -> Refusal:
@@ -228,7 +251,13 @@ def _too_large(shape: str) -> Refusal:
     return _refusal("value_too_large", shape, f"send at most {LARGEST_VALUE} bytes")
 
 
+_NOT_MAPPED = (NotOurs, Refusal)  # once: a union of the two would be made anew for each record
 _ID_0 = Name(Kind.ID, "0")
 _TOMBSTONE = _refusal("tombstone", "null", "send no null values to this topic; it is not compacted")
 _EMPTY_VALUE = _refusal("empty_value", "0 bytes", "write one event a record")
+_TWO_NAMES = _refusal(
+    "bad_frame",
+    "a header and a frame name its schema, and the header's is none of the mapping's",
+    "take away the header that was copied from another record",
+)
 _BAD_FRAME = _refusal("bad_frame", "begins with no schema id or fingerprint", "write events as schemas.framing says")

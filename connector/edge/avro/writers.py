@@ -56,9 +56,10 @@ def usable(reader: Reader, file: SchemaFile) -> AnyWriter:
 def found_writer(reader: Reader, name: Name, found: Found) -> AnyWriter | Refusal | Misfit:
     """The schema that a registry gave for a name."""
     try:
-        if found.is_json:
-            return JsonWriter(found.text, reader.rules)
-        return reader.writer(found.text, found.referenced)
+        writer: AnyWriter = (
+            JsonWriter(found.text, reader.rules) if found.is_json else reader.writer(found.text, found.referenced)
+        )
+        return _renamed(reader, writer) or writer
     except UnsafeSchemaError as error:
         return refused("unsafe_schema", str(error), "register a record schema as schemas/README.md describes")
     except IncompatibleError as error:
@@ -67,6 +68,18 @@ def found_writer(reader: Reader, name: Name, found: Found) -> AnyWriter | Refusa
         if reader.rules is not None and reader.rules.holds_misfits:
             return error.misfit
         return refused(MISFIT, unlike(error.misfit, name), MEND)
+
+
+def _renamed(reader: Reader, writer: AnyWriter) -> Misfit | None:
+    """A version of the mapped events' schema may come with another name: what waits is not lost.
+
+    Of a file somebody here said that it is used, and the start is no time to wait.
+    """
+    if writer.mapping is None or reader.rules is None or not reader.rules.holds_misfits:
+        return None
+    if (known := reader.rules.namesake(writer.name)) is None:
+        return None
+    return Misfit(writer.name, (f"the mapping has an event of {known}, and none of this name; {_ADD}",))
 
 
 def unlike(misfit: Misfit, name: Name) -> str:
@@ -110,6 +123,7 @@ def remedy_of(code: str, name: Name) -> str:
 REGISTER = "register the schema, or map its id in ids.json of schemas.folder; the id is asked for again meanwhile"
 MEND = "correct mapping.events (connector map --check), or have the producer go back to a schema that it fits"
 NOT_READ = "write events in Avro, or in JSON with a schema that refers to no other"
+_ADD = "add one, or set mapping.misfits to dead_letter if this is another type"
 _NO_REGISTRY = "set schemas.registry, or map the id in ids.json of schemas.folder"
 _NO_GUIDS = (
     "map the GUID in ids.json of schemas.folder, set schemas.registry.guids where the registry serves GUIDs, or set "

@@ -81,6 +81,19 @@ def test_a_retry_copy_names_its_origin_and_when_it_is_due() -> None:
     assert (letter.origin, letter.due_ms) == (Origin(MAIN, 42, 1), 5_000)
 
 
+def test_a_letter_knows_the_record_that_failed() -> None:
+    """Where a mapping looks around the event it must find what it found then; of a dead letter no time but that of the
+    first failure is known."""
+    original = (("h", b"1"),)
+    assert letter_of(of_ours(original)).first == Record(MAIN, 42, 500, b"k", b"v", original)
+    cause = Cause(Stage.INVOKE, "vendor_error", "why")
+    copy = record(
+        next(envelope.retry_headers(original, History(Origin(MAIN, 42, 11), due_ms=5_000), cause, now_ms=900))
+    )
+    assert letter_of(copy).first == Record(MAIN, 42, 11, b"k", b"v", original)
+    assert letter_of(record(original)).first == record(original)
+
+
 def test_a_letter_whose_headers_were_dropped_cannot_be_restored() -> None:
     history = History(Origin(MAIN, 42, 1))
     *_, smallest = envelope.dead_letter_headers((("a", b"b"),), history, Cause(Stage.INVOKE, "x", ""), Names("c"), 9)

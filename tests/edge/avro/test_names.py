@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import zlib
 from collections.abc import Mapping
 from uuid import UUID
 
 import pytest
 
+from connector.config.mapping_events import events_of
+from connector.core.mapping.errors import NotOurs
+from connector.core.mapping.rules import Rules
 from connector.core.record import Headers
 from connector.core.refusal import Refusal
 from connector.core.signals import SchemaNeeded
-from connector.edge.avro.codec import encode
+from connector.edge.avro.codec import Reader, encode
 from connector.edge.avro.decoder import DECODE_CODES, AvroDecoder
 from connector.edge.avro.framing import LARGEST_VALUE, Framing, Kind, Name
 from connector.edge.avro.lookup import Asking
@@ -24,6 +28,8 @@ GUID = UUID(UUID_TEXT).bytes
 BARE = encode(EVENT, CURRENT, Framing.BARE)
 FOLDER = SchemaFolder((), {}, {UUID_TEXT: SchemaFile("1.avsc", CURRENT)})
 NO_FILES = SchemaFolder((), {})
+BOOKING = json.dumps({"type": "record", "name": "b.Booking", "fields": [{"name": "eventId", "type": "string"}]})
+BYTES = {"type": "fixed", "name": "Seven", "size": 7}
 BY_GUID: Headers = (("__value_schema_id", b"\1" + GUID),)
 
 
@@ -58,6 +64,14 @@ def made(
     kinds = (Kind.GUID, Kind.GLOBAL_ID, Kind.CONTENT_ID) if registry is not None else ()
     also = Asking(dict.fromkeys(kinds, registry.by_name) if registry is not None else {}, eight_bytes)
     return AvroDecoder(CURRENT, folder, framing=framing, registry=registry, also=also, monotonic=lambda: 0.0)
+
+
+def skipping(other: str) -> AvroDecoder:
+    """Maps bookings, whose schema has the id 7, and passes others over, such as what the GUID names."""
+    event = {"schema": "b.Booking", "eventId": "eventId", "serviceId": {"value": "0A"}, "phoneNumber": {"value": "1"}}
+    files = SchemaFolder((), {7: SchemaFile("7.avsc", BOOKING)}, {UUID_TEXT: SchemaFile("1.avsc", other)})
+    reader = Reader(CURRENT, Rules(events_of([event]), skips_others=True))
+    return AvroDecoder(reader, files, framing=Framing.HEADER, monotonic=lambda: 0.0)
 
 
 def refusal(found: object) -> Refusal:
@@ -202,3 +216,34 @@ async def test_a_frame_whose_headers_name_the_schema_waits_for_no_half_minute(va
     found = refusal(await fetched(made(Registry()), value, (("apicurio.value.globalId", bytes(8)),)))
     assert found.code == "bad_frame"
     assert "schemas.framing: header" in found.reason
+
+
+OTHER = json.dumps({"type": "record", "name": "a.Click", "fields": [{"name": "where", "type": "string"}]})
+CLICK = encode({"where": "x"}, OTHER, Framing.BARE)
+BOOKED = encode({"eventId": "e"}, BOOKING, Framing.CONFLUENT, 7)
+
+
+@pytest.mark.parametrize(
+    ("value", "code"),
+    [
+        (CLICK, None),
+        (BOOKED, "trailing_bytes"),  # its frame's zero is an empty string
+        (b"", "empty_value"),
+        (CLICK + b"x", "trailing_bytes"),
+        (b"\xff", "undecodable"),
+    ],
+)
+def test_what_a_header_calls_none_of_ours_is_passed_over_only_where_it_is_that(value: bytes, code: str | None) -> None:
+    """The header may be a copy of another record's: what it says is held against every byte."""
+    found = skipping(OTHER).decode(record(value)._replace(headers=BY_GUID))
+    assert found == NotOurs("other_type") if code is None else refusal(found).code == code
+
+
+def test_what_a_header_calls_none_of_ours_and_a_frame_something_known_is_refused() -> None:
+    """One of them was copied, and nobody knows which."""
+    anything = json.dumps({"type": "record", "name": "a.Any", "fields": [{"name": "b", "type": BYTES}]})
+    decoder = skipping(anything)
+    found = refusal(decoder.decode(record(BOOKED)._replace(headers=BY_GUID)))
+    assert (found.code, "copied" in found.reason) == ("bad_frame", True)
+    unknown = b"\0\0\0\0\x09" + BOOKED[5:]
+    assert decoder.decode(record(unknown)._replace(headers=BY_GUID)) == NotOurs("other_type")
