@@ -13,8 +13,11 @@ import yaml
 
 from connector.config.mapping import Mapping
 from connector.core.destination import EXPIRED
+from connector.core.envelope import Cause, History, Origin, retry_headers
 from connector.core.mapping.errors import MISFIT, NOT_OURS
 from connector.core.record import Headers, Partition
+from connector.core.refusal import Stage
+from connector.core.signals import SchemaMissing, SchemaNeeded
 from connector.edge.avro.codec import Reader, encode
 from connector.edge.avro.decoder import AvroDecoder
 from connector.edge.avro.framing import Framing
@@ -91,13 +94,28 @@ class Registry:
         pass
 
 
+class Noting:
+    """A decoder that notes for which records a schema was asked for."""
+
+    def __init__(self, decoder: AvroDecoder) -> None:
+        self.decode = decoder.decode
+        self.close = decoder.close
+        self.asked: list[tuple[Partition, int]] = []
+        self._decoder = decoder
+
+    async def fetch(self, needed: SchemaNeeded, newest: int) -> SchemaMissing | None:
+        self.asked.append((needed.partition, needed.offset))
+        return await self._decoder.fetch(needed, newest)
+
+
 class World:
     """A connector with a mapping, and a vendor that accepts everything."""
 
     def __init__(self, clock: VirtualClock, deduplicate_ms: int | None = None, **rules: Any) -> None:
         self.kafka, self.vendor = broker(clock), ScriptedVendor(always(ACCEPTED))
         reader = Reader(CURRENT, Mapping.model_validate({**yaml.safe_load(RULES), **rules}).rules)
-        decoder = AvroDecoder(reader, SchemaFolder((), {}), registry=Registry(), monotonic=clock.monotonic)
+        decoder = Noting(AvroDecoder(reader, SchemaFolder((), {}), registry=Registry(), monotonic=clock.monotonic))
+        self.asked = decoder.asked
         self.connector = Connector(self.kafka, self.vendor, clock, decoder=decoder, deduplicate_ms=deduplicate_ms)
 
     def write(
@@ -318,3 +336,15 @@ async def test_what_a_mapping_reads_around_an_event_is_the_same_for_each_copy_of
         await asyncio.sleep(86_400)
     assert world.vendor.order == [f"{MAIN}/0/0/7"] * 2
     assert world.dead == [EXPIRED.encode()]
+
+
+@run_virtual
+async def test_a_copys_schema_is_asked_for_where_the_copy_lies(clock: VirtualClock) -> None:
+    """How long its registry has not known an id is counted by its partition's offsets."""
+    world = World(clock)
+    history = History(Origin(Partition(MAIN, 0), 7, 0), attempts=1, first_failure_ms=0, due_ms=0)
+    headers = next(retry_headers((), history, Cause(Stage.INVOKE, "vendor_error", "why"), now_ms=0))
+    world.book("1", topic=RETRY, headers=headers)
+    async with running(world.connector):
+        await asyncio.sleep(1000)
+    assert world.asked == [(Partition(RETRY, 0), 0)]

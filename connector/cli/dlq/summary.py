@@ -20,6 +20,7 @@ from connector.cli.progress import Progress
 from connector.cli.today import Judge
 from connector.config.client import consumer_properties, kafka_properties
 from connector.config.settings import Settings
+from connector.core.letters.letter import letter_of
 from connector.core.letters.report import Reason, Report, report
 from connector.core.letters.tally import HOUR_MS, NOT_DECODED, OTHER, Tally
 from connector.core.redact import scrub
@@ -88,7 +89,7 @@ def _example(settings: Settings, judge: Judge, reason: Reason) -> Mapping[str, o
     if reason.example is None:
         return None
     record = read_one(consumer_properties(settings.kafka), reason.example.partition, reason.example.offset)
-    fields = None if record is None else judge.fields(record)
+    fields = None if record is None else judge.fields(letter_of(record).first)
     return None if fields is None or isinstance(fields, Refusal) else event_view(fields, reveal=False)
 
 

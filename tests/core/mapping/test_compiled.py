@@ -582,3 +582,21 @@ def test_an_event_of_ours_or_a_refusal_and_nothing_else(fields: dict[str, Any]) 
     else:
         assert isinstance(found, dict)
         assert isinstance(event_from(found), InvocationEvent)
+
+
+@pytest.mark.parametrize(
+    ("name", "known"),
+    [
+        ("com.example.v2.Booking", "com.example.Booking"),
+        ("Booking", "com.example.Booking"),
+        ("com.example.Booking", None),
+        ("com.example.Audit", None),
+        ("other.bookings.Envelope", "shop.bookings.Envelope"),
+        ("shop.seats.Envelope", None),
+        (None, None),
+    ],
+)
+def test_a_name_with_the_same_last_part_may_be_a_version_of_a_mapped_one(name: str | None, known: str | None) -> None:
+    """But each of Debezium's tables has an Envelope."""
+    events = tuple(Event(schema, (), (), {}) for schema in ("com.example.Booking", "shop.bookings.Envelope", None))
+    assert Rules(events).namesake(name) == known
