@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Self
@@ -17,7 +18,7 @@ from connector.deadline import in_time
 _LARGEST_ANSWER = 16 * 1024 * 1024
 """Bytes; `/status` of a thousand partitions has a sixtieth."""
 
-_POSTS = "invoke_connector_post_seconds"
+_POSTS = re.compile("invoke_connector_(shadow_)?post_seconds(_bucket)?").match
 
 Addresses = Sequence[tuple[socket.AddressFamily, str]]
 """Of one name: the family of each, and the address."""
@@ -126,9 +127,9 @@ class StatusClient:
 
 
 def _posts(page: bytes) -> Mapping[float, float]:
-    text = "\n".join(line for line in page.decode("utf-8", "replace").splitlines() if _POSTS in line)
+    text = "\n".join(line for line in page.decode("utf-8", "replace").splitlines() if _POSTS(line))
     try:
         samples = [each for family in text_string_to_metric_families(text) for each in family.samples]
-        return {float(each.labels["le"]): each.value for each in samples if each.name == f"{_POSTS}_bucket"}
+        return {float(each.labels["le"]): each.value for each in samples if each.name.endswith("_bucket")}
     except (ValueError, KeyError):
         return {}

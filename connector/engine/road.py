@@ -71,6 +71,7 @@ class Road:
                 return fields
             fields = NO_MORE_OURS  # it was when its copy was written, and somebody waits for it
         delivery = Delivery(assignment, record, history, headers)
+        delivery.traceparent = traceparent_of(headers) if headers else None
         event = fields if isinstance(fields, Refusal) else event_from(fields)
         if isinstance(event, Refusal):
             delivery.refused = refused(event, history)
@@ -92,7 +93,6 @@ class Road:
         delivery.request = request
         delivery.created_ms = event.created_at_ms
         delivery.expires_ms = expiry_ms(event, history, self._rules.policy)
-        delivery.traceparent = traceparent_of(headers) if headers else None
         return delivery
 
     def look_at_time(self, delivery: Delivery) -> None:

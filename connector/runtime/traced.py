@@ -87,7 +87,7 @@ class TracedDecoder:
         """Decode now; one that waits for its schema is decoded again."""
         began = self._now()
         fields = self._decoder.decode(record)
-        if not isinstance(fields, SchemaNeeded):
+        if not isinstance(fields, SchemaNeeded | NotOurs):
             self._decodes.note(record, began, self._now())
         return fields
 
@@ -129,6 +129,8 @@ class TracedDriver(Driver):
         delivery.traceparent = post.traceparent
         super()._post(effect)
         delivery.traceparent = parent
+        if not delivery.posting and (unsent := self._posts.pop(delivery, None)) is not None:
+            self._spans.end(unsent, "fault")  # a bug of ours kept it from being posted
 
     @override
     def _answered(self, delivery: Delivery, answer: Answer) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable, Collection
 from contextlib import suppress
 from importlib.util import find_spec
@@ -52,8 +53,8 @@ def _traced(settings: Settings, events: Callable[[], Events], hide: Callable[[Co
         else:
             events().spans_lost(result, count, reason)
 
-    hide(secrets())
     try:
+        hide(secrets(os.environ))
         exports = Exports(report)
     except ValueError as error:
         raise ConfigError((f"tracing: a variable OTEL_… cannot be used: {error}",)) from None

@@ -58,6 +58,15 @@ def test_a_shadow_needs_the_main_topic_and_its_own_and_may_write_to_no_other(con
     assert asked == ["invocations", "invocations.shadow"]
     assert found["main topic rights"].verdict is Verdict.OK
     assert found["shadow topic rights"].why == "we may not WRITE invocations.shadow"
+
+    def write_only(name: str) -> Topic:
+        return Topic(name, 3, 1, {}, frozenset({"WRITE"}))
+
+    for more, why in (({}, "WRITE allowed"), ({"deduplicate": "10m"}, "we may not READ")):
+        delivery = {**SHADOW["delivery"], **more}
+        settings = load(config_file(**{**SHADOW, "delivery": delivery}, ledger={"key_file": key}), {})
+        found = {finding.name: finding for finding in topics(write_only, settings)}
+        assert found["shadow topic rights"].why == f"{why} {'on ' if not more else ''}invocations.shadow"
     assert [(role, plan.name) for role, plan in plans(settings, unseen("invocations")).items()] == [
         ("shadow", "invocations.shadow")
     ]
@@ -96,6 +105,23 @@ def test_what_a_shadow_committed_is_not_set_for_who_delivers(stage: Stage, conne
     assert run.exit_code == 2
     assert "commits of a shadow" in lines_of(run.output)
     assert stage.cluster.committed(stage.partition) == 3
+
+
+@pytest.mark.parametrize(("group", "metadata"), [("a.shadow", ""), ("a", as_shadows("s1:x"))])
+def test_a_shadows_export_is_no_source_of_a_translation(
+    stage: Stage, connector: Run, tmp_path: Path, group: str, metadata: str
+) -> None:
+    """It runs ahead of whoever delivers, whose group would skip what lies between."""
+    place = {"topic": "invocations", "partition": 0, "offset": 7, "metadata": metadata, "records": []}
+    file = tmp_path / "offsets.json"
+    file.write_text(
+        json.dumps(
+            {"group": group, "exported_at": "2026-11-30T12:00:00Z", "topics": ["invocations"], "offsets": [place]}
+        )
+    )
+    run = connector("offsets", "translate", "--exported", file, "--to", stage.config, "--yes")
+    assert run.exit_code == 2
+    assert "of a shadow's group" in lines_of(run.output)
 
 
 def test_a_shadow_starts_where_another_group_is(stage: Stage, connector: Run, tmp_path: Path) -> None:

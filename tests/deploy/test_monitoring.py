@@ -36,12 +36,13 @@ def test_a_cluster_with_the_operator_gets_them_without_asking(chart: Chart) -> N
     assert not _dashboards(refused)
 
 
-def test_a_shadow_is_scraped_and_brings_no_rules(chart: Chart) -> None:
-    """The rules ask for names that it does not have, and those of the other release are there already."""
+def test_a_shadow_is_scraped_and_has_the_rules(chart: Chart) -> None:
+    """They ask for names that it does not have. But a release that delivered, and is made a shadow by mistake, would
+    take the alert along that says it is missing."""
     config = {"delivery": {"mode": "shadow"}, "kafka": {"group_id": "a.shadow"}, "pace": {"rate": 1}}
     resources = chart.render({"config": config}, apis=OPERATORS)
     assert "PodMonitor" in resources
-    assert "PrometheusRule" not in resources
+    assert "PrometheusRule" in resources
     assert not _dashboards(resources)
 
 

@@ -55,7 +55,7 @@ def test_the_notes_say_loudly_that_a_shadow_delivers_nothing(chart: Chart) -> No
     config = {"delivery": {"mode": "shadow"}, "kafka": {"group_id": "a.shadow"}, "pace": {"rate": 1}}
     notes = _notes(chart, {"config": config}, apis=OPERATORS)
     assert notes.strip().startswith("SHADOW: this release delivers nothing, and nobody is reached.")
-    assert _part(notes, "alerts").startswith("none: a shadow's metrics have names of their own")
+    assert _part(notes, "alerts").endswith("of a shadow, whose metrics have names of their own, they are silent")
     assert "The topics for retries" not in notes
     assert "SHADOW" not in _notes(chart)
 

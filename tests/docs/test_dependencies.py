@@ -27,7 +27,10 @@ _COMES_WITH = {
         "opentelemetry-sdk",
     ),
     **dict.fromkeys(
-        (f"opentelemetry-exporter-{part}" for part in ("http-transport", "otlp-common", "otlp-proto-common")),
+        (
+            "requests",
+            *(f"opentelemetry-exporter-{part}" for part in ("http-transport", "otlp-common", "otlp-proto-common")),
+        ),
         "opentelemetry-exporter-otlp-proto-http",
     ),
 }

@@ -262,7 +262,9 @@ def test_a_redriven_record_links_to_the_span_that_wrote_its_letter() -> None:
 def test_a_record_that_is_no_event_has_its_class_on_its_span_and_on_its_letters() -> None:
     scene = play(ACCEPTED, (b"no event", SAMPLED))
     process, send = scene.spans
+    assert (process.parent, process.trace_id) == (SPAN_ID, TRACE_ID)
     assert (process.attributes["error.type"], process.ok) == ("undecodable", False)
+    assert not play(ACCEPTED, (b"no event", NOT_SAMPLED)).spans
     assert (send.name, send.parent, send.attributes["invoke.class"]) == (f"send {DEAD}", process.id, "undecodable")
     assert scene.vendor.posted == []
 

@@ -11,9 +11,10 @@ import orjson
 import typer
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
+from connector.config.settings import SHADOWS
 from connector.core.mirrored import Mark
 from connector.core.record import Partition
-from connector.core.settled_map import BOUND, read
+from connector.core.settled_map import BOUND, is_shadows, read
 from connector.core.signals import Commit
 from connector.edge.kafka.admin import AdminError
 
@@ -64,6 +65,11 @@ class Export(_Strict):
     exported_at: AwareDatetime | None = None
     topics: list[str] | None = None
     offsets: list[Place]
+
+    @property
+    def is_shadows(self) -> bool:
+        """Whether a shadow made these commits: nothing before them was posted by it."""
+        return self.group.endswith(SHADOWS) or any(is_shadows(place.metadata) for place in self.offsets)
 
     @property
     def commits(self) -> dict[Partition, Commit]:

@@ -16,7 +16,7 @@ from connector.cli.status import GroupName
 from connector.config.client import kafka_properties
 from connector.config.settings import SHADOWS
 from connector.core.record import Partition
-from connector.core.settled_map import decode, is_shadows
+from connector.core.settled_map import decode
 from connector.core.signals import Commit
 from connector.edge.kafka.admin import AdminError
 from connector.edge.kafka.bounds import Bounds, Look
@@ -68,7 +68,7 @@ def of_mode(given: Export, group: str) -> dict[Partition, Commit]:
     """
     if group.endswith(SHADOWS):
         return {partition: commit._replace(metadata="") for partition, commit in given.commits.items()}
-    if any(is_shadows(place.metadata) for place in given.offsets):
+    if given.is_shadows:
         raise typer.BadParameter(
             f"the file has commits of a shadow: what lies before them was never posted by {given.group}, and {group} "
             "would skip it"

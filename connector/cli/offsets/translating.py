@@ -98,7 +98,12 @@ def _partition(text: str) -> Partition:
 
 def _source(source_file: Path | None, exported: Path | None) -> LiveSource | FileSource:
     if exported is not None:
-        return FileSource(exported, read_file(exported))
+        export = read_file(exported)
+        if export.is_shadows:
+            raise typer.BadParameter(
+                f"{exported} was exported of a shadow's group: what lies before its commits was never posted by it"
+            )
+        return FileSource(exported, export)
     assert source_file is not None
     kafka = load_of_deliveries(source_file, os.environ).kafka
     return LiveSource(kafka, kafka.group_id)

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 from collections.abc import Callable, Mapping, Sequence
 from uuid import uuid4
 
+import requests
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
@@ -40,6 +42,12 @@ _MOST_WAITING = 2048
 
 _LIBRARY = "opentelemetry.exporter"
 
+_PAIR = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+\s*=\s*[\x21\x23-\x2b\x2d-\x3a\x3c-\x5b\x5d-\x7e\x20]*").fullmatch
+"""A header as the library takes it, loosely: of a value any ASCII but quotes, commas, semicolons and backslashes."""
+
+_AUTHENTICATES = re.compile(r"auth|key|token|secret|team|passw|cookie|credential|bearer|signature", re.I).search
+"""Headers whose values are credentials: others, such as a dataset's name, would mask the same word in every line."""
+
 
 class Exports:
     """A tracer, and what becomes of its spans. Off and on are decided elsewhere; `OTEL_SDK_DISABLED` is obeyed."""
@@ -47,7 +55,7 @@ class Exports:
     def __init__(self, report: Report, exporter: SpanExporter | None = None) -> None:
         """`exporter` in place of OTLP's. Raises ValueError for a variable that the SDK cannot use."""
         self._words = _LastWords()
-        self._counted = _Counted(exporter or OTLPSpanExporter(), report, self._words)
+        self._counted = _Counted(exporter or _otlp(), report, self._words)
         self._provider = TracerProvider(resource=_resource(), shutdown_on_exit=False)
         self._provider.add_span_processor(_Bounded(self._counted))
         self.parent_decides = isinstance(self._provider.sampler, ParentBased)
@@ -62,10 +70,28 @@ class Exports:
         self._words.give_back()
 
 
-def secrets() -> list[str]:
-    """The values of the headers that authenticate us to the collector: no log line may show them."""
-    variables = ("OTEL_EXPORTER_OTLP_HEADERS", "OTEL_EXPORTER_OTLP_TRACES_HEADERS")
-    return [value for name in variables for value in parse_env_headers(os.environ.get(name, ""), liberal=True).values()]
+def secrets(environ: Mapping[str, str]) -> list[str]:
+    """The values of the headers that authenticate us to the collector: no log line may show them.
+
+    Raises ValueError, which names the variable and shows no value, for one that the library would drop a header of: it
+    would print it instead.
+    """
+    found = []
+    for name in ("OTEL_EXPORTER_OTLP_HEADERS", "OTEL_EXPORTER_OTLP_TRACES_HEADERS"):
+        given = environ.get(name, "")
+        pairs = [pair.strip() for pair in given.split(",") if pair.strip()]
+        if not all(map(_PAIR, pairs)):
+            raise ValueError(f"{name} must be name=value,name=value: no quotes, and what is no letter or digit as %20")
+        for header, value in parse_env_headers(given, liberal=True).items():
+            if _AUTHENTICATES(header):
+                found += [value, *value.split()[1:]]
+    return found
+
+
+def _otlp() -> OTLPSpanExporter:
+    session = requests.Session()
+    session.trust_env = False  # a proxy or a .netrc of the environment, which nothing else of the connector uses
+    return OTLPSpanExporter(session=session)
 
 
 def _resource() -> Resource:

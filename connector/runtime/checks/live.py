@@ -157,7 +157,7 @@ def topics(ask: Callable[[str], Topic | None], settings: Settings) -> Iterator[F
         found, topic = _there(ask, role, settings.ledger_topic)
         yield found
         if topic is not None and main is not None:
-            yield from judge_ledger(role, topic, main)
+            yield from judge_ledger(role, topic, main, recalled=settings.delivery.deduplicate is not None)
     for name in () if settings.is_shadow else named.retry_also:
         found, topic = _there(ask, "old retry", name)
         yield found

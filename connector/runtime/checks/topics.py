@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from connector.config.units import DAY, format_duration
 from connector.edge.kafka.admin import Topic
@@ -62,11 +62,11 @@ def judge_copy(role: str, topic: Topic, main: Topic, window: float) -> Iterator[
         yield partitions(topic, main)
 
 
-def judge_ledger(role: str, topic: Topic, main: Topic) -> Iterator[Finding]:
+def judge_ledger(role: str, topic: Topic, main: Topic, *, recalled: bool = False) -> Iterator[Finding]:
     """Every check of the ledger's topic, or a shadow's, beside the main one. How long it keeps entries is for people to
-    say."""
+    say. `recalled`: delivery.deduplicate reads there what others had accepted."""
     yield from leaders(role, topic)
-    yield rights(role, topic)
+    yield rights(role, topic, {"READ"} if recalled else ())
     if topic.configs is None:
         yield _invisible(role)
         return
@@ -82,16 +82,17 @@ def leaders(role: str, topic: Topic) -> Iterator[Finding]:
         yield Finding(f"{role} topic leaders", Verdict.WARNING, why, "bring back the brokers that have its replicas")
 
 
-def rights(role: str, topic: Topic) -> Finding:
-    """What we must be allowed to do, as far as the broker says what we are."""
+def rights(role: str, topic: Topic, more: Iterable[str] = ()) -> Finding:
+    """What we must be allowed to do, as far as the broker says what we are; `more` than ever in this role."""
     name = f"{role} topic rights"
     if topic.operations is None:
         return Finding(name, Verdict.WARNING, f"the broker does not say what we may do with {topic.name}")
-    missing = sorted(_NEEDED[role] - topic.operations)
+    needed = _NEEDED[role].union(more)
+    missing = sorted(needed - topic.operations)
     if missing:
         lacking = " and ".join(missing)
         return Finding(name, Verdict.FAILED, f"we may not {lacking} {topic.name}", f"an ACL that allows {lacking}")
-    return Finding(name, Verdict.OK, f"{' and '.join(sorted(_NEEDED[role]))} allowed on {topic.name}")
+    return Finding(name, Verdict.OK, f"{' and '.join(sorted(needed))} allowed on {topic.name}")
 
 
 def cleanup_policy(role: str, configs: Mapping[str, str]) -> Finding:

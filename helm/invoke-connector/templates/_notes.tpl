@@ -76,12 +76,11 @@ On a stop a pod drains for {{ include "invoke-connector.drain" . }} and has {{ i
   metrics         {{ if .Values.serviceMonitor.enabled }}scraped by a ServiceMonitor{{ include "invoke-connector.foundBy" (list "serviceMonitor" .Values.serviceMonitor) }}
 {{- else if include "invoke-connector.wanted" (list . .Values.podMonitor.enabled $operator) }}scraped by a PodMonitor{{ include "invoke-connector.foundBy" (list "podMonitor" .Values.podMonitor) }}
 {{- else }}OFF{{ include "invoke-connector.whyOff" (list . .Values.podMonitor.enabled) }}: scrape port {{ include "invoke-connector.adminPort" . }} of the pods yourself{{ end }}
-{{- if include "invoke-connector.isShadow" . }}
-  alerts          none: a shadow's metrics have names of their own, which no rule asks for
-  dashboards      none, for the same reason
-{{- else }}
   alerts          {{ if include "invoke-connector.wanted" (list . .Values.prometheusRule.enabled $operator) }}in a PrometheusRule{{ include "invoke-connector.foundBy" (list "prometheusRule" .Values.prometheusRule) }}
 {{- else }}OFF{{ include "invoke-connector.whyOff" (list . .Values.prometheusRule.enabled) }}: load files/alerts.yaml of the chart, or nobody is woken{{ end }}
+{{- if include "invoke-connector.isShadow" . }}: of a shadow, whose metrics have names of their own, they are silent
+  dashboards      none: they have nothing to show of a shadow
+{{- else }}
   dashboards      {{ if include "invoke-connector.wanted" (list . .Values.dashboards.enabled $operator) }}in ConfigMaps for Grafana's sidecar
 {{- else }}OFF{{ include "invoke-connector.whyOff" (list . .Values.dashboards.enabled) }}: load files/dashboards of the chart{{ end }}
 {{- end }}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
+from pathlib import Path
 from threading import Event
 
 import pytest
@@ -164,7 +165,41 @@ def test_a_queue_that_cannot_be_is_a_valueerror(size: str, monkeypatch: pytest.M
         Exports(Told(), Faulty())
 
 
-def test_the_headers_that_authenticate_us_are_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", "Authorization=Basic%20c2VjcmV0,x-scope=team")
-    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TRACES_HEADERS", "api-key=s3cret")
-    assert secrets() == ["Basic c2VjcmV0", "team", "s3cret"]
+def test_the_headers_that_authenticate_us_are_secrets() -> None:
+    """Others are not: a dataset that is named like a topic would mask the topic in every line."""
+    environ = {
+        "OTEL_EXPORTER_OTLP_HEADERS": "Authorization=Basic%20c2VjcmV0, x-dataset=invocations,",
+        "OTEL_EXPORTER_OTLP_TRACES_HEADERS": "api-key=s3cret",
+    }
+    assert secrets(environ) == ["Basic c2VjcmV0", "c2VjcmV0", "s3cret"]
+
+
+@pytest.mark.parametrize(
+    "given", ['api-key="s3cret"', "api-key=s3;cret", "api-key=s3\\cret", "api-key=s3crèt", "s3cret"]
+)
+def test_a_header_that_the_library_would_drop_and_print_is_refused(
+    given: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with pytest.raises(ValueError, match="OTEL_EXPORTER_OTLP_HEADERS must be name=value") as raised:
+        secrets({"OTEL_EXPORTER_OTLP_HEADERS": f"x-scope=a,{given}"})
+    assert "cr" not in str(raised.value) + caplog.text
+
+
+async def test_proxies_and_netrc_of_the_environment_are_not_used(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """As nowhere else: a proxy would get what authenticates us to the collector."""
+    told, collector = Told(), Collector()
+    with blocking_server(collector) as url:
+        netrc = tmp_path / "netrc"
+        netrc.write_text("machine 127.0.0.1 login a password b\n")
+        monkeypatch.setenv("NETRC", str(netrc))
+        monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+        monkeypatch.delenv("NO_PROXY", raising=False)
+        monkeypatch.delenv("no_proxy", raising=False)
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", url)
+        exports = Exports(told)
+        make_spans(exports, 1)
+        await exports.close()
+    assert told.counts == {"exported": 1}
+    assert "Authorization" not in collector.heads[0]
