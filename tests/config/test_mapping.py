@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from connector.config import ConfigError, load
 from connector.config.mapping import Mapping
-from connector.config.mapping_events import FUNCTIONS, events_of
+from connector.config.mapping_events import events_of
 from connector.config.mapping_file import load_mapping
+from connector.config.mapping_functions import FUNCTIONS
 from connector.core.mapping.rules import Condition, Constant, Event, First, From, Join, Rules
 from tests.config.conftest import SMALLEST, Write
 
