@@ -181,8 +181,11 @@ class ConnectorProcess:
     async def ended(self) -> int:
         """Wait for its end and return the exit code."""
         assert self._process is not None
-        async with asyncio.timeout(_END_SECONDS):
-            return await self._process.wait()
+        try:
+            async with asyncio.timeout(_END_SECONDS):
+                return await self._process.wait()
+        except TimeoutError:
+            raise AssertionError(f"not ended within {_END_SECONDS} s\n{self.log[-4000:]}") from None
 
     async def stop(self) -> int:
         """SIGTERM, and the exit code."""
