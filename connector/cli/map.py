@@ -15,6 +15,8 @@ from connector.cli.mapping_check import checked
 from connector.cli.mapping_event import Event, from_json, from_topic, given_headers
 from connector.cli.mapping_story import document, lines
 from connector.cli.options import AsJson, ConfigFile
+from connector.config import ConfigError, Settings
+from connector.config.load import read_tree
 from connector.config.mapping_file import load_mapping
 
 
@@ -57,7 +59,7 @@ def map(  # noqa: A001 - the command's name
 def _check(config: Path, schemas: list[Path], as_json: bool) -> None:
     if not schemas:
         raise typer.BadParameter("--check needs the writers' schemas: files *.avsc")
-    found = checked(load_mapping(config).rules, schemas)
+    found = checked(load_mapping(config).mapping.rules, schemas)
     typer.echo(json.dumps(found.document(), indent=2) if as_json else "\n".join(found.lines()))
     if found.failed:
         raise typer.Exit(1)
@@ -70,10 +72,20 @@ def _event(
     if file.suffix != ".json" and not file.is_file():
         if schemas or around != (None, []):
             raise typer.BadParameter("a record has its own schema, key and headers")
-        settings = load_without_password(config, os.environ)
+        settings = _whole_settings(config)
         return from_topic(settings, topic or settings.kafka.topics.main, given)
     key, header = around
-    return from_json(load_mapping(config).rules, file, schemas, (key, given_headers(header)), topic)
+    return from_json(load_mapping(config), file, schemas, (key, given_headers(header)), topic)
+
+
+def _whole_settings(config: Path) -> Settings:
+    try:
+        return load_without_password(config, os.environ)
+    except ConfigError as error:
+        if "openmarket" in read_tree(config):
+            raise
+        why = "a record is read from Kafka, which takes the connector's whole settings; an event in a file does not"
+        raise ConfigError((why, *error.problems)) from None
 
 
 def _explain(event: Event, reveal: bool, as_json: bool) -> None:

@@ -13,9 +13,10 @@ from connector.core.mapping.rules import Rules
 from connector.edge.avro.codec import MisfitError, Reader
 from connector.edge.avro.json_values import JsonWriter
 from connector.edge.avro.resolution import IncompatibleError
-from connector.edge.avro.schemas import SchemaFolderError, load_file, reader_schema
+from connector.edge.avro.schema_text import load_json
+from connector.edge.avro.schemas import SchemaFile, SchemaFolderError, load_file, reader_schema
 from connector.edge.avro.vetting import NoRecordError, UnsafeSchemaError
-from connector.edge.avro.writers import AnyWriter
+from connector.edge.avro.writers import AnyWriter, renamed
 
 OK, OTHER, FAILED = "ok", "other", "failed"
 
@@ -70,13 +71,16 @@ def checked(rules: Rules, files: Sequence[Path]) -> Found:
 
 def _checked(reader: Reader, file: Path, files: Sequence[Path]) -> Checked:
     try:
-        mapping = writer_of(reader, file, files).mapping
+        writer = writer_of(reader, file, files)
     except MisfitError as error:
         misfit = error.misfit
         texts = (f"the mapping does not fit {misfit.schema}:", *misfit.problems)
         return Checked(file, FAILED, misfit.schema, texts)
     except NoRecordError:
         return Checked(file, OTHER, None, ("a type that is no record, for others to use",))
+    if (other := renamed(reader, writer)) is not None:
+        return Checked(file, FAILED, other.schema, (f"{other.schema} holds its partition:", *other.problems))
+    mapping = writer.mapping
     if isinstance(mapping, Compiled):
         events = len(mapping.events)
         text = f"the mapping fits {mapping.name}, of which it has {events} event{'s' if events > 1 else ''}"
@@ -91,6 +95,7 @@ def writer_of(reader: Reader, file: Path, files: Sequence[Path]) -> AnyWriter:
     try:
         loaded = load_file(file)
         if loaded.is_json:
+            _refuse_event(loaded)
             return JsonWriter(loaded.text, reader.rules)
         text = loaded.text
         try:
@@ -101,5 +106,24 @@ def writer_of(reader: Reader, file: Path, files: Sequence[Path]) -> AnyWriter:
             return reader.writer(text, [load_file(other).text for other in files if other != file])
     except NoRecordError:
         raise
-    except (SchemaFolderError, UnsafeSchemaError, IncompatibleError) as error:
+    except SchemaFolderError as error:  # which names the file
+        raise typer.BadParameter(str(error)) from None
+    except (UnsafeSchemaError, IncompatibleError) as error:
         raise typer.BadParameter(f"{file}: {error}") from None
+
+
+_SAYS = frozenset({"$schema", "$ref", "$defs", "definitions", "properties", "type", "allOf", "anyOf", "oneOf"})
+
+
+def _refuse_event(loaded: SchemaFile) -> None:
+    """A JSON Schema may say nothing at all, and then an event would be one."""
+    try:
+        given = load_json(loaded.text)
+    except ValueError:
+        return  # what reads it says why
+    is_schema = isinstance(given, dict) and _SAYS & given.keys() and given.get("type", "object") == "object"
+    if not is_schema:
+        raise typer.BadParameter(
+            f"{loaded.name} is no schema: an Avro schema is a file *.avsc, a JSON Schema says type: object or its "
+            "properties; an event is for --explain EVENT.json SCHEMA.avsc"
+        )

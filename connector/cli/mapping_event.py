@@ -16,6 +16,7 @@ from connector.cli.mapping_check import writer_of
 from connector.cli.preview import built
 from connector.cli.today import Judge
 from connector.config.client import consumer_properties
+from connector.config.mapping_file import MappingFile
 from connector.config.settings import Settings
 from connector.core.mapping.compiled import Compiled, compiled
 from connector.core.mapping.errors import Misfit, NotOurs
@@ -30,13 +31,10 @@ from connector.edge.avro.json_values import JsonWriter
 from connector.edge.avro.resolution import IncompatibleError
 from connector.edge.avro.schemas import load_file, reader_schema
 from connector.edge.avro.vetting import NoRecordError, UnsafeSchemaError
-from connector.edge.avro.writers import AnyWriter
+from connector.edge.avro.writers import AnyWriter, renamed
 from connector.edge.kafka.admin import AdminError
 from connector.edge.kafka.reader import read_one
 from connector.runtime import parts, policies
-
-_NO_RULES = RequestRules(None)
-"""Any service id, since a producer has no settings."""
 
 
 class Event(NamedTuple):
@@ -62,9 +60,10 @@ def given_headers(texts: Sequence[str]) -> Headers:
 
 
 def from_json(
-    rules: Rules, file: Path, schemas: Sequence[Path], around: tuple[str | None, Headers], topic: str | None
+    mapped: MappingFile, file: Path, schemas: Sequence[Path], around: tuple[str | None, Headers], topic: str | None
 ) -> Event:
     """The event of a JSON file, written with the first of the schemas; without one it is JSON itself."""
+    rules, allowed = mapped.mapping.rules, RequestRules(mapped.allowed_services)
     try:
         given = json.loads(file.read_text(encoding="utf-8"), parse_float=Decimal if schemas else float)
     except OSError as error:
@@ -76,9 +75,12 @@ def from_json(
     key, headers = around
     record = Record(Partition(topic or "topic", 0), 0, None, None if key is None else key.encode(), b"", headers)
     if not schemas:
-        return _without_schema(rules, str(file), given, record)
+        return _without_schema(rules, str(file), given, record, allowed)
     try:
-        writer = writer_of(Reader(reader_schema(), rules), schemas[0], schemas)
+        reader = Reader(reader_schema(), rules)
+        writer = writer_of(reader, schemas[0], schemas)
+        if (misfit := renamed(reader, writer)) is not None:
+            raise _unlike(misfit)
         value = file.read_bytes()
         if isinstance(writer, Writer):
             value = encoded(load_file(schemas[0]).text, [load_file(each).text for each in schemas[1:]], given)
@@ -88,7 +90,7 @@ def from_json(
         raise typer.BadParameter(f"{schemas[0]}: {error}") from None
     except NoValueError as error:
         raise typer.BadParameter(f"{file} is no event of {schemas[0]}: {error}") from None
-    return _of(str(file), writer, record._replace(value=value), 0, _NO_RULES)
+    return _of(str(file), writer, record._replace(value=value), 0, allowed)
 
 
 def from_topic(settings: Settings, topic: str, place: str) -> Event:
@@ -121,13 +123,13 @@ def from_topic(settings: Settings, topic: str, place: str) -> Event:
     return _of(shown, writer, record, start, rules)
 
 
-def _without_schema(rules: Rules, place: str, given: dict[str, Any], record: Record) -> Event:
+def _without_schema(rules: Rules, place: str, given: dict[str, Any], record: Record, allowed: RequestRules) -> Event:
     mapping = compiled(rules, None)
     if isinstance(mapping, Misfit):
         raise _unlike(mapping)
     if mapping is None:
         raise typer.BadParameter("the mapping has no event without a schema: name the schema's file as well")
-    return _made(place, mapping, given, record, _NO_RULES)
+    return _made(place, mapping, given, record, allowed)
 
 
 def _of(place: str, writer: AnyWriter, record: Record, start: int, rules: RequestRules) -> Event:

@@ -122,7 +122,7 @@ def read_tree(path: Path) -> Tree:
     except _Twice as error:
         raise ConfigError((f"{path}: {error.problem}{_place(error)}",)) from None
     except yaml.YAMLError as error:
-        raise ConfigError((f"{path}: is not YAML{_place(error)}{_tab(error, text)}",)) from None
+        raise ConfigError((f"{path}: is not YAML{_place(error)}{_hint(error, text)}",)) from None
     if not isinstance(tree, dict | None):
         raise ConfigError((f"{path}: must be a mapping of sections (kafka, openmarket, …)",))
     return {str(key): value for key, value in (tree or {}).items()}
@@ -134,14 +134,19 @@ def _place(error: yaml.YAMLError) -> str:
     return f": line {mark.line + 1}, column {mark.column + 1}" if mark is not None else ""
 
 
-def _tab(error: yaml.YAMLError, text: str) -> str:
-    """What to do about the tab at the place of an error."""
+_BRACKETS_IN_BRACES = re.compile(r"""\{[^"'#]*[^\s"'#,:\[]\[""")
+
+
+def _hint(error: yaml.YAMLError, text: str) -> str:
+    """What to do about a tab, or about a path's brackets, at the place of an error."""
     mark = getattr(error, "problem_mark", None)
     if mark is None:
         return ""
     near = text.split("\n")[mark.line : mark.line + 2]
     tabbed = any("\t" in line[: len(line) - len(line.lstrip())] for line in near)
-    return "; a tab indents there, and YAML takes spaces only" if tabbed else ""
+    if tabbed:
+        return "; a tab indents there, and YAML takes spaces only"
+    return "; within braces put a path with [ ] in quotes" if _BRACKETS_IN_BRACES.search(near[0]) else ""
 
 
 def _misspelt(environ: Mapping[str, str]) -> Iterator[str]:

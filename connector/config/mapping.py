@@ -30,8 +30,9 @@ class Mapping(Section):
     misfits: Literal["hold", "dead_letter"] = "hold"
     """What becomes of records of a registered schema that an event names and does not fit, such as a new version
     without a field that the mapping uses: their partition waits, until the mapping fits or the producer goes back; or
-    each is a dead letter. Schema files that do not fit are refused at start. A schema that no event names, and whose
-    name has the same last part as one that is named, waits too; else it is one of the `others`."""
+    each is a dead letter. Schema files that do not fit are refused at start. A registered schema that no event names,
+    and whose name has the same last part as one that is named (of Debezium's `Envelope`, `Value` and `Key` the last
+    two), waits too, unless this is `dead_letter`; any other, and a schema file, is one of the `others`."""
 
     @property
     def rules(self) -> Rules:

@@ -6,11 +6,12 @@ import re
 from collections.abc import Callable, Iterator
 from typing import ParamSpec, TypeVar
 
-from connector.config.mapping_functions import step_at
+from connector.config.mapping_functions import FUNCTIONS, as_entry, step_at
 from connector.config.mapping_places import QUOTES, At, path_at, scalar_at
 from connector.core.event import FIELD_NAMES
-from connector.core.mapping.rules import Condition, Constant, Event, First, From, Join, Source
-from connector.core.mapping.steps import Scalar
+from connector.core.mapping.errors import LEAVE_OUT
+from connector.core.mapping.rules import Condition, Constant, Event, First, From, Join, Source, constants, stands_in
+from connector.core.mapping.steps import Step
 from connector.core.request import SCOPES
 from connector.core.service_id import is_service_id
 
@@ -132,25 +133,25 @@ def _variables(at: At, problems: list[str]) -> dict[str, Source | None]:
 
 def _field(at: At, name: str) -> Source:
     source = _source(at)
-    for constant in _constants(source):
+    for constant in constants(source):
         if name in _TEXTS_ONLY and not isinstance(constant, str | None):
             raise at.wrong(f"has a value that {QUOTES.format('no text')}")
         if name == "serviceId" and isinstance(constant, str) and not is_service_id(constant):
             raise at.wrong("has a value that is no service id: 1 to 64 hexadecimal digits")
+    if name in ("eventId", "phoneNumber") and stands_in(source):
+        _refuse_stand_in(at, name, source)
     return source
 
 
-def _constants(source: Source) -> Iterator[Scalar | None]:
-    """What can come out as it stands in the file."""
-    if isinstance(source.origin, Constant) and not source.then:
-        yield source.origin.value
-    if isinstance(source.origin, First):
-        for part in source.origin.parts:
-            yield from _constants(part)
-    if source.then and source.then[-1].table is not None:
-        yield from source.then[-1].table.values()
-    if source.default is not None:
-        yield source.default.value
+def _refuse_stand_in(at: At, name: str, source: Source) -> None:
+    """A number may be the same for every event, or one of a table; but no one else's for who has none."""
+    is_constant = isinstance(source.origin, Constant)
+    if name == "eventId" and is_constant:
+        raise at.wrong("is the same for every event: it needs a path")
+    if name == "phoneNumber" and (is_constant or (source.then and source.then[-1].table is not None)):
+        return
+    shared = "events without an id would be one event" if name == "eventId" else "whoever has no number is texted there"
+    raise at.wrong(f"has a default, and {shared}; {LEAVE_OUT.format('…')}")
 
 
 _SOURCE = ("path", "optional", "value", "join", "with", "first", "then", "default")
@@ -160,6 +161,8 @@ _HOW = "must be a path, or a mapping: path, value, join or first; then and defau
 def _source(at: At) -> Source:
     if isinstance(at.given, str):
         return Source(From(path_at(at)))
+    if isinstance(at.given, dict) and (called := [key for key in at.given if key in FUNCTIONS]):
+        raise at.wrong(f"has the key {called[0]}, which is a function: then: [{as_entry(called[0])}]")
     given = at.mapping(_SOURCE, _HOW.removeprefix("must be "))
     kinds = [kind for kind in ("path", "value", "join", "first") if kind in given]
     if len(kinds) != 1:
@@ -167,8 +170,19 @@ def _source(at: At) -> Source:
     for key, needs in (("optional", "path"), ("with", "join")):
         if key in given and needs not in given:
             raise at.wrong(f"has {key} without {needs}")
-    then = tuple(map(step_at, at.inside("then").items("functions"))) if "then" in given else ()
+    then = tuple(_steps(at, has_default="default" in given)) if "then" in given else ()
     return Source(_origin(at, kinds[0]), then, _default(at.inside("default")) if "default" in given else None)
+
+
+def _steps(at: At, *, has_default: bool) -> Iterator[Step]:
+    for each in at.inside("then").items("functions"):
+        step = step_at(each)
+        if step.table is not None and "default" in step.table and not has_default:
+            raise each.inside("lookup").wrong(
+                "has the key default, which is one of the values here: the default stands beside then, and where there "
+                "is one, default may be a value, too"
+            )
+        yield step
 
 
 def _default(at: At) -> Constant:

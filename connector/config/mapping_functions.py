@@ -27,13 +27,17 @@ def step_at(at: At) -> Step:
 
 
 def _unknown(name: object, *, with_argument: bool) -> str:
-    if isinstance(name, str) and name in _WITH and not with_argument:
+    if not isinstance(name, str):
+        beside = "; default stands beside then" if isinstance(name, dict) and "default" in name else ""
+        return f"must be one function: a name, or a mapping of one name to its argument{beside}"
+    if name in _WITH and not with_argument:
         return f"needs an argument: {name}: …"
-    if isinstance(name, str) and name in _PLAIN:
+    if name in _PLAIN:
         return f"takes no argument: {name}"
     known = [*_PLAIN, *_WITH]
-    near = get_close_matches(str(name), known, n=1, cutoff=0.5)
-    return f"is no function; {f'did you mean {near[0]}?' if near else 'there are ' + ', '.join(known)}"
+    near = get_close_matches(name, known, n=1, cutoff=0.5)
+    shown = name if name.isprintable() else ascii(name)
+    return f"{shown} is no function; {f'did you mean {near[0]}?' if near else 'there are ' + ', '.join(known)}"
 
 
 def _truncate(at: At) -> Step:
@@ -78,7 +82,8 @@ def _layout(at: At, named: tuple[str, ...]) -> tuple[str, str | None, Path | Non
     if isinstance(at.given, dict):
         given = at.mapping(("format", "zone", "zone_from"), "a format, or a mapping: format, zone, zone_from")
         if "format" not in given:
-            raise at.wrong("needs a format")
+            example = "iso" if times.ISO in named else '"%H:%M"'
+            raise at.wrong(f"needs a format as well, such as format: {example}")
         inside = at.inside("format")
         zone = at.inside("zone").given if "zone" in given else None
         zone_from = path_at(at.inside("zone_from")) if "zone_from" in given else None
@@ -117,3 +122,8 @@ _WITH: Mapping[str, Callable[[At], Step]] = {
 }
 FUNCTIONS = (*_PLAIN, *_WITH)
 """Every function that `then` knows."""
+
+
+def as_entry(name: str) -> str:
+    """A function as an entry of `then`."""
+    return name if name in _PLAIN else f"{{{name}: …}}"

@@ -95,6 +95,13 @@ ServiceIds = Annotated[
 ]
 
 
+def allowed(service_ids: tuple[str, ...] | AnyService) -> Mapping[str, str] | None:
+    """Upper-cased service id → as listed; None when any may be triggered."""
+    if isinstance(service_ids, AnyService):
+        return None
+    return {one.upper(): one for one in service_ids}
+
+
 class Tls(Section):
     """TLS 1.2 or newer; with a certificate of ours it is mutual."""
 
@@ -247,6 +254,4 @@ class OpenMarket(Section):
     @property
     def allowed_services(self) -> Mapping[str, str] | None:
         """Upper-cased service id → as listed; None when any may be triggered."""
-        if isinstance(self.service_ids, AnyService):
-            return None
-        return {one.upper(): one for one in self.service_ids}
+        return allowed(self.service_ids)

@@ -131,6 +131,24 @@ class TestExplain:
             {"user": {"a": 1.5}},
         )
 
+    def test_a_service_that_the_settings_do_not_allow_is_refused(
+        self, connector: Run, mapping: Callable[..., Path]
+    ) -> None:
+        """As it will be when the event comes, where the file has the settings."""
+        config = mapping()
+        for service_ids, exit_code in ([["0A"], 1], [{"any": True}, 0]):
+            tree = json.loads(config.read_text()) | {"openmarket": {"service_ids": service_ids}}
+            config.write_text(json.dumps(tree))
+            run = connector("map", "--config", config, *example("flat-booking")[3:])
+            assert run.exit_code == exit_code, run.output
+            assert ("service_id_not_allowed" in run.stdout) is bool(exit_code)
+
+    def test_a_record_needs_the_whole_settings(self, connector: Run, mapping: Callable[..., Path]) -> None:
+        """A producer has none, and wonders what the connector's are doing here."""
+        run = connector("map", "--config", mapping(), "--explain", "0:4711")
+        assert run.exit_code == 2
+        assert "a record is read from Kafka, which takes the connector's whole settings" in run.output
+
     @pytest.mark.parametrize(
         ("given", "words"),
         [
@@ -206,6 +224,58 @@ class TestCheck:
         assert run.exit_code == 1
         assert "our own schema" in run.stdout
         assert "warning not checked: shop.public.outbox.Value" in run.stdout
+
+    def test_a_version_with_another_namespace_fails(
+        self, connector: Run, mapping: Callable[..., Path], tmp_path: Path
+    ) -> None:
+        """From a registry it holds its partition, so that a producer's CI must not pass it; nor is it passed over."""
+        file = tmp_path / "v2.avsc"
+        schema = json.loads((EXAMPLES / "flat-booking/schema.avsc").read_text())
+        file.write_text(json.dumps(schema | {"namespace": "com.example.v2"}))
+        first = EXAMPLES / "flat-booking/schema.avsc"
+        run = connector("map", "--config", mapping(), "--check", first, file)
+        assert run.exit_code == 1
+        assert "com.example.v2.BookingConfirmed holds its partition:" in run.stdout
+        assert "the mapping has an event of com.example.booking.BookingConfirmed, and none of this name" in run.stdout
+        run = connector("map", "--config", mapping(), "--explain", EXAMPLES / "flat-booking/event.json", file)
+        assert run.exit_code == 1
+        assert "the mapping has an event of com.example.booking.BookingConfirmed" in run.stderr
+
+    def test_unless_misfits_say_that_it_is_another_type(
+        self, connector: Run, mapping: Callable[..., Path], tmp_path: Path
+    ) -> None:
+        config, file = mapping(), tmp_path / "v2.avsc"
+        tree = json.loads(config.read_text())
+        tree["mapping"]["misfits"] = "dead_letter"
+        config.write_text(json.dumps(tree))
+        schema = json.loads((EXAMPLES / "flat-booking/schema.avsc").read_text())
+        file.write_text(json.dumps(schema | {"namespace": "com.example.v2"}))
+        run = connector("map", "--config", config, "--check", EXAMPLES / "flat-booking/schema.avsc", file)
+        assert (run.exit_code, run.stdout.splitlines()[1].split()[0]) == (0, "other")
+
+    @pytest.mark.parametrize("swapped", [False, True])
+    def test_an_event_in_a_schemas_place_is_a_wrong_use(self, connector: Run, swapped: bool) -> None:
+        """Any object is a JSON Schema, which allows everything; or the two of `--explain` are swapped."""
+        folder = EXAMPLES / "flat-booking"
+        event, schema = folder / "event.json", folder / "schema.avsc"
+        run = connector(
+            "map", "--config", folder / "rules.yaml", *(("--explain", schema, event) if swapped else ("--check", event))
+        )
+        assert run.exit_code == 2
+        assert "is no schema: an Avro schema is a file *.avsc" in " ".join(run.output.replace("│", " ").split())
+
+    def test_a_json_schema_is_checked(self, connector: Run, tmp_path: Path) -> None:
+        config, schema = tmp_path / "rules.yaml", tmp_path / "gate.json"
+        config.write_text("mapping: {events: [{eventId: id, serviceId: {value: 0A}, phoneNumber: phone}]}")
+        text = {"type": "string"}
+        schema.write_text(json.dumps({"type": "object", "properties": {"id": text, "phone": text}}))
+        run = connector("map", "--config", config, "--check", schema)
+        assert (run.exit_code, run.stdout.split()[0]) == (0, "ok")
+
+    def test_a_file_that_is_not_there_is_named_once(self, connector: Run) -> None:
+        run = connector("map", "--config", EXAMPLES / "outbox/rules.yaml", "--check", "nope.avsc")
+        assert "nope.avsc cannot be read (No such file or directory)" in run.output
+        assert run.output.count("nope.avsc") == 1
 
     def test_types_of_other_files_are_known(self, connector: Run, mapping: Callable[..., Path], tmp_path: Path) -> None:
         schema = json.loads((EXAMPLES / "flat-booking/schema.avsc").read_text())

@@ -136,13 +136,31 @@ def test_every_function_is_tried_above() -> None:
         ({"eventId": {"join": "a"}}, "[0].eventId.join: must be a list of sources"),
         ({"eventId": {"first": ["a", 1]}}, "[0].eventId.first[1]: must be a path, or a mapping"),
         ({"eventId": {"path": "a", "then": "digits"}}, "[0].eventId.then: must be a list of functions"),
-        ({"eventId": {"path": "a", "then": ["digit"]}}, "[0].eventId.then[0]: is no function; did you mean digits?"),
-        ({"eventId": {"path": "a", "then": ["zzz"]}}, "is no function; there are digits, lower"),
+        ({"eventId": {"path": "a", "then": ["digit"]}}, "then[0]: digit is no function; did you mean digits?"),
+        ({"eventId": {"path": "a", "then": ["zzz"]}}, "zzz is no function; there are digits, lower"),
+        ({"eventId": {"path": "a", "minus": "10m"}}, "has the key minus, which is a function: then: [{minus: …}]"),
+        ({"eventId": {"path": "a", "digits": None}}, "has the key digits, which is a function: then: [digits]"),
         ({"eventId": {"path": "a", "then": ["phone"]}}, "needs an argument: phone: …"),
         ({"eventId": {"path": "a", "then": [{"digits": 1}]}}, "takes no argument: digits"),
-        ({"eventId": {"path": "a", "then": [{"a": 1, "b": 2}]}}, "is no function"),
+        ({"eventId": {"path": "a", "then": [{"a": 1, "b": 2}]}}, "must be one function: a name"),
+        ({"eventId": {"path": "a", "then": [["a"]]}}, "must be one function: a name"),
+        (
+            {"serviceId": field("{path: a, then: [{lookup: {A: 0A}, default: 0B}]}")},
+            "then[0]: must be one function: a name, or a mapping of one name to its argument; default stands beside",
+        ),
+        (
+            {"serviceId": field("{path: a, then: [{lookup: {A: 0A, default: 0B}}]}")},
+            "then[0].lookup: has the key default, which is one of the values here: the default stands beside then",
+        ),
+        ({"eventId": {"value": "x"}}, "[0].eventId: is the same for every event: it needs a path"),
+        ({"eventId": {"path": "a", "default": "x"}}, "[0].eventId: has a default, and events without an id"),
+        ({"eventId": {"first": ["a", {"value": "x"}]}}, "[0].eventId: has a default, and events without an id"),
+        ({"eventId": {"join": [{"value": "x"}, {"path": "a", "default": "y"}]}}, "[0].eventId: has a default"),
+        ({"phoneNumber": {"path": "a", "default": "12025550123"}}, "has a default, and whoever has no number is"),
+        ({"phoneNumber": {"first": ["a", {"value": "12025550123"}]}}, "when: [{path: …, present: true}] with others"),
         ({"eventId": field("{path: a, then: [{phone: NO}]}")}, "then[0].phone: must be a region of two letters"),
-        ({"eventId": field("{path: a, then: [{phone: Germany}]}")}, "must be a region of two letters"),
+        ({"eventId": field("{path: a, then: [{phone: Germany}]}")}, "is no region: it must be ISO 3166's two letters"),
+        ({"eventId": field("{path: a, then: [{phone: UK}]}")}, "such as GB"),
         ({"eventId": field("{path: a, then: [{phone: {country: DE}}]}")}, "has the unknown key country"),
         ({"eventId": field("{path: a, then: [{truncate: 0}]}")}, "must be a number of characters, 1 to 4096"),
         (
@@ -155,7 +173,8 @@ def test_every_function_is_tried_above() -> None:
             {"createdAt": field("{path: a, then: [{time: 5}]}")},
             "must be iso, seconds, millis, micros, nanos, or",
         ),
-        ({"createdAt": field("{path: a, then: [{time: {zone: UTC}}]}")}, "needs a format"),
+        ({"createdAt": field("{path: a, then: [{time: {zone: UTC}}]}")}, "needs a format as well, such as format: iso"),
+        ({"createdAt": field("{path: a, then: [{format_time: {zone: UTC}}]}")}, 'such as format: "%H:%M"'),
         ({"createdAt": field("{path: a, then: [{time: {format: iso, zone: 1}}]}")}, "zone: must be a zone, such as"),
         ({"createdAt": field("{path: a, then: [{time: {format: iso, zone: Mars/X}}]}")}, "Mars/X is no zone"),
         ({"createdAt": field("{path: a, then: [{format_time: iso}]}")}, "must have a part of a time in it"),
@@ -175,6 +194,21 @@ def test_what_is_wrong_is_named_with_its_place(wrong: dict[str, Any], words: str
     found = problems(**wrong)
     assert words in found
     assert found.startswith("[0]")
+
+
+@pytest.mark.parametrize(
+    ("field_name", "text"),
+    [
+        ("serviceId", "{path: a, then: [{lookup: {A: 0A, default: 0B}}], default: null}"),
+        ("phoneNumber", "{value: '12025550123'}"),
+        ("phoneNumber", "{path: depot, then: [{lookup: {BER: '12025550123'}}], default: '12025550124'}"),
+        ("eventId", "{join: [a, {path: b, default: '0'}]}"),
+        ("eventId", "{path: a, default: null}"),
+    ],
+)
+def test_what_looks_like_a_mistake_and_is_meant(field_name: str, text: str) -> None:
+    """A value `default` where a default stands beside; a phone of everybody's; a default of no more than a part."""
+    assert field_name in read(**{field_name: field(text)}).sources
 
 
 def test_every_problem_is_told_at_once(write: Write) -> None:
@@ -213,7 +247,7 @@ class TestFile:
     def test_the_section_alone_is_read(self, tmp_path: Path) -> None:
         file = tmp_path / "mapping.yaml"
         file.write_text(f"kafka: {{anything: goes}}\nmapping: {{events: [{BASE}]}}")
-        assert load_mapping(file).rules.events == events_of([BASE])
+        assert load_mapping(file).mapping.rules.events == events_of([BASE])
 
     def test_and_what_is_wrong_in_it_is_told(self, tmp_path: Path) -> None:
         file = tmp_path / "mapping.yaml"
@@ -221,6 +255,30 @@ class TestFile:
             file.write_text(text)
             with pytest.raises(ConfigError, match=words):
                 load_mapping(file)
+
+    def test_a_misspelt_section_is_named(self, tmp_path: Path) -> None:
+        file = tmp_path / "mapping.yaml"
+        file.write_text("mappings: {events: []}")
+        with pytest.raises(ConfigError, match="mappings: unknown setting; did you mean mapping"):
+            load_mapping(file)
+
+    @pytest.mark.parametrize("flow", ["{path: passengers[0].phone}", '{path: labels["a.b"]}'])
+    def test_a_path_with_brackets_within_braces_is_explained(self, tmp_path: Path, flow: str) -> None:
+        file = tmp_path / "mapping.yaml"
+        file.write_text(f"mapping:\n  events:\n    - phoneNumber: {flow}\n")
+        with pytest.raises(ConfigError, match=r"line 3, column .*; within braces put a path with \[ \] in quotes"):
+            load_mapping(file)
+
+    @pytest.mark.parametrize(
+        ("openmarket", "allowed"),
+        [("", None), ("openmarket:", None), ("openmarket: {service_ids: [0a]}", {"0A": "0a"})],
+    )
+    def test_services_are_known_where_the_file_has_them(
+        self, tmp_path: Path, openmarket: str, allowed: dict[str, str] | None
+    ) -> None:
+        file = tmp_path / "mapping.yaml"
+        file.write_text(f"mapping: {{events: [{BASE}]}}\n{openmarket}\n")
+        assert load_mapping(file).allowed_services == allowed
 
 
 words = st.sampled_from(["path", "then", "user", "time"])

@@ -10,6 +10,7 @@ from connector.core.mapping import chains, steps
 from connector.core.mapping.chains import Chain, MisfitError, Target, Texts, chain_of
 from connector.core.mapping.errors import (
     CONDITION,
+    LEAVE_OUT,
     NOT_OURS,
     NULL,
     OTHER_TYPE,
@@ -21,11 +22,12 @@ from connector.core.mapping.errors import (
 )
 from connector.core.mapping.opening import opened, outer_first
 from connector.core.mapping.paths import Fields, Get, Path, getter, type_around
-from connector.core.mapping.rules import Condition, Event, Rules, completed
+from connector.core.mapping.rules import Condition, Event, From, Rules, Source, completed
 from connector.core.mapping.types import ANYTHING, Kind, Leaf, Type, resolved
 from connector.core.record import Record
 from connector.core.redact import safe_name
 from connector.core.refusal import Problem, Refusal, Stage
+from connector.core.service_id import is_service_id
 
 _REQUIRED = ("eventId", "serviceId", "phoneNumber")
 _TARGETS = {
@@ -81,7 +83,7 @@ class EventMap:
                 needed = completed(source) if field in _REQUIRED else source
                 self.chains[field] = chain_of(needed, target_of(field), whole, texts)
             except MisfitError as error:
-                problems.append(f"{field}: {error}")
+                problems.append(_misfit(field, source, error))
         if problems:
             raise MisfitError("\n".join(problems))
         self._json = outer_first(event.json)
@@ -160,7 +162,7 @@ class EventMap:
                 problems.append(Problem(wrong.code, _shown(field, chain), wrong.shape, wrong.remedy))
                 continue
             if value is None and field in _REQUIRED:
-                problems.append(Problem(NULL, _shown(field, chain), "null", "write it, or give the mapping a default"))
+                problems.append(Problem(NULL, _shown(field, chain), "null", _remedy_of_null(field, self.event)))
         return Refusal(Stage.EVENT, tuple(problems[:_MOST_PROBLEMS]))
 
 
@@ -219,6 +221,19 @@ def _schema(name: str | None) -> str:
 
 def _shown(field: str, chain: Chain) -> str:
     return f"{field} ({chain.says})"
+
+
+def _remedy_of_null(field: str, event: Event) -> str:
+    """A default service is one; a default number or id would be that of everybody who has none."""
+    if field == "serviceId":
+        return "write it, or give the mapping a default"
+    origin = event.sources[field].origin
+    return f"write it, or {LEAVE_OUT.format(origin.path if isinstance(origin, From) else '…')}"
+
+
+def _misfit(field: str, source: Source, error: MisfitError) -> str:
+    looks_constant = field == "serviceId" and isinstance(source.origin, From) and is_service_id(source.origin.path.text)
+    return f"{field}: {error}{'; a constant is {value: …}' if looks_constant else ''}"
 
 
 def _test(condition: Condition, whole: Type, texts: Texts, problems: list[str]) -> Test | None:

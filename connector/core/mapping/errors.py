@@ -13,6 +13,9 @@ MISFIT = "mapping_misfit"
 MAPPING_CODES = frozenset({NULL, BAD_VALUE, NO_ENTRY, NOT_OURS, MISFIT})
 """Classes of refusals of a mapping."""
 
+LEAVE_OUT = "leave such events out: when: [{{path: {}, present: true}}] with others: skip"
+"""What to do about events that lack what has no default; to be filled with a path."""
+
 
 class UnmappableError(Exception):
     """A value that a rule cannot take. Shows no value: `shape` describes it, `remedy` says what to write."""

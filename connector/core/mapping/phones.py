@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import Any
 
 from connector.core.mapping.errors import UnmappableError
+from connector.core.redact import shape
 
 _NOT_DIGITS = re.compile("[^0-9]+")
 _REMEMBERED = 20_000  # reading one takes as long as all else about its event; the same people come again
@@ -19,10 +20,11 @@ _REMEMBERED = 20_000  # reading one takes as long as all else about its event; t
 International = Callable[[object, object], str]
 
 
-def international() -> International:
+def international(region_from: str | None = None) -> International:
     """What makes digits with the country code, without a plus, of a number and its region such as DE.
 
-    Without a region it takes only numbers that begin with a plus. It raises UnmappableError. The library is imported
+    Without a region it takes only numbers that begin with a plus. It raises UnmappableError, which names
+    `region_from`, the path of the region, where that is at fault. The library is imported
     here: it takes a tenth of a second, which whoever has no such rule is spared.
     """
     import phonenumbers
@@ -46,6 +48,10 @@ def international() -> International:
         try:
             number = number_of(text, region)
         except phonenumbers.NumberParseException:
+            if region_from is not None and region is None:
+                raise UnmappableError(f"{region_from}: null or empty", _NO_REGION) from None
+            if region is not None and region not in phonenumbers.SUPPORTED_REGIONS:
+                raise UnmappableError(f"{region_from}: {shape(region)} that is no region", _NO_REGION) from None
             raise UnmappableError(_shape(text), _REMEDY) from None
         if number.extension or phonenumbers.is_possible_number_with_reason(number) != possible:
             raise UnmappableError(_shape(text), _REMEDY)
@@ -59,12 +65,13 @@ def check_region(region: str) -> None:
     import phonenumbers
 
     if region not in phonenumbers.SUPPORTED_REGIONS:
-        raise ValueError("must be a region of two letters, such as DE or US (in quotes: YAML takes NO for false)")
+        raise ValueError("is no region: it must be ISO 3166's two letters, such as GB (in quotes: NO is false)")
 
 
 def _shape(text: str) -> str:
     return f"string of {len(text)} characters that is no number of this region"
 
 
+_NO_REGION = "write ISO 3166's two letters, such as GB, or the number with + and country code"
 _PLUS = "write it with + before its country code; or use digits in the mapping, where all have their country code"
 _REMEDY = "write it with + and country code, or as it is dialled within its region"

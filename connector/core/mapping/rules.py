@@ -124,6 +124,34 @@ def completed(source: Source) -> Source:
             return source
 
 
+def constants(source: Source) -> Iterator[Scalar | None]:
+    """What can come out as it stands in the mapping."""
+    if isinstance(source.origin, Constant) and not source.then:
+        yield source.origin.value
+    if isinstance(source.origin, First) and not source.then:
+        for part in source.origin.parts:
+            yield from constants(part)
+    if source.then and source.then[-1].table is not None:
+        yield from source.then[-1].table.values()
+    if source.default is not None:
+        yield source.default.value
+
+
+def stands_in(source: Source) -> bool:
+    """Whether it has a value for an event that says none: a constant, or a default."""
+    if source.default is not None and source.default.value is not None:
+        return True
+    match source.origin:
+        case Constant():
+            return True
+        case First(parts):
+            return any(map(stands_in, parts))
+        case Join(parts):
+            return all(map(stands_in, parts))
+        case From():
+            return False
+
+
 def paths_of(event: Event) -> Iterator[Path]:
     """Every path into the producer's event that an event of the mapping names."""
     asked = (path for each in event.when for path in (each.path, each.differs_from) if path is not None)

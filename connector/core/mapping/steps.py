@@ -86,7 +86,7 @@ def lookup(table: Mapping[str, Scalar]) -> Step:
     def run(value: Any, _: Any) -> Any:
         return table.get(value if type(value) is str else value_text(value))
 
-    return Step(f"lookup of {len(table)} entries", takes, gives, run, table=table)
+    return Step(f"lookup of {len(table)} {'entry' if len(table) == 1 else 'entries'}", takes, gives, run, table=table)
 
 
 def strict(step: Step) -> Step:
@@ -103,7 +103,7 @@ def strict(step: Step) -> Step:
 
 def phone(region: str | None, region_from: Path | None) -> Step:
     """A phone number as it is written in a region, as digits with the country code."""
-    run = phones.international()
+    run = phones.international(None if region_from is None else str(region_from))
     says = f"phone {region_from or region or ''}".rstrip()
     takes = frozenset({Kind.TEXT, Kind.INTEGER})
     return Step(says, takes, _TEXTS, lambda value, other: run(value, other or region), region_from)
@@ -162,7 +162,7 @@ _KINDS: Mapping[type, Kind] = {
 def _zoned(run: Callable[[Any, Any], Any], fixed: Any, zone_from: Path | None) -> Callable[[Any, Any], Any]:
     if zone_from is None:
         return lambda value, _: run(value, fixed)
-    return lambda value, other: run(value, times.named_zone(other) or fixed)
+    return lambda value, other: run(value, times.named_zone(other, zone_from) or fixed)
 
 
 def _digits(text: str) -> str:

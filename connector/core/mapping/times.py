@@ -8,6 +8,7 @@ from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from connector.core.mapping.errors import UnmappableError
+from connector.core.redact import shape
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MS = timedelta(milliseconds=1)
@@ -28,14 +29,14 @@ def zone_of(name: str) -> tzinfo:
         raise ValueError(f"{name} is no zone of this machine's tz database, such as Europe/Berlin or UTC") from None
 
 
-def named_zone(name: object) -> tzinfo | None:
-    """The zone that an event names. Raises UnmappableError."""
+def named_zone(name: object, path: object) -> tzinfo | None:
+    """The zone that an event names at a path. Raises UnmappableError."""
     if name is None:
         return None
     try:
         return zone_of(str(name))
     except ValueError:
-        raise UnmappableError("a zone that is not known", "write a name such as Europe/Berlin") from None
+        raise UnmappableError(f"{path}: {shape(name)} that is no zone", "write a name such as Europe/Berlin") from None
 
 
 def check_format(layout: str, *, reading: bool) -> None:

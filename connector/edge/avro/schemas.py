@@ -84,8 +84,10 @@ def load_file(path: Path) -> SchemaFile:
     """Read one schema file: a JSON Schema if it is named `*.json`. Raises SchemaFolderError when it cannot be read."""
     try:
         return SchemaFile(str(path), path.read_text(encoding="utf-8"), path.suffix.lower() == ".json")
-    except (OSError, UnicodeDecodeError) as error:
-        raise SchemaFolderError(f"{path} cannot be read: {type(error).__name__}") from error
+    except OSError as error:
+        raise SchemaFolderError(f"{path} cannot be read ({error.strerror})") from error
+    except UnicodeDecodeError as error:
+        raise SchemaFolderError(f"{path} is not UTF-8 text") from error
 
 
 def names_of(file: SchemaFile) -> frozenset[bytes]:

@@ -18,6 +18,10 @@ from connector.edge.avro.vetting import UnsafeSchemaError
 AnyWriter = Writer | JsonWriter
 
 
+class UnfitFileError(SchemaFolderError):
+    """A schema file that is well by itself, and that the mapping does not fit."""
+
+
 def by_fingerprint(reader: Reader, files: Iterable[SchemaFile]) -> dict[bytes, Writer]:
     """The files by their fingerprints. Raises SchemaFolderError for what cannot be used, or told apart."""
     known: dict[bytes, tuple[SchemaFile, Writer]] = {}
@@ -50,7 +54,7 @@ def usable(reader: Reader, file: SchemaFile) -> AnyWriter:
     except (UnsafeSchemaError, IncompatibleError) as error:
         raise SchemaFolderError(f"{file.name} cannot be used: {error}") from error
     except MisfitError as error:
-        raise SchemaFolderError(f"the mapping does not fit {file.name}: {error}") from error
+        raise UnfitFileError(f"the mapping does not fit {file.name}: {error}") from error
 
 
 def found_writer(reader: Reader, name: Name, found: Found) -> AnyWriter | Refusal | Misfit:
@@ -59,7 +63,7 @@ def found_writer(reader: Reader, name: Name, found: Found) -> AnyWriter | Refusa
         writer: AnyWriter = (
             JsonWriter(found.text, reader.rules) if found.is_json else reader.writer(found.text, found.referenced)
         )
-        return _renamed(reader, writer) or writer
+        return renamed(reader, writer) or writer
     except UnsafeSchemaError as error:
         return refused("unsafe_schema", str(error), "register a record schema as schemas/README.md describes")
     except IncompatibleError as error:
@@ -70,8 +74,8 @@ def found_writer(reader: Reader, name: Name, found: Found) -> AnyWriter | Refusa
         return refused(MISFIT, unlike(error.misfit, name), MEND)
 
 
-def _renamed(reader: Reader, writer: AnyWriter) -> Misfit | None:
-    """A version of the mapped events' schema may come with another name: what waits is not lost.
+def renamed(reader: Reader, writer: AnyWriter) -> Misfit | None:
+    """Why records of a schema from a registry wait: a version of the mapped events' may come with another name.
 
     Of a file somebody here said that it is used, and the start is no time to wait.
     """

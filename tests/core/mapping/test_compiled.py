@@ -600,3 +600,49 @@ def test_a_name_with_the_same_last_part_may_be_a_version_of_a_mapped_one(name: s
     """But each of Debezium's tables has an Envelope."""
     events = tuple(Event(schema, (), (), {}) for schema in ("com.example.Booking", "shop.bookings.Envelope", None))
     assert Rules(events).namesake(name) == known
+
+
+class TestWhatIsAtFault:
+    """A refusal names the path that is wrong, and what to do about it."""
+
+    @pytest.mark.parametrize(
+        ("region", "shape"),
+        [
+            ("UK", "note: string of 2 characters that is no region"),
+            ("Germany", "note: string of 7 characters that is no region"),
+            ("", "note: null or empty"),
+            (None, "note: null or empty"),
+        ],
+    )
+    def test_an_unknown_region_is(self, region: str | None, shape: str) -> None:
+        one = event(phoneNumber=path("passenger.phone", steps.phone(None, path_of("note"))))
+        (problem,) = refused(one, note=region, passenger={"phone": "0170 5550147"}).problems
+        assert problem.shape == shape
+        assert "ISO 3166's two letters, such as GB" in problem.remedy
+
+    def test_where_the_region_is_known_the_number_is(self) -> None:
+        one = event(phoneNumber=path("passenger.phone", steps.phone(None, path_of("note"))))
+        (problem,) = refused(one, note="de", passenger={"phone": "x"}).problems
+        assert problem.shape == "string of 1 characters that is no number of this region"
+
+    def test_an_unknown_zone_is(self) -> None:
+        one = event(variables__user__v=path("at", steps.format_time("%H:%M", None, path_of("note"))))
+        (problem,) = refused(one, note="Berlin").problems
+        assert problem.shape == "note: string of 6 characters that is no zone"
+
+    @pytest.mark.parametrize(
+        ("field", "remedy"),
+        [
+            ("phoneNumber", "leave such events out: when: [{path: note, present: true}] with others: skip"),
+            ("eventId", "leave such events out: when: [{path: note, present: true}] with others: skip"),
+            ("serviceId", "give the mapping a default"),
+        ],
+    )
+    def test_null_has_a_remedy_that_texts_nobody_else(self, field: str, remedy: str) -> None:
+        """A default number would be texted everybody's news."""
+        (problem,) = refused(event()._replace(sources={**BASE, field: path("note")})).problems
+        assert problem.remedy == f"write it, or {remedy}"
+
+    def test_a_service_id_without_its_braces_is(self) -> None:
+        found = unfit(event(serviceId=path("0A1B2C3D4E5F")))
+        assert found.endswith("; a constant is {value: …}")

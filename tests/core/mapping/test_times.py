@@ -99,11 +99,11 @@ def test_iso_has_ms_where_there_are_any(ms: int, text: str) -> None:
 
 
 def test_a_zone_that_an_event_names_is_looked_up() -> None:
-    assert times.named_zone(None) is None
-    assert times.named_zone("Europe/Berlin") is BERLIN
+    assert times.named_zone(None, "zone") is None
+    assert times.named_zone("Europe/Berlin", "zone") is BERLIN
     for name in ("Nowhere/Land", "../../etc/passwd", ""):
-        with pytest.raises(UnmappableError, match="not known"):
-            times.named_zone(name)
+        with pytest.raises(UnmappableError, match=r"^departs\.zone: string of .* that is no zone$"):
+            times.named_zone(name, "departs.zone")
 
 
 @pytest.mark.parametrize("layout", ["%H:%M", "%d.%m.%Y %H:%M %z"])
