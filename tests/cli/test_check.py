@@ -16,6 +16,7 @@ from connector.edge.avro.schemas import reader_schema
 from connector.edge.http.handshake import Refused, Shaken
 from connector.runtime.checks.finding import Finding, Verdict, line
 from connector.runtime.checks.live import address, api, registry
+from connector.runtime.checks.mapping import mapping
 from connector.runtime.checks.offline import address as environment
 from connector.runtime.checks.offline import (
     kafka_properties,
@@ -400,11 +401,68 @@ def test_a_mapping_of_a_schema_that_nothing_at_hand_is_shows(
 ) -> None:
     """With `others: skip` a misspelt name would skip what was meant to be sent. A registry may know it."""
     (tmp_path / "booking.avsc").write_text('{"type": "record", "name": "com.example.Booking", "fields": []}')
-    event = {"schema": "com.example.Boking", "eventId": "id", "serviceId": {"value": "0A"}, "phoneNumber": "phone"}
+    event = {"schema": "com.example.Boking", "eventId": "id", "serviceId": {"value": "0A1B"}, "phoneNumber": "phone"}
     given = {"folder": str(tmp_path), **({} if registry is None else {"registry": {"url": registry}})}
-    found = schemas(load(config_file(schemas=given, mapping={"events": [event], "others": "skip"}), {}))
-    assert found.verdict is verdict
+    (found,) = mapping(load(config_file(schemas=given, mapping={"events": [event], "others": "skip"}), {}))
+    assert (found.name, found.verdict) == ("mapping", verdict)
     assert "com.example.Boking" in found.why
+    assert "put the producer's schema into schemas.folder" in found.remedy
+
+
+class TestMapping:
+    """A mapping is checked with every schema file, and against the services that may be triggered."""
+
+    @pytest.fixture
+    def mapped(self, config_file: Configure, tmp_path: Path) -> Callable[..., Settings]:
+        """Settings with a gate change's mapping, which fits its schema unless told otherwise."""
+
+        def write(fields: str = "id phone kind", **event: object) -> Settings:
+            given = [{"name": name, "type": "string"} for name in fields.split()]
+            schema = {"type": "record", "name": "GateChanged", "namespace": "com.example", "fields": given}
+            (tmp_path / "schemas").mkdir()
+            (tmp_path / "schemas/gate.avsc").write_text(json.dumps(schema))
+            whole = {"schema": "com.example.GateChanged", "eventId": "id", "phoneNumber": "phone", **event}
+            sections = {"folder": str(tmp_path / "schemas"), "framing": "single_object"}
+            return load(config_file(schemas=sections, mapping={"events": [whole], "others": "skip"}), {})
+
+        return write
+
+    def test_that_it_fits_is_said(self, mapped: Callable[..., Settings]) -> None:
+        """And no schema is called compatible that only the mapping reads."""
+        settings = mapped(serviceId={"value": "0a1b"})
+        why = "1 event; fits com.example.GateChanged; others: skip, misfits: hold"
+        assert list(mapping(settings)) == [Finding("mapping", Verdict.OK, why)]
+        assert list(mapping(settings)) == [found for found in offline(settings) if found.name == "mapping"]
+        assert "each ours, the mapping's, or one of the others" in schemas(settings).why
+
+    def test_without_one_nothing_is_said(self, config_file: Configure) -> None:
+        assert [found for found in offline(load(config_file(), {})) if found.name == "mapping"] == []
+
+    @pytest.mark.parametrize(
+        ("source", "verdict", "words"),
+        [
+            ({"value": "0C"}, Verdict.FAILED, "GateChanged.serviceId is 0C, which openmarket.service_ids does not"),
+            ({"path": "kind", "default": "0C"}, Verdict.WARNING, "GateChanged.serviceId can be 0C, which"),
+            ({"path": "kind", "then": [{"lookup": {"A": "0A1B", "B": "0D", "C": "0C"}}]}, Verdict.WARNING, "0D, 0C"),
+            ({"first": ["kind", {"value": "0C"}]}, Verdict.WARNING, "can be 0C, which"),
+        ],
+    )
+    def test_a_service_that_is_not_allowed_is_named(
+        self, mapped: Callable[..., Settings], source: object, verdict: Verdict, words: str
+    ) -> None:
+        """All that the mapping can name is known before the first event."""
+        (found,) = mapping(mapped(serviceId=source))
+        assert found.verdict is verdict
+        assert words in found.why
+        assert "service_id_not_allowed" in found.remedy
+
+    def test_a_misfit_is_told_once_and_is_not_blamed_on_the_folder(self, mapped: Callable[..., Settings]) -> None:
+        settings = mapped("id kind", serviceId={"value": "0A1B"})
+        found = schemas(settings)
+        assert found.verdict is Verdict.FAILED
+        assert found.why.startswith("the mapping does not fit ")
+        assert "correct mapping.events" in found.remedy
+        assert list(mapping(settings)) == []
 
 
 def test_tracing_is_looked_at_where_it_is_on(config_file: Configure) -> None:

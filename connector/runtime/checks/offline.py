@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 
 from connector.config import ConfigError
 from connector.config.client import consumer_properties, producer_properties
 from connector.config.fields import secret_files as every_secret_file
 from connector.config.files import readable_by_others
 from connector.config.settings import Settings
-from connector.core.mapping.compiled import Compiled
-from connector.edge.avro.codec import Reader
-from connector.edge.avro.schemas import SchemaFolder, SchemaFolderError, reader_schema
-from connector.edge.avro.writers import AnyWriter, usable
+from connector.edge.avro.schemas import SchemaFolderError
+from connector.edge.avro.writers import MEND, UnfitFileError
 from connector.edge.clock import SystemClock
 from connector.edge.kafka.properties import refusal
 from connector.observe.redaction import SHORTEST_SECRET
 from connector.runtime import parts
 from connector.runtime.checks.finding import Finding, Verdict
+from connector.runtime.checks.mapping import mapping, schema_files
 from connector.runtime.tracing import REMEDY, is_installed
 
 _PEM = "PEM files: the key must belong to the certificate, and its password to the key"
@@ -27,6 +26,8 @@ def offline(settings: Settings) -> Iterator[Finding]:
     """Every check that needs no network."""
     for check in _CHECKS:
         yield check(settings)
+    if settings.mapping is not None:
+        yield from mapping(settings)
     if settings.tracing.enabled and not settings.is_shadow:  # which makes no spans
         yield tracing(settings)
 
@@ -100,17 +101,15 @@ def schemas(settings: Settings) -> Finding:
         why = f"the TLS files of schemas.registry cannot be used ({error.strerror or type(error).__name__})"
         return Finding("schemas", Verdict.FAILED, why, _PEM)
     try:
-        parts.decoder(settings, SystemClock(), registry)
         known = parts.schema_folder(settings)
-        writers = _writers(settings, known)
+        writers = schema_files(settings)
+        parts.decoder(settings, SystemClock(), registry)
         partly = [f"{name}: {branch}" for name, writer in writers for branch in writer.partly]
+    except UnfitFileError as error:
+        return Finding("schemas", Verdict.FAILED, str(error), MEND)
     except (ConfigError, SchemaFolderError) as error:
         remedy = "correct the folder: *.avsc files, and ids.json if registry ids are mapped; docs: schemas/README.md"
-        return Finding("schemas", Verdict.FAILED, str(error), remedy)
-    if unseen := _unseen(settings, [writer for _, writer in writers]):
-        why = f"the mapping has events of {', '.join(unseen)}, which no schema file is; only a registry can tell of it"
-        verdict = Verdict.FAILED if registry is None else Verdict.WARNING
-        return Finding("schemas", verdict, why, "compare mapping.events[].schema with the full name of the record")
+        return Finding("schemas", Verdict.FAILED, str(error).removeprefix("schemas: "), remedy)
     configured = settings.schemas
     known_ids = len(known.by_id) + len(known.by_uuid)
     if configured.registry is None and not known_ids and configured.framing in ("auto", "confluent", "header"):
@@ -124,24 +123,9 @@ def schemas(settings: Settings) -> Finding:
     if partly:
         remedy = "events with such values become dead letters of class incompatible_schema: write our types"
         return Finding("schemas", Verdict.WARNING, "; ".join(partly), remedy)
-    why = f"{len(known.files)} by fingerprint and {known_ids} by id, all compatible with ours"
+    whose = "all compatible with ours" if settings.mapping is None else "each ours, the mapping's, or one of the others"
+    why = f"{len(known.files)} by fingerprint and {known_ids} by id, {whose}"
     return Finding("schemas", Verdict.OK, why)
-
-
-def _writers(settings: Settings, known: SchemaFolder) -> list[tuple[str, AnyWriter]]:
-    """Every schema at hand, by its file's name."""
-    reader = Reader(reader_schema(), parts.rules(settings))
-    bare = parts.bare_schema(settings)
-    files = {*known.files, *known.by_id.values(), *known.by_uuid.values(), *([] if bare is None else [bare])}
-    return [(file.name, usable(reader, file)) for file in files]
-
-
-def _unseen(settings: Settings, writers: Iterable[AnyWriter]) -> list[str]:
-    """The schemas that the mapping names and nothing at hand is: a name may be misspelt, and be skipped for ever."""
-    rules = parts.rules(settings)
-    seen = {writer.mapping.name for writer in writers if isinstance(writer.mapping, Compiled)}
-    named = [] if rules is None else [event.schema for event in rules.events if event.schema is not None]
-    return [name for name in dict.fromkeys(named) if name not in seen]
 
 
 def kafka_properties(settings: Settings) -> Finding:
