@@ -1,8 +1,10 @@
-"""A producer's fields as JSON to Avro bytes: plain values, also in unions; bytes as text, decimals as numbers."""
+"""A producer's fields as JSON to Avro bytes: plain values, also in unions; bytes as text, decimals as numbers, times as
+numbers or ISO 8601."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from io import BytesIO
 from typing import Any
@@ -51,6 +53,8 @@ def _value(schema: Tree, value: Any, path: str, named: Mapping[str, Any]) -> Any
             return value
         case {"logicalType": "decimal"}, Decimal() | int() if not isinstance(value, bool):
             return Decimal(value)
+        case {"logicalType": str(logical)}, str() if logical in _PER_SECOND:
+            return _time(value, _PER_SECOND[logical], path)
     match kind_of(given), value:
         case "null", None:
             return None
@@ -67,10 +71,26 @@ def _value(schema: Tree, value: Any, path: str, named: Mapping[str, Any]) -> Any
     raise NoValueError(f"{path or 'the event'}: {shape(value)} is no {shown_type(given)}")
 
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_PER_SECOND = {"timestamp-millis": 10**3, "timestamp-micros": 10**6, "timestamp-nanos": 10**9}
+
+
+def _time(text: str, per_second: int, path: str) -> int:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        moment = datetime.min  # noqa: DTZ901 - it has no zone, which is wrong likewise
+    if moment.tzinfo is None:
+        how = "write a number, or ISO 8601 with its zone, such as 2026-11-30T17:45:00Z"
+        raise NoValueError(f"{path}: {shape(text)} is no time; {how}")
+    return (moment - _EPOCH) // timedelta(microseconds=1) * per_second // 10**6
+
+
 def _branch(branches: Sequence[Tree], value: Any, path: str, named: Mapping[str, Any]) -> Any:
-    """In the first branch that it fits; text is text before it is bytes."""
+    """In the first branch that it fits; text is text before it is bytes or a time."""
     failed: NoValueError | None = None
-    for branch in sorted(branches, key=lambda each: kind_of(defined(each, named)) in ("bytes", "fixed")):
+    not_text = {"bytes", "fixed", *(("int", "long") if isinstance(value, str) else ())}
+    for branch in sorted(branches, key=lambda each: kind_of(defined(each, named)) in not_text):
         try:
             return _value(branch, value, path, named)
         except NoValueError as error:

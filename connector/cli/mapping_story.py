@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 
 from connector.cli.dlq.view import event_view
 from connector.cli.mapping_event import Event
 from connector.cli.preview import refusal_text
+from connector.core.mapping import times
+from connector.core.mapping.errors import UnmappableError
 from connector.core.mapping.explained import Asked, EventStory, Told
 from connector.core.redact import shape
 
 _INDENT = "  "
+_TIMES = frozenset({"createdAt", "expiresAt"})
 _PASSED = "no event of the mapping takes it: it is passed over (mapping.others: skip)"
 
 
@@ -21,8 +25,7 @@ def lines(event: Event, reveal: bool) -> Iterator[str]:
         yield from _story(story, reveal)
     if event.fields is not None:
         yield "the event:"
-        for name, value in event_view(event.fields, reveal).items():
-            yield f"{_INDENT}{name}: {value}"
+        yield from (f"{_INDENT}{text}" for text in _event(event.fields, reveal))
     if event.refusal is not None:
         yield refusal_text(event.refusal)
     elif event.fields is None:
@@ -57,6 +60,38 @@ def document(event: Event, reveal: bool) -> Mapping[str, object]:
     }
 
 
+def _event(fields: Mapping[str, object], reveal: bool) -> Iterator[str]:
+    for name, value in event_view(fields, reveal).items():
+        if name == "variables" and isinstance(value, dict):
+            for scope, keys in value.items():
+                yield from _variables(f"{name}.{scope}", keys)
+        else:
+            yield f"{name}: {_time(value) if name in _TIMES else _plain(value)}"
+
+
+def _variables(scope: str, keys: object) -> Iterator[str]:
+    if not isinstance(keys, dict):
+        yield f"{scope}: {_plain(keys)}"
+        return
+    for key, value in keys.items():
+        yield f"{scope}.{key}: {_plain(value)}"
+
+
+def _time(value: object) -> str:
+    """ISO 8601, whatever else is masked: a time of ours tells of nobody."""
+    try:
+        return times.iso(value) if type(value) is int else _plain(value)
+    except UnmappableError:
+        return _plain(value)
+
+
+def _plain(value: object) -> str:
+    """As JSON has what is no text, and on one line."""
+    if isinstance(value, str) and value.isprintable():
+        return value
+    return json.dumps(value, ensure_ascii=False, default=str)
+
+
 def _story(story: EventStory, reveal: bool) -> Iterator[str]:
     verdict = "does not take it" if story.fields is None else "takes it"
     yield f"{story.says}: {verdict}"
@@ -64,11 +99,13 @@ def _story(story: EventStory, reveal: bool) -> Iterator[str]:
         yield f"{_INDENT}{_condition(asked, reveal)}"
     fields = story.fields or {}
     steps = [(name, number, each) for name, told in fields.items() for number, each in enumerate(told)]
+    last = {name: fields[name][-1] for name in _TIMES & fields.keys() if type(fields[name][-1].value) is int}
     width = max((len(name) for name in fields), default=0)
     says = max((len(each.says) + 2 * each.depth for _, _, each in steps), default=0)
     for name, number, each in steps:
         text = f"{_INDENT * each.depth}{each.says}"
-        yield f"{_INDENT}{'' if number else name:{width}}  {text:{says}}  {_outcome(each, reveal)}"
+        outcome = _time(each.value) if each is last.get(name) else _outcome(each, reveal)
+        yield f"{_INDENT}{'' if number else name:{width}}  {text:{says}}  {outcome}"
 
 
 def _condition(asked: Asked, reveal: bool) -> str:
@@ -91,4 +128,6 @@ def _step(told: Told, reveal: bool) -> Mapping[str, object]:
 
 
 def _shown(value: object, reveal: bool) -> str:
-    return repr(value) if reveal else shape(value)
+    if not reveal:
+        return shape(value)
+    return _plain(value) if isinstance(value, bool | None) else repr(value)

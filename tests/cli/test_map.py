@@ -66,6 +66,40 @@ class TestExplain:
             assert PHONES[name] not in shown
             assert not any(word in shown for word in ("5550147", "555-0147", "7946 0018", "9876 5432", "Sam", "B12"))
 
+    def test_times_are_dates_and_variables_have_a_line_each(self, connector: Run, mapping: Callable[..., Path]) -> None:
+        """And what is null is called so, with values and without."""
+        config = mapping(expiresAt="departure")
+        arguments = ("map", "--config", config, *example("flat-booking")[3:])
+        for reveal, seat in ((), "string of 3 characters"), (("--reveal",), "14C"):
+            shown = connector(*arguments, *reveal).stdout
+            lines = [line.split() for line in shown.splitlines()]
+            assert ["expiresAt", "departure", "2026-11-29T19:15:00Z"] in lines
+            assert ["expiresAt:", "2026-11-29T19:15:00Z"] in lines
+            assert ["mobileOperatorId:", "null"] in lines
+            assert f"  variables.session.seat: {seat}\n" in shown
+            assert "None" not in shown
+
+    @pytest.mark.parametrize("departure", ["2026-11-29T19:15:00Z", "2026-11-29T20:15:00.000+01:00", 1795979700000])
+    def test_a_time_may_be_written_as_people_write_it(
+        self, connector: Run, tmp_path: Path, departure: str | int
+    ) -> None:
+        run = connector(*self._departing(tmp_path, departure), "--json")
+        assert run.exit_code == 0, run.output
+        assert json.loads(run.stdout)["event"]["expiresAt"] == 1795979700000 - 30 * 60 * 1000
+
+    @pytest.mark.parametrize("departure", ["19:15", "2026-11-30T19:15:00"])
+    def test_a_time_without_its_zone_is_none(self, connector: Run, tmp_path: Path, departure: str) -> None:
+        run = connector(*self._departing(tmp_path, departure))
+        assert run.exit_code == 2
+        shown = " ".join(run.output.replace("│", " ").split())
+        assert f"departure: string of {len(departure)} characters is no time; write a number, or ISO 8601 with" in shown
+
+    @staticmethod
+    def _departing(tmp_path: Path, departure: str | int) -> tuple[str | Path, ...]:
+        folder, file = EXAMPLES / "flat-booking", tmp_path / "event.json"
+        file.write_text(json.dumps(json.loads((folder / "event.json").read_text()) | {"departure": departure}))
+        return ("map", "--config", folder / "rules.yaml", "--explain", file, folder / "schema.avsc")
+
     def test_each_step_is_told(self, connector: Run) -> None:
         lines = [line.split() for line in connector(*example("debezium")).stdout.splitlines()]
         assert ["op", "is", "u:", "holds"] in lines
