@@ -43,7 +43,8 @@ def map(  # noqa: A001 - the command's name
 ) -> None:
     """Check a mapping against schemas, or show an event's way through it, rule by rule.
 
-    For --check and for a JSON event FILE needs no more than the section `mapping`, so that a producer's CI can do it.
+    For --check and for a JSON event FILE needs no more than the section `mapping`, so that a producer's CI can do it;
+    where FILE has `openmarket.service_ids`, a JSON event is held against them.
     Joins no group, posts nothing. Exit codes: 0 every schema fits, or the event is mapped · 1 one does not, none is the
     mapping's, or the event is refused, passed over or cannot be read · 2 usage or configuration.
     """

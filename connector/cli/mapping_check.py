@@ -121,8 +121,8 @@ def _refuse_event(loaded: SchemaFile) -> None:
         given = load_json(loaded.text)
     except ValueError:
         return  # what reads it says why
-    is_schema = isinstance(given, dict) and _SAYS & given.keys() and given.get("type", "object") == "object"
-    if not is_schema:
+    types = given.get("type", "object") if isinstance(given, dict) else None
+    if (types != "object" and not (isinstance(types, list) and "object" in types)) or not _SAYS & given.keys():
         raise typer.BadParameter(
             f"{loaded.name} is no schema: an Avro schema is a file *.avsc, a JSON Schema says type: object or its "
             "properties; an event is for --explain EVENT.json SCHEMA.avsc"

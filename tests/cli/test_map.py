@@ -298,11 +298,12 @@ class TestCheck:
         assert run.exit_code == 2
         assert "is no schema: an Avro schema is a file *.avsc" in " ".join(run.output.replace("│", " ").split())
 
-    def test_a_json_schema_is_checked(self, connector: Run, tmp_path: Path) -> None:
+    @pytest.mark.parametrize("of", [{"type": "object"}, {"type": ["object", "null"]}, {}])
+    def test_a_json_schema_is_checked(self, connector: Run, tmp_path: Path, of: dict[str, object]) -> None:
         config, schema = tmp_path / "rules.yaml", tmp_path / "gate.json"
         config.write_text("mapping: {events: [{eventId: id, serviceId: {value: 0A}, phoneNumber: phone}]}")
         text = {"type": "string"}
-        schema.write_text(json.dumps({"type": "object", "properties": {"id": text, "phone": text}}))
+        schema.write_text(json.dumps({**of, "properties": {"id": text, "phone": text}}))
         run = connector("map", "--config", config, "--check", schema)
         assert (run.exit_code, run.stdout.split()[0]) == (0, "ok")
 
