@@ -283,7 +283,7 @@ class Around:
 
 
 @pytest.mark.no_cover  # its lines are reached by the scenes, and tracing them triples its time
-@settings(max_examples=500)
+@settings(max_examples=250)  # and as many compiled
 @given(st.integers(0, 1 << 32))
 def test_whatever_happens_nothing_is_passed_over_or_forgotten(seed: int) -> None:
     """A commit never passes a record that is not settled; at rest all are, and all room in memory is given back."""

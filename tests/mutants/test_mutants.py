@@ -47,17 +47,20 @@ def test_a_bug_is_found(mutant: Mutant, tmp_path: Path) -> None:
     assert run.returncode == _FINDS, f"nothing found it:\n{run.stdout[-2000:]}\n{run.stderr[-2000:]}"
 
 
-def _without_a_bug() -> list[str]:
-    """What finds the bugs, with all tests in one run, as most of the time of each is its start."""
-    runs = {mutant.found_by for mutant in MUTANTS}
-    tests = {run for run in runs if run.startswith("pytest ")}
-    return [*sorted(runs - tests), " ".join(("pytest", *sorted(run.removeprefix("pytest ") for run in tests)))]
+_RUNS = {mutant.found_by for mutant in MUTANTS}
+_TESTS = {run for run in _RUNS if run.startswith("pytest ")}
 
 
 @pytest.mark.parametrize(
-    "found_by", _without_a_bug(), ids=lambda run: run.removeprefix("tests.whole.world ").split()[0]
+    "found_by", sorted(_RUNS - _TESTS), ids=lambda run: run.removeprefix("tests.whole.world ").split()[0]
 )
 def test_without_a_bug_nothing_is_found(found_by: str, tmp_path: Path) -> None:
+    """By the tests neither, or this run would fail: `test_the_tests_that_find_bugs_are_there`."""
     _copy(tmp_path)
     run = _run(found_by, tmp_path)
+    assert run.returncode == 0, run.stdout[-2000:] + run.stderr[-2000:]
+
+
+def test_the_tests_that_find_bugs_are_there() -> None:
+    run = _run(" ".join(["pytest", "--collect-only", *sorted(run.removeprefix("pytest ") for run in _TESTS)]), ROOT)
     assert run.returncode == 0, run.stdout[-2000:] + run.stderr[-2000:]

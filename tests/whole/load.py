@@ -8,6 +8,10 @@ from tests.support.deadline import eventually
 from tests.whole.stage import Stage, event
 
 PATIENCE = 60.0
+STANDSTILL = 150.0
+"""Seconds. A group of the classic protocol may stand still for `kafka.max_poll_interval`, 2 minutes, when its
+coordinator comes back and has lost track of a member (KAFKA-20938)."""
+
 LATENCY = {"kind": "uniform", "low": 0.0, "high": 0.1}
 """What the vendor takes for an answer."""
 
@@ -36,7 +40,9 @@ class Load:
     async def goes_on(self, count: int = 100) -> None:
         """Wait until so many more are accepted."""
         goal = self._stage.simulator.ledger.accepted + count
-        await eventually(lambda: self._stage.simulator.ledger.accepted >= goal, PATIENCE, f"{count} more are accepted")
+        await eventually(
+            lambda: self._stage.simulator.ledger.accepted >= goal, STANDSTILL, f"{count} more are accepted"
+        )
 
     async def _produce(self) -> None:
         while not self._enough:
