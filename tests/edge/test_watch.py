@@ -167,7 +167,8 @@ class TestFileWatch:
         with pytest.raises(asyncio.CancelledError):
             await running
         assert told.calls == [{"password": b"new"}] * 2
-        assert [record.message for record in caplog.records] == ["watch_fault"]
+        ours = [record.message for record in caplog.records if not record.name.startswith("librdkafka")]
+        assert ours == ["watch_fault"]
 
     async def test_a_file_system_that_hangs_stalls_nothing_but_the_watch(self) -> None:
         asked, answer = threading.Event(), threading.Event()

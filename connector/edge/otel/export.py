@@ -58,6 +58,7 @@ class Exports:
         self._counted = _Counted(exporter or _otlp(), report, self._words)
         self._provider = TracerProvider(resource=_resource(), shutdown_on_exit=False)
         self._provider.add_span_processor(_Bounded(self._counted))
+        self._words.take()
         self.parent_decides = isinstance(self._provider.sampler, ParentBased)
         self.tracer: Tracer = self._provider.get_tracer("invoke-connector", __version__, schema_url=SCHEMA_URL)
 
@@ -176,6 +177,9 @@ class _LastWords(logging.Handler):
         super().__init__()
         self.text: str | None = None
         self._logger = logging.getLogger(_LIBRARY)
+
+    def take(self) -> None:
+        """The library's lines come here from now on."""
         self._logger.addHandler(self)
         self._logger.propagate = False
 
