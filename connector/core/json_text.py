@@ -61,11 +61,10 @@ def _is_deeper(value: Any, left: int) -> bool:
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        seen: set[str] = set()
-        for place, (name, _) in enumerate(pairs, 1):
-            if name in seen:
-                raise DuplicateNameError(safe_name(name, place))
-            seen.add(name)
+        first = {name: place for place, (name, _) in reversed(list(enumerate(pairs, 1)))}
+        raise DuplicateNameError(
+            next(safe_name(name, place) for place, (name, _) in enumerate(pairs, 1) if first[name] != place)
+        )
     return found
 
 
@@ -91,11 +90,7 @@ def _fraction_or_whole(text: str) -> float:
     return int(Decimal(text)) if number.is_integer() and -_LONG <= number < _LONG else number
 
 
-def _constant(_text: str) -> float:
-    raise NotJsonError("it is no JSON")
-
-
 _READER, _WHOLE_READER = (
-    json.JSONDecoder(object_pairs_hook=_object, parse_int=_integer, parse_float=fraction, parse_constant=_constant)
+    json.JSONDecoder(object_pairs_hook=_object, parse_int=_integer, parse_float=fraction)
     for fraction in (_fraction, _fraction_or_whole)
 )

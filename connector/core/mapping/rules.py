@@ -120,7 +120,7 @@ def completed(source: Source) -> Source:
             return source._replace(origin=source.origin._replace(complete=True))
         case First(parts):
             return source._replace(origin=First(tuple(map(completed, parts))))
-        case From() | Constant():
+        case _:
             return source
 
 
@@ -148,7 +148,7 @@ def stands_in(source: Source) -> bool:
             return any(map(stands_in, parts))
         case Join(parts):
             return all(map(stands_in, parts))
-        case From():
+        case _:
             return False
 
 

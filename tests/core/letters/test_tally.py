@@ -207,3 +207,10 @@ def test_there_is_a_remedy_for_what_we_know(code: str, reason: str, word: str) -
 
 def test_the_value_of_a_mark_is_for_people() -> None:
     assert json.loads(mark({1, 2, 5}, "main", 9).value)["redriven"] == "1-2,5"
+
+
+def test_a_kind_without_an_example_is_taken_too() -> None:
+    first, second = Tally(lambda value, headers: None), Tally(lambda value, headers: None)
+    add(second, 0, headers("rejected"))
+    first.take(second.counted()._replace(examples={}))
+    assert sum(first.counted().kinds.values()) == 1

@@ -299,3 +299,15 @@ def test_a_few_numbers_of_nobody_are_no_pattern() -> None:
 def test_doubtful_numbers_are_remembered_up_to_a_bound() -> None:
     report = of(seen(place, event(f"9999{place:08}")) for place in range(1500))
     assert suspects(report)[phone_numbers.NO_COUNTRY_CODE].events == 1000
+
+
+def test_a_record_without_an_event_that_nothing_refused_is_only_counted() -> None:
+    assert of([seen()._replace(event=None)]).records == 1
+
+
+def test_of_many_producers_the_partitioners_of_the_first_fifty_are_explained() -> None:
+    found = keys.Keys(4)
+    for producer in range(60):
+        for number in range(8):
+            found.add(f"p{producer}", number % 4, b"k%d" % number, Place(0, number))
+    assert len(found._different) == 50

@@ -646,3 +646,34 @@ class TestWhatIsAtFault:
     def test_a_service_id_without_its_braces_is(self) -> None:
         found = unfit(event(serviceId=path("0A1B2C3D4E5F")))
         assert found.endswith("; a constant is {value: …}")
+
+
+def _strange(_value: Any, _other: Any) -> Any:
+    raise OverflowError("12015550001")
+
+
+def test_a_value_that_a_function_was_not_made_for_is_refused_and_not_shown() -> None:
+    """Not a bug that stops a partition, whatever the function raises of it."""
+    step = steps.upper()._replace(run=_strange)
+    one = event(variables__user__a=path("id", step))
+    found = mapping(one).of(dict(FIELDS), RECORD)
+    assert isinstance(found, Refusal)
+    assert "a value that cannot be worked on (OverflowError)" in found.reason
+    assert "12015550001" not in found.reason
+    (story,) = explained(mapping(one), dict(FIELDS), RECORD)
+    assert story.fields is not None
+    assert story.fields["variables.user.a"][-1].problem is not None
+
+
+def test_a_story_ends_where_a_text_is_no_json() -> None:
+    one = event(json=["id"], eventId=path("id.key"))
+    (story,) = explained(mapping(one, event()), {**FIELDS, "id": "{"}, RECORD)
+    assert story.fields is None
+
+
+def test_each_condition_inside_json_has_to_hold() -> None:
+    conditions = [Condition(path_of("id.key"), one_of=("k",)), Condition(path_of("id.more"), present=True)]
+    one = event(json=["id"], when=conditions, eventId=path("id.key"))
+    assert isinstance(mapping(one).of({**FIELDS, "id": '{"key": "k", "more": 1}'}, RECORD), dict)
+    found = mapping(one, skips_others=True).of({**FIELDS, "id": '{"key": "k"}'}, RECORD)
+    assert found == NotOurs(CONDITION)
