@@ -19,7 +19,7 @@ from connector.engine.translated import Translated, doubt_of
 
 class Handover:
     """A partition that leaves takes nothing new; it goes once what is under way is answered, or its time is over. A
-    late answer finds it gone, and changes nothing."""
+    late answer finds it gone, and changes nothing. `under_way`: the drains of those that are leaving."""
 
     def __init__(
         self,
@@ -40,12 +40,8 @@ class Handover:
         self._assignments = parts.assignments
         self._outbox, self._events = parts.context.outbox, parts.context.events
         self._drains = Drains(parts.context)
+        self.under_way = self._drains.under_way
         self._stopping = False
-
-    @property
-    def under_way(self) -> bool:
-        """Whether any partition is leaving."""
-        return bool(self._drains.under_way)
 
     def assigned(self, event: Assigned) -> None:
         """A partition is ours now."""
