@@ -27,11 +27,10 @@ from connector.core.refusal import Refusal
 from connector.core.request import RequestRules
 from connector.edge.avro.codec import MisfitError, Reader, Writer
 from connector.edge.avro.framing import UnpackError, unpacked
-from connector.edge.avro.json_values import JsonWriter
 from connector.edge.avro.resolution import IncompatibleError
 from connector.edge.avro.schemas import load_file, reader_schema
 from connector.edge.avro.vetting import NoRecordError, UnsafeSchemaError
-from connector.edge.avro.writers import AnyWriter, renamed
+from connector.edge.avro.writers import AnyWriter, any_writer, renamed
 from connector.edge.kafka.admin import AdminError
 from connector.edge.kafka.reader import read_one
 from connector.runtime import parts, policies
@@ -112,8 +111,7 @@ def from_topic(settings: Settings, topic: str, place: str) -> Event:
     rules, start = policies.request_rules(settings.openmarket), written.start
     reader, schema = Reader(reader_schema(), parts.rules(settings)), written.schema
     try:
-        is_json = schema.is_json
-        writer = JsonWriter(schema.text, reader.rules) if is_json else reader.writer(schema.text, schema.referenced)
+        writer = any_writer(reader, schema.text, schema.referenced, is_json=schema.is_json)
         if written.is_packed:
             record, start = record._replace(value=unpacked(record.value or b"", start)), 0
     except MisfitError as error:

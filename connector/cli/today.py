@@ -20,8 +20,7 @@ from connector.core.refusal import Problem, Refusal, Stage
 from connector.core.request import InvokeRequest, RequestRules
 from connector.core.signals import SchemaMissing, SchemaNeeded
 from connector.edge.avro.framing import Framing, Kind, Name
-from connector.edge.avro.lookup import Asking
-from connector.edge.avro.registry import ConfluentRegistry
+from connector.edge.avro.lookup import Ask
 from connector.edge.avro.registry_answers import Found
 from connector.edge.avro.schema_texts import TextOf
 from connector.edge.clock import SystemClock
@@ -107,16 +106,14 @@ class Judge:
         schemas = self._settings.schemas
         folder, bare = parts.schema_folder(self._settings), parts.bare_schema(self._settings)
         also = parts.asking(self._settings, self._registry)
-        ask = None if self._registry is None else partial(self._ask, self._registry, also)
+        ask_by = also.with_ids(self._registry)
+        ask = None if self._registry is None else partial(self._ask, ask_by)
         return TextOf(folder, Framing(schemas.framing), bare, ask, also.eight_bytes)
 
-    def _ask(self, registry: ConfluentRegistry, also: Asking, name: Name) -> Found | None:
-        if name.kind is Kind.ID:
-            found = self._loop.run_until_complete(registry.schema(int(name.text)))
-        elif name.kind in also.by:
-            found = self._loop.run_until_complete(_awaited(also.by[name.kind](name)))
-        else:
+    def _ask(self, ask_by: Mapping[Kind, Ask], name: Name) -> Found | None:
+        if name.kind not in ask_by:
             return None
+        found = self._loop.run_until_complete(_awaited(ask_by[name.kind](name)))
         return found if isinstance(found, Found) else None
 
     def _expired(self, expires_ms: int | None) -> Refusal | None:

@@ -13,17 +13,17 @@ import orjson
 from connector.edge.avro.framing import Kind, Name
 from connector.edge.avro.registry import ConfluentRegistry
 from connector.edge.avro.registry_answers import (
-    STRANGE,
     Found,
     NotAvro,
     StopError,
     Unavailable,
     Unknown,
+    of_references,
     strange,
     trouble,
+    walked,
 )
 
-_MOST_REFERENCES = 50
 _UNKNOWN = ("ArtifactNotFoundException", "ContentNotFoundException")  # of Apicurio Registry 2.6 and 3.1
 _PATHS = {Kind.GLOBAL_ID: "globalIds", Kind.CONTENT_ID: "contentIds"}
 
@@ -59,25 +59,17 @@ class ApicurioApi:
             return stop.answer
 
     async def _referenced(self, path: str) -> tuple[str, ...]:
-        texts: dict[_Place, str] = {}
         try:
-            waiting = await self._registry.get(f"{self._url}{path}/references", _references)
-            while waiting:
-                place = waiting.pop()
-                if place in texts:
-                    continue
-                if len(texts) >= _MOST_REFERENCES:
-                    raise strange(f"more than {_MOST_REFERENCES} references")
-                group, artifact, version = (quote(part, safe="") for part in place)
-                path = f"{self._url}/groups/{group}/artifacts/{artifact}/versions/{version}"
-                texts[place] = await self._registry.get(path + self._content, _content)
-                waiting += await self._registry.get(f"{path}/references", _references)
+            first = await self._registry.get(f"{self._url}{path}/references", _references)
+            return await walked(first, self._reference)
         except StopError as stop:
-            # The id is known, so a reference that is not there is the registry's fault and not the record's.
-            known = isinstance(stop.answer, Unavailable)
-            code, cause = stop.answer if known else (STRANGE, "no schema")  # type: ignore[misc]
-            raise StopError(Unavailable(code, f"{cause}, asked for its references")) from None
-        return tuple(texts.values())
+            raise of_references(stop, "references", "no schema") from None
+
+    async def _reference(self, place: _Place) -> tuple[str, list[_Place]]:
+        group, artifact, version = (quote(part, safe="") for part in place)
+        path = f"{self._url}/groups/{group}/artifacts/{artifact}/versions/{version}"
+        text = await self._registry.get(path + self._content, _content)
+        return text, await self._registry.get(f"{path}/references", _references)
 
 
 def _content(status: int, body: bytes) -> str:

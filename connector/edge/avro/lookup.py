@@ -84,6 +84,10 @@ class Asking(NamedTuple):
     by: Mapping[Kind, Ask] = MappingProxyType({})
     eight_bytes: Kind | None = None
 
+    def with_ids(self, registry: Registry | None) -> dict[Kind, Ask]:
+        """How names of every kind are asked for, ids too where there is a registry."""
+        return {**self.by, **({} if registry is None else {Kind.ID: lambda name: registry.schema(int(name.text))})}
+
 
 class _Mark(NamedTuple):
     """At this time the registry did not know the id that was asked for, and records up to this offset were in hand."""
@@ -106,9 +110,7 @@ class SchemaLookup:
         """Raises SchemaFolderError for a schema of the folder that cannot be used."""
         self._reader = reader
         self._registry = registry
-        self._ask_by: dict[Kind, Ask] = dict(also.by)
-        if registry is not None:
-            self._ask_by[Kind.ID] = lambda name: registry.schema(int(name.text))
+        self._ask_by = also.with_ids(registry)
         self._monotonic = monotonic
         self._by_fingerprint = by_fingerprint(reader, folder.files)
         self._by_name = {name: usable(reader, file) for name, file in named(folder)}

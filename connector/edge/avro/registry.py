@@ -15,7 +15,6 @@ from connector.deadline import in_time
 from connector.edge.avro.registry_answers import (
     PROXY,
     REFUSED,
-    STRANGE,
     TIMEOUT,
     UNREACHABLE,
     Found,
@@ -24,10 +23,12 @@ from connector.edge.avro.registry_answers import (
     Unavailable,
     Unknown,
     avro_of,
+    of_references,
     read_answer,
     references_of,
     schema_of,
     strange,
+    walked,
 )
 from connector.edge.basic_auth import basic_auth
 from connector.edge.daemon import in_daemon_thread
@@ -37,7 +38,6 @@ from connector.edge.tls import Tls
 _CERTIFICATE_ALERTS = ("_ALERT_CERTIFICATE_", "_ALERT_BAD_CERTIFICATE", "_ALERT_UNKNOWN_CA", "_ALERT_ACCESS_DENIED")
 """OpenSSL's names for what a server says that refuses our certificate, or wants one."""
 _ANSWER_LIMIT = 1024 * 1024  # bytes
-_MOST_REFERENCES = 50
 _PROXY_AUTHENTICATION_REQUIRED = 407
 _Answer = TypeVar("_Answer")
 
@@ -91,30 +91,19 @@ class ConfluentRegistry:
             text, is_json = schema_of(answer)
             if is_json and any(references_of(answer)):
                 return NotAvro("JSON Schema that refers to others")
-            return Found(text, await self._referenced(answer), is_json)
+            return Found(text, await walked(references_of(answer), self._reference), is_json)
         except StopError as stop:
             return stop.answer
 
-    async def _referenced(self, answer: dict[str, Any]) -> tuple[str, ...]:
-        texts: dict[tuple[str, int], str] = {}
-        waiting = list(references_of(answer))
-        while waiting:
-            subject, version = waiting.pop()
-            if (subject, version) in texts:
-                continue
-            if len(texts) >= _MOST_REFERENCES:
-                raise strange(f"more than {_MOST_REFERENCES} references")
-            try:
-                # Deleted ones too: the id is still given out, and its records stay in the topic for their retention.
-                path = f"/subjects/{quote(subject, safe='')}/versions/{version}?deleted=true"
-                other = await self.get(self.url + path, read_answer)
-                texts[subject, version] = avro_of(other)
-                waiting.extend(references_of(other))
-            except StopError as stop:
-                # The id is known, so a reference that is not there is the registry's fault and not the record's.
-                code, cause = stop.answer if isinstance(stop.answer, Unavailable) else (STRANGE, "no Avro schema")
-                raise StopError(Unavailable(code, f"{cause}, asked for its reference {subject} {version}")) from None
-        return tuple(texts.values())
+    async def _reference(self, place: tuple[str, int]) -> tuple[str, list[tuple[str, int]]]:
+        subject, version = place
+        try:
+            # Deleted ones too: the id is still given out, and its records stay in the topic for their retention.
+            path = f"/subjects/{quote(subject, safe='')}/versions/{version}?deleted=true"
+            other = await self.get(self.url + path, read_answer)
+            return avro_of(other), list(references_of(other))
+        except StopError as stop:
+            raise of_references(stop, f"reference {subject} {version}", "no Avro schema") from None
 
     async def get(self, address: str, read: Callable[[int, bytes], _Answer]) -> _Answer:
         """What `read` makes of status and body at an address of the same registry. Raises StopError."""

@@ -6,8 +6,8 @@ letters. Whatever else is not a schema is `Unavailable`: the partition waits, an
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, NamedTuple
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Iterator
+from typing import Any, NamedTuple, TypeVar
 
 import orjson
 
@@ -35,6 +35,8 @@ UNAVAILABLE_CODES = frozenset(REMEDIES)
 
 _AVRO, _JSON = "AVRO", "JSON"
 """Confluent API reference, `schemaType`: left out, it is Avro. Others write null, or in other case."""
+Place = TypeVar("Place", bound=Hashable)
+_MOST_REFERENCES = 50
 _SCHEMA_NOT_FOUND = 40403  # Confluent API reference, GET /schemas/ids/{id} and /schemas/guids/{guid}
 
 
@@ -129,3 +131,28 @@ def references_of(answer: dict[str, Any]) -> Iterator[tuple[str, int]]:
                 yield subject, version
             case _:
                 raise strange("HTTP 200 with references that cannot be read")
+
+
+async def walked(
+    first: Iterable[Place], ask: Callable[[Place], Awaitable[tuple[str, Iterable[Place]]]]
+) -> tuple[str, ...]:
+    """The texts of all that is referred to from these places, each once. `ask` gives the text at a place and what that
+    refers to. Raises StopError."""
+    texts: dict[Place, str] = {}
+    waiting = list(first)
+    while waiting:
+        place = waiting.pop()
+        if place in texts:
+            continue
+        if len(texts) >= _MOST_REFERENCES:
+            raise strange(f"more than {_MOST_REFERENCES} references")
+        texts[place], further = await ask(place)
+        waiting.extend(further)
+    return tuple(texts.values())
+
+
+def of_references(stop: StopError, what: str, otherwise: str) -> StopError:
+    """What ends a look-up of references. The id is known, so that one which is not there, `otherwise`, is the
+    registry's fault and not the record's."""
+    answer = stop.answer if isinstance(stop.answer, Unavailable) else Unavailable(STRANGE, otherwise)
+    return StopError(answer._replace(cause=f"{answer.cause}, asked for its {what}"))

@@ -47,10 +47,15 @@ def named(folder: SchemaFolder) -> Iterable[tuple[Name, SchemaFile]]:
         yield Name(Kind.GLUE, uuid), file
 
 
+def any_writer(reader: Reader, text: str, referenced: Iterable[str] = (), *, is_json: bool) -> AnyWriter:
+    """What reads values of a schema. Raises UnsafeSchemaError, IncompatibleError or MisfitError."""
+    return JsonWriter(text, reader.rules) if is_json else reader.writer(text, referenced)
+
+
 def usable(reader: Reader, file: SchemaFile) -> AnyWriter:
     """Return the schema of a file of ours. Raises SchemaFolderError when nothing can be read with it."""
     try:
-        return JsonWriter(file.text, reader.rules) if file.is_json else reader.writer(file.text)
+        return any_writer(reader, file.text, is_json=file.is_json)
     except (UnsafeSchemaError, IncompatibleError) as error:
         raise SchemaFolderError(f"{file.name} cannot be used: {error}") from error
     except MisfitError as error:
@@ -60,9 +65,7 @@ def usable(reader: Reader, file: SchemaFile) -> AnyWriter:
 def found_writer(reader: Reader, name: Name, found: Found) -> AnyWriter | Refusal | Misfit:
     """The schema that a registry gave for a name."""
     try:
-        writer: AnyWriter = (
-            JsonWriter(found.text, reader.rules) if found.is_json else reader.writer(found.text, found.referenced)
-        )
+        writer = any_writer(reader, found.text, found.referenced, is_json=found.is_json)
         return renamed(reader, writer) or writer
     except UnsafeSchemaError as error:
         return refused("unsafe_schema", str(error), "register a record schema as schemas/README.md describes")
