@@ -27,7 +27,7 @@ class NoPosts:
         self,
         request: InvokeRequest,  # noqa: ARG002 - the port's
         on_answer: Callable[[Answer], None],
-        traceparent: str | None = None,  # noqa: ARG002
+        traceparent: str | None = None,  # noqa: ARG002 - likewise
     ) -> None:
         """Post nothing; `on_answer` is called in a later turn of the event loop."""
         self._loop.call_soon(on_answer, _ACCEPTED)
@@ -52,7 +52,13 @@ class NoPosts:
 class NoCopies:
     """Satisfies `engine.ports.Sink`: takes every copy for written, and has no producer that could write one."""
 
-    async def write(self, topic: str, key: bytes | None, value: bytes | None, headers: Headers) -> WriteFailed | None:  # noqa: ARG002
+    async def write(
+        self,
+        topic: str,  # noqa: ARG002 - the port's, as all of these
+        key: bytes | None,  # noqa: ARG002 - likewise
+        value: bytes | None,  # noqa: ARG002 - likewise
+        headers: Headers,  # noqa: ARG002 - likewise
+    ) -> WriteFailed | None:
         """Write nothing."""
         return None
 

@@ -137,7 +137,7 @@ def test_with_settings_the_services_of_a_file_have_to_be_allowed(
 
 
 def test_what_looks_wrong_fails_with_strict_only(events: Path, connector: Command) -> None:
-    soon = {**GOOD, "expiresAt": GOOD["createdAt"] + 1000}  # type: ignore[operator]
+    soon = {**GOOD, "expiresAt": GOOD["createdAt"] + 1000}  # type: ignore[operator]  # an int among objects
     events.write_text(json.dumps(soon))
     assert connector("lint", "--file", events).exit_code == 0
     assert connector("lint", "--file", events, "--strict").exit_code == 1

@@ -63,7 +63,7 @@ def _switch(release: Release, *, on: bool) -> None:
 
 def _is_refused(release: Release, security: dict[str, Any]) -> bool:
     container = {"name": "one", "image": "one", "securityContext": {"allowPrivilegeEscalation": False}}
-    container["securityContext"] |= {"capabilities": {"drop": ["ALL"]}}  # type: ignore[operator]
+    container["securityContext"] |= {"capabilities": {"drop": ["ALL"]}}  # type: ignore[operator]  # a dict among objects
     seccomp = {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
     pod = {"metadata": {"name": "one"}, "spec": {"securityContext": {**security, **seccomp}, "containers": [container]}}
     try:

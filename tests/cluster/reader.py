@@ -108,7 +108,7 @@ def as_printed(release: Release, seen: Seen) -> None:
         for event, sign in (("paused", _PAUSES), ("resumed", _RESUMES)):
             if re.search(sign, line):
                 count = before_it.count(f'"event":"{event}"')
-                release.wait(lambda: release.logs(NAME).count(f'"event":"{event}"') > count, 60, line)  # noqa: B023
+                release.wait(lambda: release.logs(NAME).count(f'"event":"{event}"') > count, 60, line)  # noqa: B023 - asked within this turn
     _it_is_as_the_page_says(said)
     seen.note(
         "Every command of the chart's README as printed, by Helm and kubectl",
