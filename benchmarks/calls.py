@@ -19,7 +19,6 @@ from tests.support.clock import VirtualClock, VirtualLoop
 
 _PACKAGE = str(Path(connector.__file__).parent)
 _EVENTS = 1500
-_WARM = 500
 _POSTS = 300
 _ANSWER = (
     b"HTTP/1.1 202 Accepted\r\nServer: nginx\r\nDate: Mon, 30 Nov 2026 10:00:00 GMT\r\nContent-Length: 0\r\n"
@@ -64,19 +63,19 @@ class Counted:
                 self._built_in[file] += 1
 
 
-def count(mix: Mix, folder: Path) -> Calls:
-    """Post a fixed number of events on virtual time; the first third, in which it opens up, is not counted."""
-    counted = Counted()
+def count(mix: Mix, folder: Path, events: int = _EVENTS) -> Calls:
+    """Post so many events on virtual time; the first third, in which it opens up, is not counted."""
+    counted, warm = Counted(), events // 3
 
     async def post() -> None:
         clock = VirtualClock(asyncio.get_running_loop())
-        source = Feed(logs_of(mix, _EVENTS, clock))
-        vendor = Vendor(_EVENTS, _WARM, counted.begin, counted.end, failures=mix.failures)
+        source = Feed(logs_of(mix, events, clock))
+        vendor = Vendor(events, warm, counted.begin, counted.end, failures=mix.failures)
         await Run(mix, source, clock, folder).until_done(vendor)
 
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
         runner.run(post())
-    return counted.of_each(_EVENTS - _WARM)
+    return counted.of_each(events - warm)
 
 
 def count_posts() -> Calls:

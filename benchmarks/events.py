@@ -41,9 +41,15 @@ def end_user(number: int) -> str:
     return f"1{200 + number // 100 % 800}55501{number % 100:02d}"
 
 
-def events(count: int, shape: Shape = Shape()) -> Iterator[dict[str, object]]:  # noqa: B008 - an immutable value
-    """So many events with two scopes and three variables each; the 80,000 end users come again in their turn."""
-    now_ms = time.time_ns() // 1_000_000
+def events(
+    count: int,
+    shape: Shape = Shape(),  # noqa: B008 - an immutable value
+    now_ms: int | None = None,
+) -> Iterator[dict[str, object]]:
+    """So many events with two scopes and three variables each; the 80,000 end users come again in their turn.
+
+    `now_ms`: when they were created, in milliseconds since 1970; by default, now."""
+    now_ms = time.time_ns() // 1_000_000 if now_ms is None else now_ms
     padding = {"padding": b"x" * shape.padding} if shape.padding else {}
     ten = shape.ten or shape.mapped
     for number in range(count):

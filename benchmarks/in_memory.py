@@ -144,8 +144,7 @@ def logs_of(mix: Mix, count: int, clock: Clock, headers: Headers = ()) -> dict[P
     partitions = [Partition(topic, number) for topic in (MAIN, RETRY) for number in range(mix.shape.partitions)]
     logs: dict[Partition, list[Record]] = {partition: [] for partition in partitions}
     encode, now_ms = encoder(mix.shape).encode, clock.now_ms()
-    for number, event in enumerate(events(count, mix.shape)):
-        event["createdAt"] = now_ms
+    for number, event in enumerate(events(count, mix.shape, now_ms)):
         partition = partitions[number * 7919 % mix.shape.partitions]
         log, key = logs[partition], end_user(number).encode()
         log.append(Record(partition, len(log), now_ms, key, encode(written(event, mix.shape)), headers, 0))

@@ -31,6 +31,12 @@ def test_a_delivered_event_takes_no_more_calls_than_it_did(tmp_path: Path) -> No
     within(DELIVERED, count(MIXES["defaults"], tmp_path))
 
 
+@pytest.mark.parametrize("name", MIXES)
+def test_every_mix_of_events_can_be_counted(name: str, tmp_path: Path) -> None:
+    """All events of a mix are posted on virtual time, so that `make profile` has a row for it."""
+    assert sum(count(MIXES[name], tmp_path, events=300).python.values()) > 0
+
+
 def test_a_post_takes_no_more_calls_than_it_did() -> None:
     """One post after the other on one connection, answered as nginx does."""
     within(POSTED, count_posts())
