@@ -28,7 +28,6 @@ from connector.core.signals import WriteFailed
 from connector.edge.clock import SystemClock
 from connector.engine.copies import Targets
 from connector.engine.engine import Engine, Topics
-from connector.engine.limits import Bounds
 from connector.engine.ports import Clock
 from connector.engine.road import Road, Rules
 from connector.engine.timers import Now
@@ -207,7 +206,7 @@ class Run:
         engine = Engine(
             Road(rules, decode, now, events, lambda: 0.5),
             Topics(frozenset({RETRY}), Targets(RETRY, DEAD, Names("bench"))),
-            Bounds(delivery.in_flight, delivery.uncommitted, delivery.buffer_records, delivery.buffer_bytes),
+            policies.bounds(settings),
             policies.engine_rules(settings),
             policies.limit(settings),
             now,

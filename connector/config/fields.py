@@ -13,6 +13,8 @@ from connector.config.files import SecretFile
 from connector.config.settings import Settings
 from connector.config.units import Kind
 
+_BOUNDS = ("ge", "le")  # as pydantic names them
+
 
 class Field(NamedTuple):
     """One setting: its dotted name, what pydantic knows of it, and the section that it is, if it is one."""
@@ -24,7 +26,22 @@ class Field(NamedTuple):
     @property
     def kind(self) -> Kind | None:
         """Duration or size, if it is one."""
-        return next((part for part in self.info.metadata if isinstance(part, Kind)), None)
+        return next((part for part in self._metadata if isinstance(part, Kind)), None)
+
+    @property
+    def bounds(self) -> tuple[float, float] | None:
+        """The least and the greatest value of a setting that has both."""
+        found = [
+            next((getattr(part, name) for part in self._metadata if hasattr(part, name)), None) for name in _BOUNDS
+        ]
+        return None if found[0] is None or found[1] is None else (found[0], found[1])
+
+    @property
+    def _metadata(self) -> Iterator[object]:
+        yield from self.info.metadata
+        for member in get_args(self.info.annotation):  # of one that may be null, too
+            for part in getattr(member, "__metadata__", ()):
+                yield from part.metadata if isinstance(part, FieldInfo) else (part,)
 
 
 def every(model: type[BaseModel] = Settings, prefix: str = "") -> Iterator[Field]:

@@ -43,12 +43,9 @@ class Endpoint(Section):
 
     minimum: int = Field(default=20, ge=1, le=100_000)
     """Failures in a row after which the endpoint counts as down, unless posts fail so often anyway that this may be
-    chance; also the minimum number of posts for `share` to count. A larger number posts more into an endpoint that is
-    down."""
-
-    share: float = Field(default=0.9, ge=0.1, le=1)
-    """Share of failed posts in the window at which posting stops, if chance does not explain it: of 100 posts all have
-    to fail, of 600 at least 94 %."""
+    chance; also the number of posts in the window from which their share of failures counts: 90 %, if chance does not
+    explain it, so that of 100 posts all have to fail, of 600 at least 94 %. A larger number posts more into an endpoint
+    that is down."""
 
     window: Duration = Field(default=10 * SECOND, ge=SECOND, le=HOUR)
     """Period over which posts are counted, and the longest time between two failures in a row, not counting the time
@@ -74,10 +71,6 @@ class Brake(Section):
 
     minimum: int = Field(default=100, ge=1, le=1_000_000)
     """Minimum number of dead letters in the window for the share to count."""
-
-    rate: int | None = Field(default=None, ge=1, le=100_000_000)
-    """Number of dead letters in the window at which the brake engages, whatever their share. Default: no such
-    limit."""
 
 
 class Hold(Section):
@@ -105,17 +98,12 @@ class Pace(Section):
 
     rate: float | None = Field(default=None, ge=0.01, le=1_000_000)
     """Maximum requests per second across the whole deployment, including retries, probes and canaries. Each process
-    takes a share according to its partitions, 96 % of it by those of the main topic. Default: no limit."""
-
-    burst: int = Field(default=1, ge=1, le=1_000_000)
-    """Requests that may go out at once after a pause, across the whole deployment; 1 spaces them evenly."""
+    takes a share according to its partitions, 96 % of it by those of the main topic, and spaces its requests evenly.
+    Default: no limit."""
 
     floor: int = Field(default=1, ge=1, le=1000)
     """Minimum number of posts in flight. Between it and `delivery.in_flight` the connector looks for the number beyond
     which further posts only queue at the vendor; the same value for both fixes the number."""
-
-    longest_pause: Duration = Field(default=15 * MINUTE, ge=SECOND, le=DAY)
-    """Longest pause that a `Retry-After` may impose; a longer one is cut to it."""
 
     retry_share: float = Field(default=0.5, ge=0.01, le=0.99)
     """Share of the posts that the retry topic gets while the main topic also has something to post."""

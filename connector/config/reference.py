@@ -7,7 +7,6 @@ from pathlib import Path
 from types import NoneType
 from typing import Any, Literal, NamedTuple, get_args, get_origin
 
-from pydantic.fields import FieldInfo
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import PydanticUndefined, core_schema
 from typing_extensions import override
@@ -76,8 +75,8 @@ def json_schema() -> Mapping[str, Any]:
             assert above is not None
             assert above.section is not None
             bounded = schema["$defs"][above.section.__name__]["properties"][field.name.rpartition(".")[2]]
-            for word, bound in (("x-minimum", "ge"), ("x-maximum", "le")):
-                bounded[word] = field.kind.show(_metadata(field.info, bound))
+            assert field.bounds is not None
+            bounded["x-minimum"], bounded["x-maximum"] = map(field.kind.show, field.bounds)
     client = schema["$defs"]["Kafka"]["properties"]["client"]
     client["x-refused"], client["x-refused-parts"] = dict(PROMISED), list(SECRET_WORDS)
     return {"$schema": GenerateJsonSchema.schema_dialect, **schema, "x-longer": [list(rule) for rule in LONGER]}
@@ -118,13 +117,14 @@ def _value(field: Field) -> str:
     choices = _choices(field.info.annotation)
     if choices:
         return ", ".join(f"`{choice}`" for choice in choices)
-    low, high = (_metadata(field.info, name) for name in ("ge", "le"))
+    if field.bounds is None:
+        return _TYPES.get(_plain(field.info.annotation), "list")
+    low, high = field.bounds
     if field.kind is not None:
         return f"{field.kind.name}, {field.kind.show(low)} to {field.kind.show(high)}"
-    if low is not None:
-        kind = "number" if float in (field.info.annotation, *get_args(field.info.annotation)) else "integer"
-        return f"{kind}, {low:g} to {high:g}" if kind == "number" else f"{kind}, {low} to {high}"
-    return _TYPES.get(_plain(field.info.annotation), "list")
+    if float in (field.info.annotation, *get_args(field.info.annotation)):
+        return f"number, {low:g} to {high:g}"
+    return f"integer, {low} to {high}"
 
 
 _TYPES: Mapping[object, str] = {
@@ -151,10 +151,6 @@ def _choices(annotation: object) -> tuple[object, ...]:
         if get_origin(candidate) is Literal:
             return get_args(candidate)
     return ()
-
-
-def _metadata(info: FieldInfo, name: str) -> Any:
-    return next((getattr(part, name) for part in info.metadata if hasattr(part, name)), None)
 
 
 def _default(field: Field) -> str:

@@ -164,12 +164,12 @@ class Delivery(Section):
     partition waits; `summary` writes its position, size and hash instead of its value. The value itself is then kept
     only as long as the main topic keeps it."""
 
-    deduplicate: Duration | None = Field(default=None, ge=SECOND, le=HOUR)
+    deduplicate: Annotated[Duration, Field(ge=SECOND, le=HOUR)] | None = None
     """For how long an event that was accepted is not posted again from the same partition of the main topic: a record
-    of the same event id, end user and service is settled as `duplicate_event`. For producers that write an event twice
-    and give each an id of its own. At most 200,000 are remembered, some 60 MB; what other processes of the group
-    accepted is known only where `ledger` is on. docs/operations.md says what it cannot see. Default: whatever is in the
-    topic is posted."""
+    of the same event id, end user and service is settled as `duplicate_event`. For producers that may write an event
+    twice but give each event an id of its own. At most 200,000 are remembered, some 60 MB; what other processes of the
+    group accepted is known only where `ledger` is on. docs/operations.md says what it cannot see. Default: whatever is
+    in the topic is posted."""
 
     max_event_age: Duration = Field(default=48 * HOUR, ge=SECOND, le=365 * DAY)
     """Age beyond which an event is stale and is not posted, counted from `createdAt`, or else from the original
@@ -179,12 +179,9 @@ class Delivery(Section):
     """How long a revoke or a stop waits for answers under way. Longer than `openmarket.timeouts.total`, so that a
     clean stop repeats nothing; the pod's grace period must be longer still."""
 
-    buffer_records: int = Field(default=10_000, ge=1, le=10_000_000)
-    """Maximum number of records taken and not yet settled. Memory does not grow with lag."""
-
     buffer_bytes: Size = Field(default=64 * MIB, ge=64 * KIB, le=16 * GIB)
-    """Maximum total size of the keys, values and headers of records taken and not yet settled. Whichever limit is
-    reached first applies."""
+    """Maximum total size of the keys, values and headers of records taken and not yet settled, of which there are
+    10,000 at most. Memory does not grow with lag."""
 
 
 class Retry(Section):
@@ -224,9 +221,6 @@ class Admin(Section):
 
     port: int = Field(default=9464, ge=0, le=65535)
     """Port to listen on; 0 takes any free one. 9464 is the usual port of a Prometheus exporter."""
-
-    ready_during_hold: bool = True
-    """Whether `/readyz` succeeds during a hold. A hold is not cured by taking pods out of service."""
 
     runbooks_url: Annotated[str, AfterValidator(_page_address)] | None = None
     """Where the page of this listener (`/`) links to for runbooks: this version's docs/runbooks as your house shows

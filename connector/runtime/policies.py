@@ -21,7 +21,17 @@ from connector.engine.brake import BrakeRules
 from connector.engine.endpoint import EndpointRules
 from connector.engine.engine import Rules
 from connector.engine.judge import HoldRules
-from connector.engine.limits import Limit, PaceRules
+from connector.engine.limits import Bounds, Limit, PaceRules
+
+_RECORDS = 10_000
+"""Records in memory at most. What a record costs beside its own bytes, `delivery.buffer_bytes` does not see: a million
+small ones would fit into it."""
+
+_FAILED_SHARE = 0.9
+"""Of all posts in the window, from which on the endpoint may count as down. Chance is allowed for on top of it."""
+
+_LONGEST_PAUSE = 900.0
+"""Seconds that a `Retry-After` is obeyed for, after which a post asks again: an absurd date stops nobody for ever."""
 
 
 def request_rules(openmarket: OpenMarket) -> RequestRules:
@@ -49,7 +59,7 @@ def policy(settings: Settings) -> Policy:
         RetryPlan(round(retry.delay * 1000), round(retry.window * 1000)),
         max_event_age_ms=round(delivery.max_event_age * 1000),
         maybe_delivered_repeats=delivery.maybe_delivered_repeats,
-        longest_pause=settings.pace.longest_pause,
+        longest_pause=_LONGEST_PAUSE,
     )
 
 
@@ -64,6 +74,12 @@ def engine_rules(settings: Settings) -> Rules:
         None if (seconds := settings.delivery.deduplicate) is None else round(seconds * 1000),
         settings.kafka.translated,
     )
+
+
+def bounds(settings: Settings) -> Bounds:
+    """How much may be under way, and in memory, at once."""
+    delivery = settings.delivery
+    return Bounds(delivery.in_flight, delivery.uncommitted, _RECORDS, delivery.buffer_bytes)
 
 
 def limit(settings: Settings) -> Limit:
@@ -81,16 +97,16 @@ def _ledger(ledger: Ledger | None) -> Literal["required", "optional"] | None:
 def _pace(settings: Settings) -> PaceRules:
     pace, services = settings.pace, settings.openmarket.service_ids
     alone = not isinstance(services, AnyService) and len(services) == 1
-    return PaceRules(pace.rate, pace.burst, pace.retry_share, 1.0 if alone else pace.service_share)
+    return PaceRules(pace.rate, retry_share=pace.retry_share, service_share=1.0 if alone else pace.service_share)
 
 
 def _hold(settings: Settings) -> HoldRules:
     endpoint, brake = settings.hold.endpoint, settings.hold.brake
     return HoldRules(
         _intervals(settings.hold.canary),
-        EndpointRules(endpoint.window, endpoint.share, endpoint.minimum, _intervals(endpoint.probes)),
-        BrakeRules(brake.then == "hold", brake.window, brake.share, brake.minimum, brake.rate),
-        settings.pace.longest_pause,
+        EndpointRules(endpoint.window, _FAILED_SHARE, endpoint.minimum, _intervals(endpoint.probes)),
+        BrakeRules(brake.then == "hold", brake.window, brake.share, brake.minimum, None),
+        _LONGEST_PAUSE,
     )
 
 

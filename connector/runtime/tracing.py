@@ -11,6 +11,7 @@ from importlib.util import find_spec
 from connector.config import ConfigError
 from connector.config.settings import Settings
 from connector.observe.events import Events
+from connector.runtime import policies
 from connector.runtime.untraced import Untraced
 
 REMEDY = "pip install 'invoke-connector[otel]', or use the image, which has it; or tracing.enabled: false"
@@ -65,4 +66,4 @@ def _traced(settings: Settings, events: Callable[[], Events], hide: Callable[[Co
         lambda: report(FAULT, 1, None),
         parent_decides=exports.parent_decides,
     )
-    return Traced(spans, settings.delivery.buffer_records, exports.close)
+    return Traced(spans, policies.bounds(settings).records, exports.close)

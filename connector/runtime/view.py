@@ -59,8 +59,7 @@ class View:
 
     def is_ready(self) -> bool:
         """Whether `/readyz` succeeds."""
-        held = self._engine.holds.active and not self._settings.admin.ready_during_hold
-        return self._health.is_joined and not held and not self._source.missing
+        return self._health.is_joined and not self._source.missing
 
     def main_partitions(self) -> int:
         """How many partitions of the main topic are ours."""

@@ -38,7 +38,6 @@ from connector.edge.paused_file import PausedFile
 from connector.edge.watch import Content, FileWatch, look
 from connector.engine.copies import Targets
 from connector.engine.engine import Engine, Topics
-from connector.engine.limits import Bounds
 from connector.engine.road import Road, Rules
 from connector.engine.timers import Now
 from connector.observe.events import AcceptedLine, Events, Logger
@@ -157,7 +156,7 @@ class _Process:
         self._engine = Engine(
             Road(rules, decoder, now, self._events, random.random),
             _topics(settings),
-            _bounds(settings),
+            policies.bounds(settings),
             engine_rules,
             policies.limit(settings),
             now,
@@ -333,11 +332,6 @@ def _topics(settings: Settings) -> Topics:
     summarize = settings.delivery.unstorable == "summary"
     targets = Targets(topics.retry, topics.dead_letter, names, COPY_REMEDIES, summarize)
     return Topics(parts.retry_topics(settings), targets)
-
-
-def _bounds(settings: Settings) -> Bounds:
-    delivery = settings.delivery
-    return Bounds(delivery.in_flight, delivery.uncommitted, delivery.buffer_records, delivery.buffer_bytes)
 
 
 def _summary(settings: Settings) -> dict[str, object]:

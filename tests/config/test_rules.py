@@ -365,6 +365,7 @@ def test_a_token_is_a_secret(write: Write, tmp_path: Path) -> None:
     [
         ("hold: {canary: {first: 1h, longest: 1m}}", "longest must not be shorter than first"),
         ("hold: {endpoint: {probes: {first: 10s, longest: 5s}}}", "longest must not be shorter than first"),
+        ("delivery: {deduplicate: 2h}", "delivery.deduplicate: must be at most 1h"),
         ("pace: {floor: 65}", "pace.floor (65) must not be above delivery.in_flight (64)"),
         ("admin: {port: 9465}", "port and control_port must be different"),
     ],

@@ -17,7 +17,9 @@ WRONG = {
 openmarket: {bse_url: x, base_url: https://a.example, account_id: a, service_ids: {any: true}, tls: {key_fle: /k}}
 kafka: {topics: {man: x}, bootstrapservers: x, clientid: x}
 delivery: {inflight: 3, Drain: 5s, maybe_delivered: retry}
-pace: {concurrency: fixed}
+pace: {concurrency: fixed, burst: 1, longest_pause: 15m}
+admin: {ready_during_hold: true}
+hold: {brake: {rate: 7}, endpoint: {share: 0.9}}
 metrics: {}
 """,
     "types": """
@@ -26,15 +28,15 @@ kafka: {topics: {main: a b, retry_also: [a, b c]}, client: 4, start: now, group_
 delivery: {in_flight: x, ordering: 7, buffer_bytes: 3GB, maybe_delivered_repeats: 1.5}
 pace: {rate: fast}
 log: {accepted: perhaps, level: loud}
-admin: {ready_during_hold: 7}
+tracing: {enabled: 7}
 """,
     "bounds": """
 openmarket: {base_url: https://a.example, account_id: a, service_ids: [], timeouts: {connect: 9m, total: 1ms}}
-delivery: {in_flight: 0, uncommitted: 1000000, buffer_records: 99999999}
+delivery: {in_flight: 0, uncommitted: 1000000, deduplicate: 2h}
 retry: {delay: 30h}
 admin: {port: 99999, host: ""}
-pace: {rate: -1, burst: null, retry_share: 3, service_share: 1.5}
-hold: {brake: {minimum: 0.5, share: 2, rate: 0}}
+pace: {rate: -1, floor: null, retry_share: 3, service_share: 1.5}
+hold: {brake: {minimum: 0.5, share: 2}, endpoint: {minimum: 0}}
 """,
     "empty": """
 openmarket: {base_url: null, account_id: null, service_ids: null}

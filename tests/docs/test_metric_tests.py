@@ -52,7 +52,7 @@ HELD_BY = {
     "certificate_expiry_timestamp_seconds": "test_a_new_certificate_ends_a_refusal_and_moves_the_gauge",
     "topic_findings": "test_topics_that_will_bite_are_named_at_the_start_with_the_remedy",
     "topics_missing": "test_the_books_and_the_load_show_what_happens",
-    "ready": "test_it_is_ready_from_joining_on_and_not_during_a_hold",
+    "ready": "test_it_is_ready_from_joining_on_during_a_hold_too",
     "cie": "test_the_test_environment_is_a_warning_and_a_gauge",
     "build_info": "test_every_series_whose_labels_are_known_starts_at_0",
 }

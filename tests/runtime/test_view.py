@@ -247,9 +247,8 @@ async def test_the_limit_and_the_rate_are_those_in_force(clock: VirtualClock, se
 
 
 @run_virtual
-async def test_it_is_ready_from_joining_on_and_not_during_a_hold(clock: VirtualClock, settings: Settings) -> None:
-    """Where `admin.ready_during_hold` is off."""
-    settings = settings.model_copy(update={"admin": settings.admin.model_copy(update={"ready_during_hold": False})})
+async def test_it_is_ready_from_joining_on_during_a_hold_too(clock: VirtualClock, settings: Settings) -> None:
+    """No hold is cured by taking pods out of service."""
     kafka, vendor = broker(clock), ScriptedVendor(always(FORBIDDEN))
     async with running(Connector(kafka, vendor, clock)) as connector:
         shows = Shown(connector, clock, settings)
@@ -258,7 +257,8 @@ async def test_it_is_ready_from_joining_on_and_not_during_a_hold(clock: VirtualC
         assert shows("ready") == 1
         feed(kafka, event())
         await asyncio.sleep(20)
-        assert shows("ready") == 0
+        assert connector.engine.holds.active
+        assert shows("ready") == 1
 
 
 @run_virtual

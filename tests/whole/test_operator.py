@@ -62,17 +62,15 @@ async def test_kafka_that_is_not_reached_is_one_line_with_the_remedy(stage: Stag
 
 
 async def test_ready_is_said_once_readyz_says_it(stage: Stage) -> None:
-    """The group is joined long before."""
-    stage.create_topics()
-    file = stage.folder / "paused"
-    file.write_text("*")
-    connector = stage.connector(hold={"paused_file": str(file)}, admin={"ready_during_hold": False})
+    """The group is joined long before; a topic of the two is missing."""
+    stage.main = stage.cluster.create(1)
+    connector = stage.connector()
     await connector.spawn()
-    await connector.status_when(lambda status: len(status.get("partitions", {})) == 2, PATIENCE)
+    await connector.status_when(lambda status: len(status.get("partitions", {})) == 1, PATIENCE)
     await _beats(connector)
     assert not connector.lines("ready")
 
-    file.write_text("")
+    stage.cluster.kafka.create_topic(stage.retry)
 
     await connector.joins()
     await eventually(lambda: connector.lines("ready"), PATIENCE, "it is said")

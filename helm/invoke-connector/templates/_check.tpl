@@ -237,10 +237,22 @@ no better words than "additional properties 'bse_url' not allowed".
 
 {{/* Settings of older versions, and what says the same now: as in connector/config/problems.py. */}}
 {{- define "invoke-connector.removed" -}}
-{{- if eq . "delivery.maybe_delivered" -}}
+{{- if eq . "admin.ready_during_hold" -}}
+is gone: leave it out; a hold never fails /readyz, and invoke_connector_hold tells of one
+{{- else if eq . "delivery.buffer_records" -}}
+is gone: leave it out; it is 10,000, and delivery.buffer_bytes bounds their size
+{{- else if eq . "delivery.maybe_delivered" -}}
 is gone: for `dead_letter` set delivery.maybe_delivered_repeats to 0, for `retry` leave it out
+{{- else if eq . "hold.brake.rate" -}}
+is gone: leave it out; the brake goes by hold.brake.share and hold.brake.minimum
+{{- else if eq . "hold.endpoint.share" -}}
+is gone: leave it out; it is 0.9, and hold.endpoint.minimum and hold.endpoint.window say of how many posts
+{{- else if eq . "pace.burst" -}}
+is gone: leave it out; pace.rate spaces requests evenly
 {{- else if eq . "pace.concurrency" -}}
 is gone: for `fixed` set pace.floor to what delivery.in_flight is, for `adaptive` leave it out
+{{- else if eq . "pace.longest_pause" -}}
+is gone: leave it out; a Retry-After counts for 15 minutes at most
 {{- end -}}
 {{- end -}}
 
