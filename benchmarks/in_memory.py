@@ -25,6 +25,7 @@ from connector.core.record import Headers, Partition, Record
 from connector.core.reply import Answer, Reply
 from connector.core.request import InvokeRequest
 from connector.core.signals import WriteFailed
+from connector.core.trace import TraceContext
 from connector.edge.clock import SystemClock
 from connector.engine.copies import Targets
 from connector.engine.engine import Engine, Topics
@@ -105,7 +106,9 @@ class Vendor:
 
         self._steps[self._count] = both
 
-    def post(self, request: InvokeRequest, on_answer: Callable[[Answer], None], traceparent: str | None = None) -> None:
+    def post(
+        self, request: InvokeRequest, on_answer: Callable[[Answer], None], trace: TraceContext | None = None
+    ) -> None:
         """Post, and have the answer told."""
         asyncio.get_running_loop().call_soon(on_answer, self._answer())
 

@@ -12,6 +12,7 @@ from connector.core.event import InvocationEvent, event_from
 from connector.core.redact import mask_phone, safe_name, shape
 from connector.core.refusal import Refusal
 from connector.core.request import InvokeRequest, RequestRules, build
+from connector.core.trace import TraceContext
 from connector.runtime import parts
 
 _MASKED_CREDENTIAL = "Basic ***"
@@ -26,9 +27,9 @@ def built(fields: Mapping[str, object], rules: RequestRules) -> tuple[Invocation
     return request if isinstance(request, Refusal) else (event, request)
 
 
-def request_text(request: InvokeRequest, settings: Settings, traceparent: str | None = None, *, reveal: bool) -> str:
+def request_text(request: InvokeRequest, settings: Settings, trace: TraceContext | None = None, *, reveal: bool) -> str:
     """Method, URL, the headers that are ours, and the body. The credential is never shown."""
-    return "\n".join(_request_lines(request, settings, traceparent, reveal))
+    return "\n".join(_request_lines(request, settings, trace, reveal))
 
 
 def refusal_text(refusal: Refusal) -> str:
@@ -36,9 +37,11 @@ def refusal_text(refusal: Refusal) -> str:
     return "\n".join([f"refused at {refusal.stage}: {refusal.code}", *(f"  {problem}" for problem in refusal.problems)])
 
 
-def _request_lines(request: InvokeRequest, settings: Settings, traceparent: str | None, reveal: bool) -> Iterator[str]:
+def _request_lines(
+    request: InvokeRequest, settings: Settings, trace: TraceContext | None, reveal: bool
+) -> Iterator[str]:
     yield f"POST {settings.openmarket.base_url}/service/v1/invokeService/{request.service_id}"
-    for name, value in headers(request, settings, traceparent).items():
+    for name, value in headers(request, settings, trace, reveal=reveal).items():
         yield f"{name}: {value}"
     yield ""
     yield request.body.decode() if reveal else masked_body(request.body)
@@ -46,7 +49,9 @@ def _request_lines(request: InvokeRequest, settings: Settings, traceparent: str 
         yield f"(put right: {', '.join(request.normalizations)})"
 
 
-def headers(request: InvokeRequest, settings: Settings, traceparent: str | None = None) -> dict[str, str]:
+def headers(
+    request: InvokeRequest, settings: Settings, trace: TraceContext | None = None, *, reveal: bool = False
+) -> dict[str, str]:
     """The request's headers but `Host`, with the credential masked."""
     name = parts.name_header(settings)
     sent = {
@@ -57,7 +62,9 @@ def headers(request: InvokeRequest, settings: Settings, traceparent: str | None 
         "Content-Length": str(len(request.body)),
     }
     sent |= dict([name]) if name is not None else {}
-    return sent | ({"traceparent": traceparent} if traceparent is not None else {})
+    if trace is None:
+        return sent
+    return sent | (trace if reveal or trace.state is None else trace._replace(state=shape(trace.state))).headers()
 
 
 def masked_body(body: bytes) -> str:

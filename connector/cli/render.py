@@ -20,7 +20,7 @@ from connector.core.mapping.errors import NotOurs
 from connector.core.record import Partition, Record
 from connector.core.refusal import Refusal
 from connector.core.signals import SchemaNeeded
-from connector.core.trace import traceparent_of
+from connector.core.trace import TraceContext, trace_of
 from connector.edge.clock import SystemClock
 from connector.edge.kafka.admin import AdminError
 from connector.edge.kafka.reader import read_one
@@ -32,7 +32,7 @@ class _Found(NamedTuple):
 
     place: str
     fields: Mapping[str, object] | Refusal
-    traceparent: str | None = None
+    trace: TraceContext | None = None
 
 
 def render(
@@ -67,14 +67,14 @@ def _print_all(found: Iterator[_Found], settings: Settings, reveal: bool) -> boo
     """Whether none was refused."""
     rules = policies.request_rules(settings.openmarket)
     all_built = True
-    for place, fields, traceparent in found:
+    for place, fields, trace in found:
         result = fields if isinstance(fields, Refusal) else built(fields, rules)
         typer.echo(f"# {place}")
         if isinstance(result, Refusal):
             all_built = False
             typer.echo(refusal_text(result))
         else:
-            typer.echo(request_text(result[1], settings, traceparent, reveal=reveal))
+            typer.echo(request_text(result[1], settings, trace, reveal=reveal))
         typer.echo("")
     return all_built
 
@@ -94,7 +94,7 @@ def _from_topic(settings: Settings, partition: Partition, offset: int) -> _Found
         typer.echo(f"{partition} has no record at offset {offset} or later", err=True)
         raise typer.Exit(1)
     fields = asyncio.run(_decoded(settings, record))
-    return _Found(f"{partition} offset {record.offset}", fields, traceparent_of(record.headers))
+    return _Found(f"{partition} offset {record.offset}", fields, trace_of(record.headers))
 
 
 async def _decoded(settings: Settings, record: Record) -> Mapping[str, object] | Refusal:

@@ -30,7 +30,7 @@ from connector.core.vendor_words import BUILT_IN_VARIABLES, RESERVED_WORDS
 CIE_HOST = "servicemanager-cie.openmarket.com"
 """The vendor's test environment, which triggers nothing (vendor's pages on testing)."""
 
-_HEADERS_OF_OURS = frozenset({"authorization", "content-type", "content-length", "host", "traceparent"})
+_HEADERS_OF_OURS = frozenset({"authorization", "content-type", "content-length", "host", "traceparent", "tracestate"})
 
 
 def _base(url: str) -> str:

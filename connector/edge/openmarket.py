@@ -20,6 +20,7 @@ from connector import __version__
 from connector.core.reply import Answer
 from connector.core.request import InvokeRequest
 from connector.core.service_id import is_service_id
+from connector.core.trace import TraceContext
 from connector.edge.basic_auth import basic_auth
 from connector.edge.daemon import in_daemon_thread
 from connector.edge.http.connection import Post
@@ -95,18 +96,20 @@ class OpenMarket:
         """
         self._pool.renew(self._peer(tls, await in_daemon_thread(tls.context)))
 
-    def post(self, request: InvokeRequest, on_answer: Callable[[Answer], None], traceparent: str | None = None) -> Post:
+    def post(
+        self, request: InvokeRequest, on_answer: Callable[[Answer], None], trace: TraceContext | None = None
+    ) -> Post:
         """Post once; `on_answer` is called with what came back, in a later turn of the event loop.
 
         Raises ValueError for a service id that is not 1 to 64 hexadecimal digits.
         """
         head = self._heads.get(request.service_id) or self._head(request.service_id)
-        if traceparent is not None:
-            head += _lines({"traceparent": traceparent})
+        if trace is not None:
+            head += _lines(trace.headers())
         body = request.body
         return self._pool.post(b"%bContent-Length: %d\r\n\r\n%b" % (head, len(body), body), on_answer)
 
-    async def invoke(self, request: InvokeRequest, traceparent: str | None = None) -> Answer:
+    async def invoke(self, request: InvokeRequest, trace: TraceContext | None = None) -> Answer:
         """Post once, and return what came back. Raises ValueError as `post` does."""
         answered: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
 
@@ -114,7 +117,7 @@ class OpenMarket:
             if not answered.done():  # cancelled, in this turn
                 answered.set_result(came)
 
-        post = self.post(request, answer, traceparent)
+        post = self.post(request, answer, trace)
         try:
             return await answered
         except asyncio.CancelledError:

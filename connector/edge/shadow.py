@@ -10,6 +10,7 @@ from connector.core.record import Headers
 from connector.core.reply import Answer, Reply
 from connector.core.request import InvokeRequest
 from connector.core.signals import WriteFailed
+from connector.core.trace import TraceContext
 from connector.edge.http.tunnel import Proxy
 from connector.edge.tls import Tls
 
@@ -27,7 +28,7 @@ class NoPosts:
         self,
         request: InvokeRequest,  # noqa: ARG002 - the port's
         on_answer: Callable[[Answer], None],
-        traceparent: str | None = None,  # noqa: ARG002 - likewise
+        trace: TraceContext | None = None,  # noqa: ARG002 - likewise
     ) -> None:
         """Post nothing; `on_answer` is called in a later turn of the event loop."""
         self._loop.call_soon(on_answer, _ACCEPTED)

@@ -18,6 +18,7 @@ from connector.core.record import Headers, Partition, Record
 from connector.core.request import InvokeRequest
 from connector.core.settled_map import LogIdentity, Run
 from connector.core.signals import Commit
+from connector.core.trace import TraceContext
 
 
 class Block(StrEnum):
@@ -65,7 +66,7 @@ class Delivery:
         "request",
         "shown_service",
         "size",
-        "traceparent",
+        "trace",
         "trials",
         "tries",
         "waits",
@@ -86,7 +87,7 @@ class Delivery:
         self.shown_service: str | None = None
         self.expires_ms: int | None = None
         self.created_ms: int | None = None
-        self.traceparent: str | None = None
+        self.trace: TraceContext | None = None
         self.outcome: Outcome | None = None
         self.post_seconds = 0.0
         self.began = 0.0
@@ -108,7 +109,7 @@ class Delivery:
     @property
     def trace_id(self) -> str | None:
         """The trace that the producer's `traceparent` names."""
-        return None if self.traceparent is None else self.traceparent.split("-")[1]
+        return None if self.trace is None else self.trace.parent.split("-")[1]
 
     @property
     def is_wanted(self) -> bool:

@@ -15,6 +15,7 @@ from connector.core.refusal import Refusal
 from connector.core.reply import Answer
 from connector.core.request import InvokeRequest
 from connector.core.signals import Commit, SchemaMissing, SchemaNeeded, SourceEvent, WriteFailed
+from connector.core.trace import TraceContext
 
 
 class Source(Protocol):
@@ -91,7 +92,7 @@ class Invoker(Protocol):
     """The vendor's HTTP API. Never raises for what the network or the vendor does."""
 
     def post(
-        self, request: InvokeRequest, on_answer: Callable[[Answer], None], traceparent: str | None = None
+        self, request: InvokeRequest, on_answer: Callable[[Answer], None], trace: TraceContext | None = None
     ) -> object:
         """Post once; `on_answer` is told what came back, in a later turn of the event loop."""
 

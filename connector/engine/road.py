@@ -25,7 +25,7 @@ from connector.core.refusal import Problem, Refusal, Stage
 from connector.core.reply import Answer, NoReply
 from connector.core.request import RequestRules, build
 from connector.core.signals import SchemaNeeded
-from connector.core.trace import traceparent_of
+from connector.core.trace import trace_of
 from connector.engine.partition import Assignment, Delivery
 from connector.engine.ports import Decoder
 from connector.engine.timers import Now
@@ -71,7 +71,7 @@ class Road:
                 return fields
             fields = NO_MORE_OURS  # it was when its copy was written, and somebody waits for it
         delivery = Delivery(assignment, record, history, headers)
-        delivery.traceparent = traceparent_of(headers) if headers else None
+        delivery.trace = trace_of(headers) if headers else None
         event = fields if isinstance(fields, Refusal) else event_from(fields)
         if isinstance(event, Refusal):
             delivery.refused = refused(event, history)

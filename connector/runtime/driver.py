@@ -244,7 +244,7 @@ class Driver:
         delivery = effect.delivery
         assert delivery.request is not None
         try:
-            self._invoker.post(delivery.request, partial(self._answered, delivery), delivery.traceparent)
+            self._invoker.post(delivery.request, partial(self._answered, delivery), delivery.trace)
         except Exception as error:  # a bug of ours must stop one partition, not all the others
             self._feed(Broken(effect, error))
 

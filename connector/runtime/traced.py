@@ -12,7 +12,7 @@ from connector.core.record import Partition, Record
 from connector.core.refusal import Refusal
 from connector.core.reply import Answer
 from connector.core.signals import SchemaMissing, SchemaNeeded, WriteFailed
-from connector.core.trace import span_ids, traceparent_of
+from connector.core.trace import TraceContext, span_ids, traceparent_of
 from connector.edge.otel.spans import OpenSpan, Spans
 from connector.engine.engine import Engine
 from connector.engine.messages import Post, Write
@@ -97,9 +97,9 @@ class TracedDecoder:
 
 
 class TracedDriver(Driver):
-    """Makes spans of what it carries out, under the producer's; each delivery's own `traceparent` is its first one's.
+    """Makes spans of what it carries out, under the producer's; each delivery's own `trace` is its first one's.
 
-    Only what is kept is traced: where the sampler says no, a post shows the producer's `traceparent`, as without
+    Only what is kept is traced: where the sampler says no, a post shows the producer's trace context, as without
     tracing.
     """
 
@@ -126,9 +126,9 @@ class TracedDriver(Driver):
             super()._post(effect)
             return
         self._posts[delivery] = post
-        delivery.traceparent = post.traceparent
+        delivery.trace = post.trace
         super()._post(effect)
-        delivery.traceparent = parent
+        delivery.trace = parent
         if not delivery.posting and (unsent := self._posts.pop(delivery, None)) is not None:
             self._spans.end(unsent, "fault")  # a bug of ours kept it from being posted
 
@@ -138,7 +138,7 @@ class TracedDriver(Driver):
         if post is None:
             super()._answered(delivery, answer)
             return
-        at, ids = self._spans.now(), span_ids(post.traceparent)
+        at, ids = self._spans.now(), span_ids(post.trace.parent)
         self._exemplars.span = TracedSpan(ids.trace_id, ids.span_id, at / _NS)
         super()._answered(delivery, answer)
         self._exemplars.span = None
@@ -154,26 +154,26 @@ class TracedDriver(Driver):
             return await super()._copy(effect)
         error: str | None = "abandoned"
         try:
-            failed = await super()._copy(effect._replace(headers=traced(effect.headers, copy.traceparent)))
+            failed = await super()._copy(effect._replace(headers=traced(effect.headers, copy.trace.parent)))
             error = None if failed is None else failed.code
         finally:
             self._spans.end(copy, error)
         return failed
 
-    def _parent(self, delivery: Delivery) -> str | None:
-        """The `traceparent` above what is done about a delivery; None where nothing of it is kept."""
+    def _parent(self, delivery: Delivery) -> TraceContext | None:
+        """The trace context above what is done about a delivery; None where nothing of it is kept."""
         origin = delivery.history.origin  # a copy is decoded as the record that it is a copy of
         decoded = self._decodes.take(origin.partition, origin.offset)
-        if decoded is not None and self._spans.may_keep(delivery.traceparent):
+        if decoded is not None and self._spans.may_keep(delivery.trace):
             record, known = delivery.record, dict(_event(delivery))
             if delivery.refused is not None:
                 known["error.type"] = delivery.refused.cause.code
             # Of a redriven record that came here again the last one is the copy's.
             earlier = traceparent_of(record.headers[::-1], TRACEPARENT)
-            made = self._spans.processed(record, decoded, delivery.traceparent, earlier, known)
-            delivery.traceparent = made or delivery.traceparent
-        above = delivery.traceparent
-        return above if above is not None and span_ids(above).sampled else None
+            made = self._spans.processed(record, decoded, delivery.trace, earlier, known)
+            delivery.trace = made or delivery.trace
+        above = delivery.trace
+        return above if above is not None and span_ids(above.parent).sampled else None
 
 
 def _event(delivery: Delivery) -> Iterator[tuple[str, str | int]]:

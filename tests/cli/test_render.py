@@ -18,12 +18,13 @@ from connector.cli.preview import built, headers
 from connector.config import load
 from connector.core.refusal import Refusal
 from connector.core.request import RequestRules
+from connector.core.trace import TraceContext
 from connector.runtime import parts, policies
 from tests.cli.conftest import EVENT, PASSWORD, PHONE_NUMBER, VALUE, Run
 from tests.support.raw_http import Peer, raw_server
 
 Configure = Callable[..., Path]
-TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+TRACE = TraceContext("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", "rojo=1")
 
 
 async def test_the_headers_shown_are_the_headers_sent(config_file: Configure) -> None:
@@ -43,10 +44,11 @@ async def test_the_headers_shown_are_the_headers_sent(config_file: Configure) ->
         await invoker.close()
     sent = dict(server.requests[0].headers)
     del sent["host"]
-    shown = {name.lower(): value for name, value in headers(result[1], settings, TRACE).items()}
+    shown = {name.lower(): value for name, value in headers(result[1], settings, TRACE, reveal=True).items()}
     assert shown.pop("authorization") == "Basic ***"
     assert sent.pop("authorization").startswith("Basic ")
     assert shown == sent
+    assert headers(result[1], settings, TRACE)["tracestate"] == "string of 6 characters"
 
 
 def test_an_event_is_shown_as_the_request_that_it_becomes(connector: Run, config_file: Configure) -> None:

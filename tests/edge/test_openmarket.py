@@ -24,6 +24,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from connector.core.reply import Answer, Failure, NoReply, Reply
 from connector.core.request import InvokeRequest
+from connector.core.trace import TraceContext
 from connector.edge.openmarket import OpenMarket
 from connector.edge.tls import Tls
 from connector.engine.ports import Invoker
@@ -110,7 +111,7 @@ class Options(NamedTuple):
 class Invoking(Invoker, Protocol):
     """One that can also be waited for."""
 
-    async def invoke(self, request: InvokeRequest, traceparent: str | None = None) -> Answer:
+    async def invoke(self, request: InvokeRequest, trace: TraceContext | None = None) -> Answer:
         """Post once, and return what came back."""
 
 
@@ -151,11 +152,13 @@ class InvokerSuite:
         assert "transfer-encoding" not in seen.headers
         assert "cookie" not in seen.headers
 
-    async def test_a_traceparent_is_passed_on_and_only_for_its_own_request(self) -> None:
+    async def test_a_trace_context_is_passed_on_and_only_for_its_own_request(self) -> None:
         async with raw_server(accept) as server, self.open(server.url) as invoker:
-            await invoker.invoke(REQUEST, TRACE)
+            await invoker.invoke(REQUEST, TraceContext(TRACE, "rojo=1,congo=t61"))
+            await invoker.invoke(REQUEST, TraceContext(TRACE))
             await invoker.invoke(REQUEST)
-        assert [seen.headers.get("traceparent") for seen in server.requests] == [TRACE, None]
+        shown = [(seen.headers.get("traceparent"), seen.headers.get("tracestate")) for seen in server.requests]
+        assert shown == [(TRACE, "rojo=1,congo=t61"), (TRACE, None), (None, None)]
 
     async def test_the_name_that_mutual_tls_asks_for_goes_into_its_header(self) -> None:
         async with raw_server(accept) as server, self.open(server.url, Options(name=("X-Name", "gate 7"))) as invoker:
@@ -342,7 +345,9 @@ class InvokerSuite:
             await peer.gone()
 
         async with raw_server(twice) as server, self.open(server.url) as invoker:
-            answers = [await invoker.invoke(REQUEST, trace) for trace in (TRACE, None, TRACE)]
+            answers = [
+                await invoker.invoke(REQUEST, trace) for trace in (TraceContext(TRACE), None, TraceContext(TRACE))
+            ]
         assert answers == [Reply(202, name, b"") for name in (TRACE, "none", TRACE)]
         assert server.connections == 3
 
@@ -693,7 +698,7 @@ class TestRenewal:
             raw_server(slow, tls=certificates.server(mutual=True)) as server,
             self.open(server.url, Options(tls=certificates.client())) as invoker,
         ):
-            under_way = asyncio.create_task(_invoke(invoker, TRACE))
+            under_way = asyncio.create_task(_invoke(invoker, TraceContext(TRACE)))
             await asyncio.wait_for(read.wait(), 10)
             await invoker.renew_tls(certificates.client())
             assert await invoker.invoke(REQUEST) == Reply(202, "id-1", b"")
@@ -824,9 +829,9 @@ class TestRenewal:
             self.open(server.url, Options(tls=certificates.client())) as invoker,
         ):
             go_on.set()
-            assert await invoker.invoke(REQUEST, TRACE) == Reply(202, None, b"")
+            assert await invoker.invoke(REQUEST, TraceContext(TRACE)) == Reply(202, None, b"")
             go_on.clear()
-            under_way = [asyncio.create_task(_invoke(invoker, trace)) for trace in (TRACE, None)]
+            under_way = [asyncio.create_task(_invoke(invoker, trace)) for trace in (TraceContext(TRACE), None)]
             for _ in range(3):
                 await asyncio.wait_for(read.get(), 10)
             await invoker.renew_tls(certificates.client())
@@ -860,5 +865,5 @@ async def test_a_certificate_file_that_is_none_is_an_oserror_at_once(tmp_path: P
         OpenMarket("https://localhost", "a", "b", in_flight=1, tls=Tls(tmp_path / "broken.pem"))
 
 
-async def _invoke(invoker: Invoking, traceparent: str | None = None) -> object:
-    return await invoker.invoke(REQUEST, traceparent)
+async def _invoke(invoker: Invoking, trace: TraceContext | None = None) -> object:
+    return await invoker.invoke(REQUEST, trace)

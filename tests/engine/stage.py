@@ -21,6 +21,7 @@ from connector.core.reply import Answer, Reply
 from connector.core.request import InvokeRequest, RequestRules
 from connector.core.schedule import RetryPlan
 from connector.core.signals import SchemaMissing, SchemaNeeded
+from connector.core.trace import TraceContext
 from connector.core.tries import Intervals
 from connector.engine.brake import BrakeRules
 from connector.engine.copies import Targets
@@ -74,7 +75,7 @@ class ScriptedVendor:
         self.under_way: Counter[str] = Counter()
         self.most_under_way = 0
 
-    async def invoke(self, request: InvokeRequest, traceparent: str | None = None) -> Answer:
+    async def invoke(self, request: InvokeRequest, trace: TraceContext | None = None) -> Answer:
         """Post."""
         content = json.loads(request.body)
         number = content["endUser"]["phoneNumber"]
@@ -98,7 +99,7 @@ class ScriptedVendor:
 class Vendor(Protocol):
     """Answers a post."""
 
-    async def invoke(self, request: InvokeRequest, traceparent: str | None = None) -> Answer:
+    async def invoke(self, request: InvokeRequest, trace: TraceContext | None = None) -> Answer:
         """Post."""
 
 
@@ -110,10 +111,10 @@ class TaskInvoker:
         self._tasks: set[asyncio.Task[None]] = set()
 
     def post(
-        self, request: InvokeRequest, on_answer: Callable[[Answer], None], traceparent: str | None = None
+        self, request: InvokeRequest, on_answer: Callable[[Answer], None], trace: TraceContext | None = None
     ) -> object:
         """Post once."""
-        task = asyncio.create_task(self._invoke(request, on_answer, traceparent))
+        task = asyncio.create_task(self._invoke(request, on_answer, trace))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
@@ -127,9 +128,9 @@ class TaskInvoker:
         """Nothing to close."""
 
     async def _invoke(
-        self, request: InvokeRequest, on_answer: Callable[[Answer], None], traceparent: str | None
+        self, request: InvokeRequest, on_answer: Callable[[Answer], None], trace: TraceContext | None
     ) -> None:
-        on_answer(await self._vendor.invoke(request, traceparent))
+        on_answer(await self._vendor.invoke(request, trace))
 
 
 class JsonDecoder:

@@ -13,6 +13,7 @@ from connector.core.record import Partition
 from connector.core.reply import Answer, Failure, NoReply, Reply
 from connector.core.request import InvokeRequest
 from connector.core.suspects import WAITS
+from connector.core.trace import TraceContext
 from connector.core.tries import Intervals
 from connector.engine.limits import PaceRules
 from connector.engine.partition import Delivery
@@ -52,11 +53,11 @@ class Vendor(ScriptedVendor):
         self.at: list[float] = []
         self.services: list[str] = []
 
-    async def invoke(self, request: InvokeRequest, traceparent: str | None = None) -> Answer:
+    async def invoke(self, request: InvokeRequest, trace: TraceContext | None = None) -> Answer:
         """Post."""
         self.at.append(self._clock.monotonic())
         self.services.append(request.service_id)
-        return await super().invoke(request, traceparent)
+        return await super().invoke(request, trace)
 
     def change(self, answer: Answer) -> None:
         """Everybody is answered so from now on."""
@@ -469,9 +470,9 @@ async def test_an_answer_to_a_post_from_before_does_not_end_a_hold(clock: Virtua
     kafka, vendor = broker(clock), Vendor(clock)
 
     class Slow(Vendor):
-        async def invoke(self, request: InvokeRequest, traceparent: str | None = None) -> Answer:
+        async def invoke(self, request: InvokeRequest, trace: TraceContext | None = None) -> Answer:
             self.latency = 20.0 if number(0).encode() in request.body else 0.05
-            return await super().invoke(request, traceparent)
+            return await super().invoke(request, trace)
 
     vendor = Slow(clock)
     vendor.script = lambda who, _before: ACCEPTED if who == number(0) else FORBIDDEN

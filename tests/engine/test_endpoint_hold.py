@@ -15,6 +15,7 @@ from connector.core.concurrency import Adaptive
 from connector.core.record import Partition
 from connector.core.reply import Answer, Failure, NoReply, Reply
 from connector.core.request import InvokeRequest
+from connector.core.trace import TraceContext
 from tests.engine.stage import (
     ACCEPTED,
     BOUNDS,
@@ -58,13 +59,13 @@ class Outage(ScriptedVendor):
         self.time: Callable[[bool], float] | None = None
         self._at, self._seconds = at, seconds
 
-    async def invoke(self, request: InvokeRequest, traceparent: str | None = None) -> Answer:
+    async def invoke(self, request: InvokeRequest, trace: TraceContext | None = None) -> Answer:
         """Post. `time`, where it is set, says how long an answer takes, by whether it is a bad one."""
         self.in_outage += self._at <= self._clock.monotonic() < self._at + self._seconds
         if self.time is not None:
             number = json.loads(request.body)["endUser"]["phoneNumber"]
             self.latency = self.time(self.script(number, 0) is not ACCEPTED)
-        return await super().invoke(request, traceparent)
+        return await super().invoke(request, trace)
 
 
 async def load(connector: Connector, feed_one: Callable[[int], object], seconds: float) -> int:

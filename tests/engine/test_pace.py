@@ -14,6 +14,7 @@ from connector.core.concurrency import Adaptive
 from connector.core.record import Partition
 from connector.core.reply import Answer, Failure, NoReply, Reply
 from connector.core.request import InvokeRequest
+from connector.core.trace import TraceContext
 from connector.engine.limits import PaceRules
 from tests.engine.stage import (
     ACCEPTED,
@@ -49,14 +50,14 @@ class Vendor(ScriptedVendor):
         self.of_service: dict[str, int] = {}
         self.most_of_service: dict[str, int] = {}
 
-    async def invoke(self, request: InvokeRequest, traceparent: str | None = None) -> Answer:
+    async def invoke(self, request: InvokeRequest, trace: TraceContext | None = None) -> Answer:
         """Post."""
         service = request.service_id
         self.at.append(self._clock.monotonic())
         self.of_service[service] = self.of_service.get(service, 0) + 1
         self.most_of_service[service] = max(self.most_of_service.get(service, 0), self.of_service[service])
         try:
-            answer = await super().invoke(request, traceparent)
+            answer = await super().invoke(request, trace)
             await asyncio.sleep(self.slow.get(service, 0.0))
             return answer
         finally:

@@ -9,6 +9,7 @@ import pytest
 from connector.core.concurrency import Adaptive
 from connector.core.reply import Answer, Reply
 from connector.core.request import InvokeRequest
+from connector.core.trace import TraceContext
 from connector.simulator.capacity import Queue
 from connector.simulator.scenario import Capacity, Servers
 from tests.engine.stage import ACCEPTED, BOUNDS, DEAD, RETRY, Connector, broker, event, feed, running, values
@@ -29,7 +30,7 @@ class QueueingVendor:
         self._clock = clock
         self.answers: list[tuple[float, Answer]] = []
 
-    async def invoke(self, request: InvokeRequest, traceparent: str | None = None) -> Answer:
+    async def invoke(self, request: InvokeRequest, trace: TraceContext | None = None) -> Answer:
         """Post."""
         served = self._queue.offer(self._clock.monotonic(), SERVICE_SECONDS)
         answer = BUSY if served is None else ACCEPTED

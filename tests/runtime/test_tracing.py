@@ -32,6 +32,7 @@ from connector.core.letters.letter import letter_of, redriven_headers
 from connector.core.record import Headers, Partition, Record
 from connector.core.reply import Answer, Failure, NoReply, Reply
 from connector.core.request import InvokeRequest
+from connector.core.trace import TraceContext
 from connector.edge.otel.spans import Spans
 from connector.observe.exposition import OPEN_METRICS
 from connector.runtime.traced import Decodes, Traced
@@ -66,16 +67,16 @@ Attributes = dict[str, Any]
 
 
 class Vendor(ScriptedVendor):
-    """Knows which `traceparent` each post showed."""
+    """Knows which trace context each post showed."""
 
     def __init__(self, script: Script) -> None:
         super().__init__(script)
-        self.shown: list[str | None] = []
+        self.shown: list[TraceContext | None] = []
 
     @override
-    async def invoke(self, request: InvokeRequest, traceparent: str | None = None) -> Answer:
-        self.shown.append(traceparent)
-        return await super().invoke(request, traceparent)
+    async def invoke(self, request: InvokeRequest, trace: TraceContext | None = None) -> Answer:
+        self.shown.append(trace)
+        return await super().invoke(request, trace)
 
 
 class Span(NamedTuple):
@@ -201,9 +202,17 @@ def test_a_record_is_decoded_and_posted_under_its_producers_span() -> None:
 
 def test_the_vendor_is_shown_the_posts_own_span_and_the_log_its_trace() -> None:
     scene = play(ACCEPTED, (event(1), SAMPLED))
-    assert scene.vendor.shown == [f"00-{TRACE_ID}-{scene.named('POST')[0].id}-01"]
+    assert scene.vendor.shown == [TraceContext(f"00-{TRACE_ID}-{scene.named('POST')[0].id}-01")]
     (line,) = [line for line in scene.connector.log if line["event"] == "accepted"]
     assert line["trace_id"] == TRACE_ID
+
+
+def test_tracestate_goes_on_with_the_posts_own_span_and_with_the_producers() -> None:
+    """And into the spans, as OpenTelemetry has it; a sampler may change it."""
+    state = (("tracestate", b"rojo=1, congo=t61"),)
+    scene = play(ACCEPTED, (event(1), (*SAMPLED, *state)), (event(2), (*NOT_SAMPLED, *state)))
+    shown = [trace.state for trace in scene.vendor.shown if trace is not None]
+    assert shown == ["rojo=1,congo=t61"] * 2
 
 
 def test_a_record_without_a_traceparent_begins_a_trace_and_its_line_names_it() -> None:
@@ -218,7 +227,7 @@ def test_what_its_producer_did_not_sample_has_no_span_and_is_posted_as_without_t
     scene = play(at_the_second_post, (event(1), NOT_SAMPLED), seconds=1200)
     assert scene.spans == []
     assert scene.exemplars() == []
-    assert scene.vendor.shown == [NOT_SAMPLED[0][1].decode()] * 2
+    assert scene.vendor.shown == [TraceContext(NOT_SAMPLED[0][1].decode())] * 2
     assert TRACEPARENT not in split(values(scene.kafka, RETRY)[0].headers)[0]
 
 
@@ -298,14 +307,14 @@ def test_a_sampler_that_asks_no_parent_keeps_what_the_producer_did_not() -> None
     scene = play(ACCEPTED, (event(1), NOT_SAMPLED), sampler=ALWAYS_ON)
     process, post = scene.spans
     assert (process.parent, post.parent) == (SPAN_ID, process.id)
-    assert scene.vendor.shown == [f"00-{TRACE_ID}-{post.id}-01"]
+    assert scene.vendor.shown == [TraceContext(f"00-{TRACE_ID}-{post.id}-01")]
 
 
 def test_a_sampler_that_keeps_nothing_leaves_all_as_it_is() -> None:
     sampler = ParentBased(ALWAYS_OFF, remote_parent_sampled=ALWAYS_OFF)
     scene = play(ACCEPTED, (event(1), SAMPLED), (event(2), ()), sampler=sampler)
     assert scene.spans == []
-    assert scene.vendor.shown == [SAMPLED[0][1].decode(), None]
+    assert scene.vendor.shown == [TraceContext(SAMPLED[0][1].decode()), None]
 
 
 class Broken(Sampler):

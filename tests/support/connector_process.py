@@ -162,9 +162,12 @@ class ConnectorProcess:
     async def command(self, *arguments: str) -> tuple[int, str]:
         """Give it a command that its listener takes, as a person would; the exit code, and what was printed."""
         port = self.lines("starting")[-1]["settings"]["control_port"]
-        words = (*arguments, "--config", str(self.config), "--url", f"http://127.0.0.1:{port}")
+        return await self.cli(*arguments, "--url", f"http://127.0.0.1:{port}")
+
+    async def cli(self, *words: str) -> tuple[int, str]:
+        """Run a command with its settings, as a person would; the exit code, and what was printed."""
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "connector", *words),
+            *(sys.executable, "-m", "connector", *words, "--config", str(self.config)),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,

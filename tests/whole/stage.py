@@ -36,17 +36,19 @@ Fields = dict[str, Any]
 
 
 class ListeningVendor(Vendor):
-    """The simulator's vendor, who also keeps of every request when it came, in its own seconds, and `traceparent`."""
+    """The simulator's vendor, who also keeps each request's trace context, and when it came in its own seconds."""
 
     def __init__(self) -> None:
         super().__init__()
         self.at: list[float] = []
         self.traceparents: list[str | None] = []
+        self.tracestates: list[str | None] = []
 
     def on_request(self, request: Request, now: float) -> Plan:
         """Judge, and listen."""
         self.at.append(now)
         self.traceparents.append(request.headers.get("traceparent"))
+        self.tracestates.append(request.headers.get("tracestate"))
         return super().on_request(request, now)
 
 

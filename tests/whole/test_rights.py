@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -63,12 +61,6 @@ async def test_the_rights_in_the_readme_are_enough(own_stage: Stage, private_kaf
 
 async def _command(connector: ConnectorProcess, code: int, *words: str) -> str:
     """What it prints; its exit code is `code`."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "connector", *words, "--config", str(connector.config)),
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
-    printed, _ = await process.communicate()
-    assert process.returncode == code, printed.decode()
-    return printed.decode()
+    exit_code, printed = await connector.cli(*words)
+    assert exit_code == code, printed
+    return printed

@@ -200,13 +200,13 @@ async def test_each_ordering_keeps_what_it_promises(stage: Stage, ordering: str)
 
 async def test_the_producers_trace_goes_on_to_the_vendor_and_into_the_log(stage: Stage) -> None:
     stage.create_topics()
-    stage.produce([single_object(event("traced"))], (("traceparent", TRACEPARENT.encode()),))
+    stage.produce([single_object(event("traced"))], (("traceparent", TRACEPARENT.encode()), ("tracestate", b"rojo=1")))
     connector = stage.connector()
     await connector.start()
     await connector.until(accepted=1)
     vendor = stage.simulator.vendor
     assert isinstance(vendor, ListeningVendor)
-    assert vendor.traceparents == [TRACEPARENT]
+    assert (vendor.traceparents, vendor.tracestates) == ([TRACEPARENT], ["rojo=1"])
     assert await connector.stop() == 0
     assert connector.lines("accepted")[0]["trace_id"] == TRACEPARENT.split("-")[1]
 

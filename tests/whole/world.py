@@ -23,6 +23,7 @@ from connector.core.reply import Answer, Failure, NoReply, Reply
 from connector.core.request import InvokeRequest
 from connector.core.schedule import RetryPlan
 from connector.core.signals import Taken
+from connector.core.trace import TraceContext
 from connector.engine.judge import HoldRules
 from connector.engine.limits import Bounds, PaceRules
 from tests.engine.stage import ACCEPTED, DEAD, FORBIDDEN, HOLD, MAIN, PERMANENT, RETRY, TEMPORARY, Connector, event
@@ -117,7 +118,7 @@ class Vendor:
         self.acknowledged: set[str] = set()
         self.first_acts: list[str] = []
 
-    async def invoke(self, request: InvokeRequest, traceparent: str | None = None) -> Answer:
+    async def invoke(self, request: InvokeRequest, trace: TraceContext | None = None) -> Answer:
         """Post. A process that dies meanwhile never sees the answer."""
         mark = json.loads(request.body)["variables"]["request"]["mark"]
         self.posts += 1

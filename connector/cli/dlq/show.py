@@ -26,7 +26,7 @@ from connector.core.letters.letter import DeadLetter, letter_of
 from connector.core.letters.marks import runs_of
 from connector.core.letters.remedies import remedy_of
 from connector.core.record import Partition
-from connector.core.trace import traceparent_of
+from connector.core.trace import trace_of
 from connector.edge.kafka.admin import AdminError
 from connector.edge.kafka.reader import read_one
 
@@ -61,7 +61,7 @@ def show(
         typer.echo(f"remedy: {remedy}")
     typer.echo("\nposted today, it would be" if today.request else "\ntoday it would not be posted:")
     if today.request is not None:
-        typer.echo(request_text(today.request, settings, traceparent_of(letter.original), reveal=reveal))
+        typer.echo(request_text(today.request, settings, trace_of(letter.original), reveal=reveal))
     elif today.refusal is not None:
         typer.echo(refusal_text(today.refusal))
 

@@ -21,13 +21,14 @@ from opentelemetry.trace import (
     StatusCode,
     TraceFlags,
     Tracer,
+    TraceState,
     set_span_in_context,
 )
 from yarl import URL
 
 from connector.core.record import Record
 from connector.core.reply import Answer, Reply
-from connector.core.trace import span_ids
+from connector.core.trace import TraceContext, span_ids
 
 Attributes = Mapping[str, str | int | bool]
 
@@ -36,10 +37,10 @@ _HIDDEN = "REDACTED"
 
 
 class OpenSpan(NamedTuple):
-    """A span that is kept and has not ended, with its own `traceparent`."""
+    """A span that is kept and has not ended, with its own trace context."""
 
     span: Span
-    traceparent: str
+    trace: TraceContext
 
 
 class Spans:
@@ -74,14 +75,19 @@ class Spans:
         """The clock of all spans."""
         return time.time_ns()
 
-    def may_keep(self, parent: str | None) -> bool:
-        """Whether anything under this `traceparent` can be kept."""
-        return parent is None or not self._parent_decides or span_ids(parent).sampled
+    def may_keep(self, above: TraceContext | None) -> bool:
+        """Whether anything under it can be kept."""
+        return above is None or not self._parent_decides or span_ids(above.parent).sampled
 
     def processed(
-        self, record: Record, decoded: tuple[int, int], parent: str | None, earlier: str | None, known: Attributes
-    ) -> str | None:
-        """A record was decoded, from and until then, under its producer's span; return the span's `traceparent`.
+        self,
+        record: Record,
+        decoded: tuple[int, int],
+        above: TraceContext | None,
+        earlier: str | None,
+        known: Attributes,
+    ) -> TraceContext | None:
+        """A record was decoded, from and until then, under its producer's span; return the span's trace context.
 
         `earlier` is the span that wrote this copy of it.
         """
@@ -94,15 +100,15 @@ class Spans:
             **({"messaging.kafka.message.tombstone": True} if record.value is None else {}),
             **known,
         }
-        opened = self._start(f"process {topic}", SpanKind.CONSUMER, parent, attributes, earlier, began)
+        opened = self._start(f"process {topic}", SpanKind.CONSUMER, above, attributes, earlier, began)
         if opened is not None:
             self.end(opened, known.get("error.type"), ended)
-        return None if opened is None else opened.traceparent
+        return None if opened is None else opened.trace
 
-    def posting(self, parent: str, service: str | None, known: Attributes) -> OpenSpan | None:
+    def posting(self, above: TraceContext, service: str | None, known: Attributes) -> OpenSpan | None:
         """A request is about to be written. `service` None: its id may be no id."""
         attributes = {**self._post, "url.full": self._url + (service or _HIDDEN), **known}
-        return self._start("POST", SpanKind.CLIENT, parent, attributes)
+        return self._start("POST", SpanKind.CLIENT, above, attributes)
 
     def answered(self, post: OpenSpan, answer: Answer, known: Mapping[str, str | list[str]], at: int) -> None:
         """This came back."""
@@ -119,7 +125,7 @@ class Spans:
             error = None
         self.end(post, error, at)
 
-    def copying(self, topic: str, parent: str, known: Attributes) -> OpenSpan | None:
+    def copying(self, topic: str, above: TraceContext, known: Attributes) -> OpenSpan | None:
         """A copy is about to be written to this topic."""
         attributes = {
             "messaging.system": "kafka",
@@ -128,7 +134,7 @@ class Spans:
             "messaging.destination.name": topic,
             **known,
         }
-        return self._start(f"send {topic}", SpanKind.PRODUCER, parent, attributes)
+        return self._start(f"send {topic}", SpanKind.PRODUCER, above, attributes)
 
     def end(self, opened: OpenSpan, error: object = None, at: int | None = None) -> None:
         """It is over; `error` is a bounded name of what went wrong."""
@@ -144,27 +150,32 @@ class Spans:
         self,
         name: str,
         kind: SpanKind,
-        parent: str | None,
+        above: TraceContext | None,
         attributes: Attributes,
         earlier: str | None = None,
         at: int | None = None,
     ) -> OpenSpan | None:
         try:
-            above = Context()
-            if parent is not None:
-                above = set_span_in_context(NonRecordingSpan(_context(parent)), above)
-            links = [] if earlier is None else [Link(_context(earlier))]
-            span = self._tracer.start_span(name, above, kind, attributes, links, at)
+            context = Context()
+            if above is not None:
+                context = set_span_in_context(NonRecordingSpan(_context(above)), context)
+            links = [] if earlier is None else [Link(_context(TraceContext(earlier)))]
+            span = self._tracer.start_span(name, context, kind, attributes, links, at)
             ids = span.get_span_context()
+            state = ids.trace_state.to_header() or None
         except Exception:
             self._on_fault()
             return None
         if not span.is_recording() or not ids.trace_flags.sampled:
             return None
-        return OpenSpan(span, f"00-{ids.trace_id:032x}-{ids.span_id:016x}-{ids.trace_flags:02x}")
+        parent = f"00-{ids.trace_id:032x}-{ids.span_id:016x}-{ids.trace_flags:02x}"
+        return OpenSpan(span, TraceContext(parent, state))
 
 
-def _context(traceparent: str) -> SpanContext:
-    ids = span_ids(traceparent)
+def _context(trace: TraceContext) -> SpanContext:
+    ids = span_ids(trace.parent)
     flags = TraceFlags(TraceFlags.SAMPLED if ids.sampled else TraceFlags.DEFAULT)
-    return SpanContext(int(ids.trace_id, 16), int(ids.span_id, 16), is_remote=True, trace_flags=flags)
+    state = None if trace.state is None else TraceState.from_header([trace.state])
+    return SpanContext(
+        int(ids.trace_id, 16), int(ids.span_id, 16), is_remote=True, trace_flags=flags, trace_state=state
+    )
