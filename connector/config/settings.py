@@ -121,6 +121,11 @@ class Settings(BaseSettings):
         return (self.kafka.topics.main,) if self.is_shadow else self.kafka.topics.read
 
     @property
+    def retry_topics(self) -> frozenset[str]:
+        """Those of them that hold retries."""
+        return frozenset(self.read_topics[1:])
+
+    @property
     def ledger_topic(self) -> str:
         """The topic that says what became of each record, or in a shadow's case what would have."""
         return self.kafka.topics.shadow if self.is_shadow else self.kafka.topics.ledger

@@ -1,12 +1,9 @@
-"""The parts of the road that only the settings shape: decoder, registry, the vendor's API."""
+"""The parts that only the settings shape: decoder, registry, the vendor's API; those towards Kafka are next door."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from connector.config import ConfigError
 from connector.config import proxy as config_proxy
-from connector.config.client import producer_properties
 from connector.config.files import SecretFile
 from connector.config.sections import Registry
 from connector.config.settings import Settings
@@ -28,21 +25,10 @@ from connector.edge.avro.schemas import (
     shipped_folder,
 )
 from connector.edge.http.tunnel import Proxy
-from connector.edge.kafka.sink import KafkaSink
 from connector.edge.openmarket import OpenMarket
-from connector.edge.shadow import NoCopies, NoPosts
+from connector.edge.shadow import NoPosts
 from connector.edge.tls import Tls
-from connector.engine.ports import Clock, Sink
-
-
-def retry_topics(settings: Settings) -> frozenset[str]:
-    """The retry topics that are read."""
-    return frozenset(settings.read_topics[1:])
-
-
-def sink(settings: Settings, on_error: Callable[[str], None]) -> Sink:
-    """Where copies go. Make it on a running event loop."""
-    return NoCopies() if settings.is_shadow else KafkaSink(producer_properties(settings.kafka), on_error)
+from connector.engine.ports import Clock
 
 
 def decoder(settings: Settings, clock: Clock, registry: ConfluentRegistry | None) -> AvroDecoder:
@@ -125,7 +111,7 @@ def posting(settings: Settings) -> OpenMarket | NoPosts:
 
 
 def invoker(settings: Settings) -> OpenMarket:
-    """The vendor's API with the credentials in force. Make it on a running event engine.
+    """The vendor's API with the credentials in force. Make it on a running event loop.
 
     Raises OSError when a TLS file cannot be used.
     """

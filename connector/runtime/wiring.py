@@ -9,47 +9,31 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from connector import __version__
 from connector.config import ConfigError
 from connector.config.client import consumer_properties, kafka_properties, producer_properties
 from connector.config.settings import Settings
-from connector.core.destination import OWN_CODES
-from connector.core.envelope import Names
-from connector.core.event import EVENT_CODES
-from connector.core.mapping.errors import MAPPING_CODES
-from connector.core.outcome import Fate, Table
 from connector.core.record import Partition
-from connector.core.request import REMEDIES
 from connector.edge.admin import AdminServer
-from connector.edge.avro.decoder import DECODE_CODES, FETCH_CODES
-from connector.edge.avro.entries import Entries, ShadowEntries, decoded
 from connector.edge.clock import SystemClock
-from connector.edge.kafka.errors import COPY_REMEDIES
 from connector.edge.kafka.identity import LogIdentities
-from connector.edge.kafka.ledger import KafkaLedger
 from connector.edge.kafka.properties import refusal
-from connector.edge.kafka.recall import Recalls
 from connector.edge.kafka.source import KafkaSource
-from connector.edge.kafka.starts import Subscription
 from connector.edge.kafka.tokens import token_host
 from connector.edge.kafka.transactions import Behind
 from connector.edge.kafka.watermarks import Watermarks
 from connector.edge.paused_file import PausedFile
 from connector.edge.watch import Content, FileWatch, look
-from connector.engine.copies import Targets
-from connector.engine.engine import Engine, Topics
+from connector.engine.engine import Engine
 from connector.engine.road import Road, Rules
 from connector.engine.timers import Now
-from connector.observe.events import AcceptedLine, Events, Logger
-from connector.observe.histogram import Exemplars
-from connector.observe.metrics import Metrics, Series
-from connector.observe.shadow import ShadowLogger
-from connector.observe.table import PREFIX, SHADOWS_PREFIX
-from connector.runtime import control, parts, policies
+from connector.observe.events import AcceptedLine, Logger
+from connector.observe.metrics import Series
+from connector.runtime import control, kafka_parts, parts, policies, reporting
 from connector.runtime.commands import EngineCommands
 from connector.runtime.driver import Ports
 from connector.runtime.glancing import Glancer, Looked
 from connector.runtime.health import Health
+from connector.runtime.heartbeat import Heartbeat, Watched
 from connector.runtime.idle import Idleness
 from connector.runtime.lifecycle import Ending, run_until
 from connector.runtime.reach import Reach, Told
@@ -58,9 +42,6 @@ from connector.runtime.stopping import Stopping
 from connector.runtime.topic_watch import TopicWatch
 from connector.runtime.tracing import tracing
 from connector.runtime.view import View
-
-_HEARTBEAT = 1.0
-"""Seconds between two signs of life of the event loop."""
 
 _LIVENESS_BEYOND_DRAIN = 30.0
 """Seconds without a turn beyond the drain's budget that make `/livez` fail."""
@@ -117,28 +98,28 @@ class _Process:
         self._clock = SystemClock()
         table = policies.outcome_table(settings.openmarket)
         self._tracing = tracing(settings, lambda: self._events, output.hide)
-        self._metrics = _metrics(settings, table, self._tracing.exemplars)
+        self._metrics = reporting.metrics(settings, table, self._tracing.exemplars)
         self._metrics.counter("log_lines_dropped").follow(output.dropped)
-        self._events = _events(settings, self._metrics, output)
+        self._events = reporting.events(settings, self._metrics, output.logger, output.accepted_line)
         self._health = Health(self._clock.monotonic())
         kafka = settings.kafka
         self._reach = Reach(self._events, kafka.bootstrap_servers, self._clock.monotonic())
         told = Told(self._events, self._reach, self._clock, token_host(kafka_properties(kafka)))
         self._source = KafkaSource(
             consumer_properties(kafka),
-            _subscription(settings),
+            kafka_parts.subscription(settings),
             LogIdentities(kafka_properties(kafka)),
             told.consumer_error,
             told.statistics,
         )
-        self._sink = parts.sink(settings, told.producer_error)
+        self._sink = kafka_parts.sink(settings, told.producer_error)
         with _needs("openmarket.tls: PEM files, the key belonging to the certificate; `connector check` looks at them"):
             self._invoker = parts.posting(settings)
         with _needs("schemas.registry: PEM files, and the key must belong to the certificate"):
             registry = parts.registry(settings)
         self._decoder = parts.decoder(settings, self._clock, registry)
         engine_rules = policies.engine_rules(settings)
-        self._ledger, entries = self._make_ledger(settings)
+        self._ledger, entries = kafka_parts.ledger(settings, self._events)
         if entries is not None:
             engine_rules = engine_rules._replace(hmac_of=entries.hmac_of)
         self._renewal = Renewal(
@@ -155,7 +136,7 @@ class _Process:
         decoder = self._tracing.decoder(self._decoder)
         self._engine = Engine(
             Road(rules, decoder, now, self._events, random.random),
-            _topics(settings),
+            kafka_parts.topics(settings),
             policies.bounds(settings),
             engine_rules,
             policies.limit(settings),
@@ -169,10 +150,7 @@ class _Process:
         )
         commands = EngineCommands(self._driver, self._clock)
         metrics, events, engine, source = self._metrics, self._events, self._engine, self._source
-        self._view = view = View(
-            settings, self._clock, self._health, metrics, engine, source, watermarks, commands, events.copies
-        )
-        self._idleness = Idleness(events, kafka.topics.main, view.main_partitions)
+        view = View(settings, self._clock, self._health, metrics, engine, source, watermarks, commands, events.copies)
         metrics.provide("certificate_expiry_timestamp_seconds", lambda: self._renewal.certificate_expiries)
         metrics.provide("secrets_unusable", lambda: self._renewal.unusable)
         metrics.provide("restart_needed", lambda: self._renewal.wait_for_restart)
@@ -182,7 +160,10 @@ class _Process:
         self._topics = TopicWatch(settings, events, lambda: self._reach.is_reached)
         metrics.provide("topic_findings", self._topics.counts)
         looked = Looked(engine, source, self._reach, commands, self._health, view)
-        self._glancer = Glancer(settings, self._clock, table, metrics, looked)
+        glancer = Glancer(settings, self._clock, table, metrics, looked)
+        idleness = Idleness(events, kafka.topics.main, view.main_partitions)
+        watched = Watched(source, self._reach, view, glancer, idleness)
+        self._heartbeat = Heartbeat(watched, self._health, events, self._clock)
         self._watermarks = watermarks
         self._control = control.server(settings, commands)
         self._admin = AdminServer(
@@ -191,7 +172,7 @@ class _Process:
             turn_age_bound=settings.delivery.drain + _LIVENESS_BEYOND_DRAIN,
             is_ready=view.is_ready,
             status=view.status,
-            page=self._glancer.page,
+            page=glancer.page,
         )
 
     async def run(self, stopping: Stopping) -> Ending:
@@ -201,7 +182,7 @@ class _Process:
             await self._admin.start(admin.host, admin.port)
         with _needs(control.TAKEN):
             port = await self._control.start(admin.control_host, admin.control_port)
-        self._events.starting({**_summary(settings), "control_port": port}, settings.openmarket.is_cie)
+        self._events.starting({**reporting.summary(settings), "control_port": port}, settings.openmarket.is_cie)
         if settings.is_shadow:
             self._events.shadow(settings.posts)
         stop = asyncio.Event()
@@ -212,7 +193,7 @@ class _Process:
                 loop.call_soon_threadsafe(stop.set)
 
         stopping.drain_by(drain)
-        jobs = [self._heartbeat(stop), self._watermarks.run(), self._topics.run()]
+        jobs = [self._heartbeat.run(stop), self._watermarks.run(), self._topics.run()]
         jobs.append(FileWatch(self._files, self._renewal.changed).run())
         if (file := settings.hold.paused_file) is not None:
             jobs.append(self._follow(file).run())
@@ -238,18 +219,6 @@ class _Process:
             await self._control.stop()
             await self._admin.stop()
 
-    def _make_ledger(self, settings: Settings) -> tuple[KafkaLedger | None, Entries | None]:
-        """The ledger where it is on, and what writes its entries, under a key that may be renewed."""
-        if settings.ledger is None:
-            return None, None
-        written = ShadowEntries if settings.is_shadow else Entries
-        entries = written(settings.ledger.key_file.secret.get_secret_value(), settings.kafka.group_id)
-        topic, producer = settings.ledger_topic, producer_properties(settings.kafka)
-        recalls = Recalls(kafka_properties(settings.kafka), topic, entries.beginning, decoded)
-        required = settings.ledger.required
-        ledger = KafkaLedger(producer, topic, entries.encode, self._events, recalls, required=required)
-        return ledger, entries
-
     def _follow(self, path: Path) -> FileWatch:
         """What the file of pauses says is in force before the first record, and whenever it changes."""
         file = PausedFile(self._events, self._settings.read_topics)
@@ -268,83 +237,5 @@ class _Process:
         obey(known[path])
         return FileWatch(known, changed)
 
-    async def _heartbeat(self, stop: asyncio.Event) -> None:
-        joined = ready = False
-        missing: frozenset[str] = frozenset()
-        while True:
-            missing = self._report_missing(missing)
-            self._reach.look(self._clock.monotonic(), self._clock.now_ms())
-            self._view.look()
-            self._health.turned(self._clock.monotonic(), self._source.turned_at)
-            self._events.report_left_out(self._clock.monotonic())
-            self._glancer.look()
-            if self._source.joined and not joined and not stop.is_set():
-                joined = True
-                self._reach.reached(self._clock.monotonic())
-                self._health.joined()
-            if self._view.is_ready() is not ready:
-                ready = not ready
-                if ready:
-                    self._events.ready()
-            if joined and not stop.is_set():
-                self._idleness.look(self._clock.monotonic())
-            await asyncio.sleep(_HEARTBEAT)
-
-    def _report_missing(self, before: frozenset[str]) -> frozenset[str]:
-        now = self._source.missing
-        for topic in sorted(now - before):
-            self._events.topic_missing(topic)
-        for topic in sorted(before - now):
-            self._events.topic_found(topic)
-        return now
-
     def _old_transaction(self, partition: Partition, behind: Behind, seconds: float) -> None:
         self._events.old_transaction(partition, behind.first, behind.offsets, seconds)
-
-
-def _events(settings: Settings, metrics: Metrics, output: Output) -> Events:
-    if settings.is_shadow:
-        return Events(metrics, ShadowLogger(output.logger), settings.log.accepted)
-    return Events(metrics, output.logger, settings.log.accepted, accepted_line=output.accepted_line)
-
-
-def _metrics(settings: Settings, table: Table, exemplars: Exemplars | None) -> Metrics:
-    services = settings.openmarket.allowed_services or ()
-    prefix = SHADOWS_PREFIX if settings.is_shadow else PREFIX
-    answers = [row.code for row in table.rows()]
-    refusals = [*sorted(DECODE_CODES), *sorted(EVENT_CODES), *sorted(MAPPING_CODES), *REMEDIES, *sorted(OWN_CODES)]
-    dead_letters = [row.code for row in table.rows() if row.fate is Fate.DEAD_LETTER]
-    return Metrics([*refusals, *dead_letters], answers, sorted(FETCH_CODES), services, exemplars, prefix=prefix)
-
-
-def _subscription(settings: Settings) -> Subscription:
-    return Subscription(
-        settings.kafka.topics.main,
-        parts.retry_topics(settings),
-        settings.kafka.start,
-        settings.delivery.drain,
-        settings.is_shadow,
-    )
-
-
-def _topics(settings: Settings) -> Topics:
-    topics, names = settings.kafka.topics, Names(settings.kafka.group_id)
-    summarize = settings.delivery.unstorable == "summary"
-    targets = Targets(topics.retry, topics.dead_letter, names, COPY_REMEDIES, summarize)
-    return Topics(parts.retry_topics(settings), targets)
-
-
-def _summary(settings: Settings) -> dict[str, object]:
-    """What an operator wants to see first; no secret, and not the account."""
-    topics, proxy = settings.kafka.topics, settings.openmarket.proxy
-    return {
-        "version": __version__,
-        "base_url": settings.openmarket.base_url,
-        "proxy": None if proxy is None else proxy.address,
-        "bootstrap_servers": settings.kafka.bootstrap_servers,
-        "group_id": settings.kafka.group_id,
-        "mode": settings.delivery.mode,
-        "topics": [topics.main, topics.retry, topics.dead_letter],
-        "in_flight": settings.delivery.in_flight,
-        "ordering": settings.delivery.ordering,
-    }

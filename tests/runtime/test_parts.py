@@ -8,7 +8,7 @@ from pathlib import Path
 from connector.config import load
 from connector.edge.openmarket import OpenMarket
 from connector.edge.shadow import NoCopies, NoPosts
-from connector.runtime import parts
+from connector.runtime import kafka_parts, parts
 
 
 async def test_a_shadow_has_nothing_to_post_with_but_for_the_test_environment(config_file: Callable[..., Path]) -> None:
@@ -21,9 +21,9 @@ async def test_a_shadow_has_nothing_to_post_with_but_for_the_test_environment(co
     ):
         settings = load(config_file({"base_url": url}, **sections), {})
         assert isinstance(parts.posting(settings), NoPosts)
-        assert isinstance(parts.sink(settings, print), NoCopies)
+        assert isinstance(kafka_parts.sink(settings, print), NoCopies)
     cie = load(config_file({"base_url": "https://servicemanager-cie.openmarket.com"}, **sections), {})
     posting = parts.posting(cie)
     assert isinstance(posting, OpenMarket)
-    assert isinstance(parts.sink(cie, print), NoCopies)
+    assert isinstance(kafka_parts.sink(cie, print), NoCopies)
     await posting.close()

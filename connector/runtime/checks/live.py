@@ -70,7 +70,7 @@ def kafka(settings: Settings, within: float = 10.0) -> Iterator[Finding]:
     yield members(groups, settings)
     if settings.kafka.group_instance_id is not None:
         member = consumer_properties(settings.kafka)
-        names = static_names(member, settings.kafka.topics.main, parts.retry_topics(settings))
+        names = static_names(member, settings.kafka.topics.main, settings.retry_topics)
         yield static_name(groups, settings.kafka.group_id, names)
     yield from topics(admin.topic, settings)
 
