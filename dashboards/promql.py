@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from connector.observe.table import PREFIX, TABLE, Definition, Kind
+from connector.observe.definition import PREFIX, Definition, Kind
+from connector.observe.table import TABLE
 
 SCOPE = 'cluster=~"$cluster",namespace=~"$namespace",job=~"$release"'
 """What the variables choose. `.*` also matches a label that is not there, as where there is one cluster only."""

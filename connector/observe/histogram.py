@@ -9,7 +9,7 @@ from typing import NamedTuple
 from typing_extensions import override
 
 from connector.observe import exposition
-from connector.observe.table import Definition
+from connector.observe.definition import Definition
 
 
 class TracedSpan(NamedTuple):

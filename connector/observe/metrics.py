@@ -17,9 +17,10 @@ from typing_extensions import override
 
 from connector import __version__
 from connector.observe import exposition
+from connector.observe.definition import PREFIX, Definition, Kind
 from connector.observe.histogram import Exemplars, Histogram, TracedHistogram
 from connector.observe.labels import LEFT_BEHIND, OTHER
-from connector.observe.table import PREFIX, TABLE, Definition, Kind
+from connector.observe.table import TABLE
 
 LabelValues = tuple[str, ...]
 Reading = float | Mapping[LabelValues, float]

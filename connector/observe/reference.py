@@ -5,9 +5,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable
 
+from connector.observe.definition import PREFIX, SHADOWS_PREFIX, Definition
 from connector.observe.labels import Label
 from connector.observe.questions import QUESTIONS
-from connector.observe.table import PREFIX, SHADOWS_PREFIX, TABLE, Definition
+from connector.observe.table import TABLE
 
 _HEAD = f"""\
 # Metrics

@@ -2,48 +2,13 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
-from typing import NamedTuple
-
 from connector.core.pauses import UNUSABLE
 from connector.core.reply import Failure
 from connector.core.request import NORMALIZATIONS
 from connector.core.settled_map import IGNORED
 from connector.observe import labels
+from connector.observe.definition import Definition, Kind
 from connector.observe.labels import OTHER, Label
-
-PREFIX = "invoke_connector_"
-SHADOWS_PREFIX = "invoke_connector_shadow_"
-"""Of a process in `delivery.mode: shadow`: what counts deliveries, in anybody's rules and dashboards, must not count
-what was never posted."""
-
-
-class Kind(StrEnum):
-    """How Prometheus treats a metric."""
-
-    COUNTER = "counter"
-    GAUGE = "gauge"
-    HISTOGRAM = "histogram"
-
-
-class Definition(NamedTuple):
-    """One metric. `name` carries neither the prefix nor a counter's `_total`; `edges` are seconds."""
-
-    name: str
-    kind: Kind
-    help: str
-    labels: tuple[Label, ...] = ()
-    edges: tuple[float, ...] = ()
-
-    @property
-    def exported_name(self) -> str:
-        """The name as Prometheus shows it, of a process that delivers."""
-        return self.named(PREFIX)
-
-    def named(self, prefix: str) -> str:
-        """The name as Prometheus shows it, under this prefix."""
-        return f"{prefix}{self.name}{'_total' if self.kind is Kind.COUNTER else ''}"
-
 
 C, G, H = Kind.COUNTER, Kind.GAUGE, Kind.HISTOGRAM
 
@@ -76,11 +41,7 @@ TABLE: tuple[Definition, ...] = (
     ),
     Definition("records_released", C, "Records given up unsettled with their partition."),
     Definition("records_in_hand", G, "Records taken and not settled, skipped or released yet."),
-    Definition(
-        "in_flight",
-        G,
-        "Posts under way, and copies on their way to Kafka.",
-    ),
+    Definition("in_flight", G, "Posts under way, and copies on their way to Kafka."),
     Definition("in_flight_limit", G, "Posts that may be under way now."),
     Definition("rate", G, "Requests a second that this process may post: its part of `pace.rate`; 0 for no bound."),
     Definition("rate_share", G, "The part of all partitions that this process has, and of `pace.rate`."),
@@ -145,9 +106,7 @@ TABLE: tuple[Definition, ...] = (
     ),
     Definition("assigned_partitions", G, "Partitions that this process reads."),
     Definition(
-        "assigned_main_partitions",
-        G,
-        "Those of the main topic among them; 0: another process more would add nothing.",
+        "assigned_main_partitions", G, "Those of the main topic among them; 0: another process more would add nothing."
     ),
     Definition("answers", C, "Answers to posts by class, a post without an answer among them.", (labels.ANSWER_CODE,)),
     Definition(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import orjson
 
-from connector.edge.kafka.errors import ALL_DOWN, NO_TOKEN, NOT_REACHED, remedy_of
+from connector.edge.kafka.errors import ALL_DOWN, NOT_REACHED, remedy_of
+from connector.edge.kafka.verdicts import NO_TOKEN
 from connector.engine.ports import Clock
 from connector.observe.events import KafkaEvents
 

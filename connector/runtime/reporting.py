@@ -10,11 +10,11 @@ from connector.core.mapping.errors import MAPPING_CODES
 from connector.core.outcome import Fate, Table
 from connector.core.request import REMEDIES
 from connector.edge.avro.decoder import DECODE_CODES, FETCH_CODES
+from connector.observe.definition import PREFIX, SHADOWS_PREFIX
 from connector.observe.events import AcceptedLine, Events, Logger
 from connector.observe.histogram import Exemplars
 from connector.observe.metrics import Metrics
 from connector.observe.shadow import ShadowLogger
-from connector.observe.table import PREFIX, SHADOWS_PREFIX
 
 
 def events(settings: Settings, metrics: Metrics, logger: Logger, accepted_line: AcceptedLine | None) -> Events:

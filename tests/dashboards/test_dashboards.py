@@ -14,7 +14,8 @@ import pytest
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
-from connector.observe.table import PREFIX, TABLE, Kind
+from connector.observe.definition import PREFIX, Kind
+from connector.observe.table import TABLE
 from dashboards.__main__ import ALL, FOLDER, written
 from dashboards.promql import now, share_below, total
 from dashboards.runbooks import TITLES

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from connector.observe.table import PREFIX, TABLE
+from connector.observe.definition import PREFIX
+from connector.observe.table import TABLE
 from tests.docs.test_operations import lines_of_the_page
 
 ROOT = Path(__file__).parents[2]

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
+from connector.observe.definition import PREFIX, SHADOWS_PREFIX, Definition, Kind
 from connector.observe.histogram import Histogram
 from connector.observe.metrics import Metrics
-from connector.observe.table import PREFIX, SHADOWS_PREFIX, TABLE, Definition, Kind
+from connector.observe.table import TABLE
 
 
 def samples(registry: CollectorRegistry) -> dict[tuple[str, tuple[str, ...]], float]:

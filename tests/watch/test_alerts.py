@@ -21,8 +21,9 @@ from connector.core.destination import OWN_CODES
 from connector.core.event import EVENT_CODES
 from connector.core.request import REMEDIES
 from connector.edge.avro.decoder import DECODE_CODES
-from connector.edge.kafka.errors import NO_TOKEN
-from connector.observe.table import PREFIX, TABLE, Definition, Kind
+from connector.edge.kafka.verdicts import NO_TOKEN
+from connector.observe.definition import PREFIX, Definition, Kind
+from connector.observe.table import TABLE
 from tests.support.jars import UnavailableError
 from tests.support.prometheus import program
 

@@ -8,19 +8,10 @@ from collections.abc import Callable, Mapping
 from confluent_kafka import KafkaError
 
 from connector.core.signals import Failed
-from connector.edge.kafka.errors import (
-    DAMAGED,
-    NO_TOKEN,
-    NOT_CONVERTIBLE,
-    UNKNOWN_TOPIC,
-    Action,
-    Operation,
-    Row,
-    name_of,
-    row_of,
-)
+from connector.edge.kafka.errors import DAMAGED, UNKNOWN_TOPIC, name_of, row_of
 from connector.edge.kafka.tokens import Tokens, lacks_token
 from connector.edge.kafka.topics import TopicWatch
+from connector.edge.kafka.verdicts import NO_TOKEN, NOT_CONVERTIBLE, Action, Operation, Row
 
 _RELEASE_PATIENCE = 120.0
 """Seconds that a static member waits for its name, which a broker holds for a process that died until its session

@@ -2,106 +2,21 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
-from typing import NamedTuple
-
 from confluent_kafka import KafkaError
 
-
-class Operation(StrEnum):
-    """What was under way: reading and membership; a commit; a copy to the retry or dead-letter topic."""
-
-    CONSUME = "consume"
-    COMMIT = "commit"
-    COPY = "copy"
-
-
-class Action(StrEnum):
-    """What we do."""
-
-    IGNORE = "nothing"
-    WAIT = "wait"
-    """The client goes on by itself; the error is counted."""
-    RETRY = "retry"
-    """Ours to try again, with backoff, for ever."""
-    SMALLER = "smaller"
-    """Again with a shorter map, or with fewer headers; if that is of no use, as RETRY."""
-    NEW_CLIENT = "new client"
-    STOP = "stop"
-    """The process ends with exit code 1: going on would skip records silently, or never read one again."""
-
-
-class Row(NamedTuple):
-    """Errors that mean the same. `name` is their bounded name in the log when the process ends for them."""
-
-    operation: Operation
-    codes: frozenset[int]
-    action: Action
-    name: str
-    remedy: str
-
-
-def _row(operation: Operation, action: Action, name: str, remedy: str, *codes: int) -> Row:
-    return Row(operation, frozenset(codes), action, name, remedy)
-
-
-CREATED_ANEW = _row(
-    Operation.CONSUME,
-    Action.STOP,
-    "topic_created_anew",
-    "it was deleted and created anew while it was read, and what the old one still held is gone. The new one is read "
-    "from offset 0 by the next process; what was posted of it in the seconds before this line is posted again",
-)
-"""No error of Kafka's says so: the topic's id differs from that at the assignment."""
-
-NO_COMMIT = _row(
-    Operation.CONSUME,
-    Action.STOP,
-    "no_committed_offset",
-    "kafka.start is `error` and the group has no commit on it: set kafka.start to earliest or latest for the first "
-    "start",
-)
-"""Nor is this an error of Kafka's: kafka.start says what to do without a commit."""
-
-OF_A_SHADOW = _row(
-    Operation.CONSUME,
-    Action.STOP,
-    "commit_of_a_shadow",
-    "the commit of kafka.group_id was made with delivery.mode: shadow: what lies before it was never posted by this "
-    "group. Name the group that delivers; or, for a new one, one without commits, where kafka.start says where it "
-    "begins",
-)
-"""Nor this: the commit's metadata tells who made it."""
-
-OF_A_DELIVERY = _row(
-    Operation.CONSUME,
-    Action.STOP,
-    "commit_of_a_delivery",
-    "the commit of kafka.group_id was made by a connector that delivers, and a shadow in its group would take events "
-    "from it that would then never be posted. Name a group that nobody delivers in; `connector offsets set` starts a "
-    "shadow where another group is",
+from connector.edge.kafka.verdicts import (
+    CREATED_ANEW,
+    NO_COMMIT,
+    NO_TOKEN,
+    NOT_CONVERTIBLE,
+    OF_A_DELIVERY,
+    OF_A_SHADOW,
+    Action,
+    Operation,
+    Row,
 )
 
-NO_TOKEN = _row(
-    Operation.CONSUME,
-    Action.WAIT,
-    "token_unavailable",
-    "the endpoint of kafka.security.oauth gives no token, as it does not answer or refuses the client's id or secret. "
-    "It is asked again every 10 s; until then the brokers may refuse us",
-)
-"""Nor this: the client says `authentication`, as when brokers refuse."""
-
-NOT_CONVERTIBLE = _row(
-    Operation.CONSUME,
-    Action.STOP,
-    "group_not_convertible",
-    "members of kafka.group_id live with kafka.assignment cooperative-sticky, and from that the brokers change no live "
-    "group to kafka.group_protocol consumer. Stop all processes of the group, then start them with it; or go back to "
-    "classic. One process after the other works from `range` and `roundrobin` only",
-)
-"""The client says that it is fatal, and in its words that there is no such group."""
-
-UNKNOWN_TOPIC = _row(
+UNKNOWN_TOPIC = Row.of(
     Operation.CONSUME,
     Action.WAIT,
     "unknown_topic",
@@ -111,7 +26,7 @@ UNKNOWN_TOPIC = _row(
     KafkaError._UNKNOWN_PARTITION,
 )
 
-DAMAGED = _row(
+DAMAGED = Row.of(
     Operation.CONSUME,
     Action.STOP,
     "damaged",
@@ -124,7 +39,7 @@ DAMAGED = _row(
 )
 """Of a partition: the client tells it once and goes on behind the batch. Of a connection it is waited out."""
 
-REFUSED_CREDENTIALS = _row(
+REFUSED_CREDENTIALS = Row.of(
     Operation.CONSUME,
     Action.STOP,
     "authentication_failed",
@@ -138,7 +53,7 @@ REFUSED_CREDENTIALS = _row(
 """Nobody is told by a broker which of the two is wrong."""
 
 ROWS: tuple[Row, ...] = (
-    _row(
+    Row.of(
         Operation.CONSUME,
         Action.STOP,
         "offset_out_of_range",
@@ -147,14 +62,14 @@ ROWS: tuple[Row, ...] = (
         KafkaError._AUTO_OFFSET_RESET,
         KafkaError.OFFSET_OUT_OF_RANGE,
     ),
-    _row(
+    Row.of(
         Operation.CONSUME,
         Action.STOP,
         "topic_authorization_failed",
         "grant this principal READ and DESCRIBE on the main and retry topics; `connector check --live` names them",
         KafkaError.TOPIC_AUTHORIZATION_FAILED,
     ),
-    _row(
+    Row.of(
         Operation.CONSUME,
         Action.STOP,
         "group_authorization_failed",
@@ -162,14 +77,14 @@ ROWS: tuple[Row, ...] = (
         KafkaError.GROUP_AUTHORIZATION_FAILED,
     ),
     REFUSED_CREDENTIALS,
-    _row(
+    Row.of(
         Operation.CONSUME,
         Action.NEW_CLIENT,
         "unreleased_instance_id",
         "the broker still counts on the process that had this kafka.group_instance_id before, until its session ends",
         KafkaError.UNRELEASED_INSTANCE_ID,
     ),
-    _row(
+    Row.of(
         Operation.CONSUME,
         Action.STOP,
         "fatal",
@@ -179,14 +94,14 @@ ROWS: tuple[Row, ...] = (
         KafkaError._FENCED,
         KafkaError.FENCED_INSTANCE_ID,
     ),
-    _row(
+    Row.of(
         Operation.CONSUME,
         Action.STOP,
         "unsupported_version",
         "kafka.group_protocol consumer needs brokers of 4.0 or newer; use classic",
         KafkaError.UNSUPPORTED_VERSION,
     ),
-    _row(
+    Row.of(
         Operation.CONSUME,
         Action.STOP,
         "inconsistent_group_protocol",
@@ -194,7 +109,7 @@ ROWS: tuple[Row, ...] = (
         "change, or give this connector a group of its own",
         KafkaError.INCONSISTENT_GROUP_PROTOCOL,
     ),
-    _row(
+    Row.of(
         Operation.CONSUME,
         Action.STOP,
         "group_refused",
@@ -212,8 +127,8 @@ ROWS: tuple[Row, ...] = (
     NO_TOKEN,
     NOT_CONVERTIBLE,
     UNKNOWN_TOPIC,
-    _row(Operation.CONSUME, Action.IGNORE, "end_of_partition", "", KafkaError._PARTITION_EOF),
-    _row(
+    Row.of(Operation.CONSUME, Action.IGNORE, "end_of_partition", "", KafkaError._PARTITION_EOF),
+    Row.of(
         Operation.COMMIT,
         Action.SMALLER,
         "metadata_refused",
@@ -221,7 +136,7 @@ ROWS: tuple[Row, ...] = (
         KafkaError.OFFSET_METADATA_TOO_LARGE,
         KafkaError.UNKNOWN,  # what a broker says when the whole request is too large, and for other reasons
     ),
-    _row(
+    Row.of(
         Operation.COPY,
         Action.SMALLER,
         "too_large",
@@ -230,7 +145,7 @@ ROWS: tuple[Row, ...] = (
         KafkaError.MSG_SIZE_TOO_LARGE,
         KafkaError.INVALID_MSG_SIZE,
     ),
-    _row(
+    Row.of(
         Operation.COPY,
         Action.SMALLER,
         "invalid_record",
@@ -238,7 +153,7 @@ ROWS: tuple[Row, ...] = (
         "takes no record without a key. Or delivery.unstorable: summary, for dead letters",
         KafkaError.INVALID_RECORD,
     ),
-    _row(
+    Row.of(
         Operation.COPY,
         Action.RETRY,
         "no_such_topic",
@@ -247,14 +162,14 @@ ROWS: tuple[Row, ...] = (
         KafkaError._UNKNOWN_TOPIC,
         KafkaError._UNKNOWN_PARTITION,
     ),
-    _row(
+    Row.of(
         Operation.COPY,
         Action.RETRY,
         "not_allowed",
         "an ACL that allows WRITE on the topic to this principal",
         KafkaError.TOPIC_AUTHORIZATION_FAILED,
     ),
-    _row(
+    Row.of(
         Operation.COPY,
         Action.RETRY,
         "too_few_replicas",
@@ -262,7 +177,7 @@ ROWS: tuple[Row, ...] = (
         KafkaError.NOT_ENOUGH_REPLICAS,
         KafkaError.NOT_ENOUGH_REPLICAS_AFTER_APPEND,
     ),
-    _row(
+    Row.of(
         Operation.COPY,
         Action.WAIT,
         "unanswered",
@@ -270,7 +185,7 @@ ROWS: tuple[Row, ...] = (
         "says how many must be there. The copy may be in the log already, so it is waited for and not written again",
         KafkaError._MSG_TIMED_OUT,
     ),
-    _row(
+    Row.of(
         Operation.COPY,
         Action.NEW_CLIENT,
         "fatal",

@@ -23,7 +23,6 @@ from connector.edge.kafka.commands import Close, Command, Release, Send, Sleep, 
 from connector.edge.kafka.commits import Commits
 from connector.edge.kafka.credit import MemberCredit, Verdict
 from connector.edge.kafka.ends import Ends
-from connector.edge.kafka.errors import CREATED_ANEW
 from connector.edge.kafka.identity import LogIdentities
 from connector.edge.kafka.joining import Joining
 from connector.edge.kafka.leaving import leave
@@ -32,6 +31,7 @@ from connector.edge.kafka.owned import OwnedPartitions
 from connector.edge.kafka.records import record_of
 from connector.edge.kafka.starts import NoStartError, Starts, Subscription, first_commits
 from connector.edge.kafka.topics import TopicWatch
+from connector.edge.kafka.verdicts import CREATED_ANEW
 from connector.edge.kafka.waits import Waits
 
 _log = logging.getLogger(__name__)

@@ -14,8 +14,9 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from connector.core.record import Headers
 from connector.core.signals import WriteFailed
 from connector.deadline import in_time
-from connector.edge.kafka.errors import NO_TOKEN, Action, Operation, name_of, row_of
+from connector.edge.kafka.errors import name_of, row_of
 from connector.edge.kafka.tokens import keep, lacks_token
+from connector.edge.kafka.verdicts import NO_TOKEN, Action, Operation
 
 _PROMISED: dict[str, object] = {
     "enable.idempotence": True,

@@ -19,9 +19,9 @@ from connector.core.settled_map import (
     without_shadow,
 )
 from connector.core.signals import Assigned, Commit
-from connector.edge.kafka.errors import NO_COMMIT, OF_A_DELIVERY, OF_A_SHADOW, Row
 from connector.edge.kafka.identity import LogIdentities, Logs
 from connector.edge.kafka.tokens import let_go
+from connector.edge.kafka.verdicts import NO_COMMIT, OF_A_DELIVERY, OF_A_SHADOW, Row
 
 _LOOK_UP, _LOOK_UP_PAUSE, _LOOK_UPS = 10.0, 0.5, 4
 """Seconds for a broker to answer what an assignment needs to know, seconds between tries, and how many there are."""

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from confluent_kafka import KafkaError
 
-from connector.edge.kafka.errors import DEFAULTS, ROWS, Action, Operation, Row, name_of, remedy_of, row_of
+from connector.edge.kafka.errors import DEFAULTS, ROWS, name_of, remedy_of, row_of
+from connector.edge.kafka.verdicts import Action, Operation, Row
 
 PAGE = (Path(__file__).parents[3] / "docs/operations.md").read_text()
 CODES = sorted({value for name, value in vars(KafkaError).items() if name.strip("_").isupper() and type(value) is int})
