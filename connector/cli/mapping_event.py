@@ -108,16 +108,16 @@ def from_topic(settings: Settings, topic: str, place: str) -> Event:
             found = judge.fields(record)
             refusal = found if isinstance(found, Refusal) else None
             return Event(shown, None, (), None if isinstance(found, Refusal) else found, refusal)
-    rules, start = policies.request_rules(settings.openmarket), written.start
-    reader, schema = Reader(reader_schema(), parts.rules(settings)), written.schema
-    try:
-        writer = any_writer(reader, schema.text, schema.referenced, is_json=schema.is_json)
-        if written.is_packed:
-            record, start = record._replace(value=unpacked(record.value or b"", start)), 0
-    except MisfitError as error:
-        raise _unlike(error.misfit) from None
-    except (UnsafeSchemaError, IncompatibleError, UnpackError) as error:
-        raise _failed(f"{shown} cannot be read: {error}") from None
+        rules, start = policies.request_rules(settings.openmarket), written.start
+        reader, schema = Reader(reader_schema(), parts.rules(settings)), written.schema
+        try:
+            writer = any_writer(reader, schema.text, schema.referenced, is_json=schema.is_json)
+            if written.is_packed:
+                record, start = record._replace(value=unpacked(record.value or b"", start)), 0
+        except MisfitError as error:
+            raise _unlike(error.misfit._replace(known_as=judge.known_as(record))) from None
+        except (UnsafeSchemaError, IncompatibleError, UnpackError) as error:
+            raise _failed(f"{shown} cannot be read: {error}") from None
     return _of(shown, writer, record, start, rules)
 
 
@@ -160,8 +160,9 @@ def _judged(event: Event, rules: RequestRules) -> Event:
 
 
 def _unlike(misfit: Misfit) -> typer.Exit:
+    known_as = f", {misfit.known_as}" if misfit.known_as else ""
     return _failed(
-        "\n".join([f"the mapping does not fit {misfit.schema}:", *(f"  {each}" for each in misfit.problems)])
+        "\n".join([f"the mapping does not fit {misfit.schema}{known_as}:", *(f"  {each}" for each in misfit.problems)])
     )
 
 

@@ -19,10 +19,11 @@ from connector.core.record import Headers, Partition, Record
 from connector.core.refusal import Problem, Refusal, Stage
 from connector.core.request import InvokeRequest, RequestRules
 from connector.core.signals import SchemaMissing, SchemaNeeded
-from connector.edge.avro.framing import Framing, Kind, Name
+from connector.edge.avro.framing import ByName, Framing, Kind, Name
 from connector.edge.avro.lookup import Ask
 from connector.edge.avro.registry_answers import Found
 from connector.edge.avro.schema_texts import TextOf
+from connector.edge.avro.writers import shown
 from connector.edge.clock import SystemClock
 from connector.runtime import parts, policies
 
@@ -109,6 +110,17 @@ class Judge:
         ask_by = also.with_ids(self._registry)
         ask = None if self._registry is None else partial(self._ask, ask_by)
         return TextOf(folder, Framing(schemas.framing), bare, ask, also.eight_bytes)
+
+    def known_as(self, record: Record) -> str:
+        """What a record's schema is known by: its id, and its subject and version if the registry tells; or ""."""
+        frame = self.texts().frame(record.value or b"", record.headers)
+        if not isinstance(frame, ByName):
+            return ""
+        name, registry = frame.name, self._registry
+        if name.kind is not Kind.ID or registry is None:
+            return shown(name)
+        versions = self._loop.run_until_complete(registry.versions(int(name.text)))
+        return shown(name) if versions is None else f"{shown(name)} ({versions})"
 
     def _ask(self, ask_by: Mapping[Kind, Ask], name: Name) -> Found | None:
         if name.kind not in ask_by:

@@ -75,7 +75,7 @@ def asking(settings: Settings, registry: ConfluentRegistry | None) -> Asking:
     if given.apicurio_url is not None:
         by[Kind.GLOBAL_ID] = by[Kind.CONTENT_ID] = ApicurioApi(registry, given.apicurio_url).schema
     eight_bytes = {"global_id": Kind.GLOBAL_ID, "content_id": Kind.CONTENT_ID, None: None}[given.eight_byte_ids]
-    return Asking(by, eight_bytes)
+    return Asking(by, eight_bytes, registry.versions)
 
 
 def schema_folder(settings: Settings) -> SchemaFolder:

@@ -21,6 +21,7 @@ from connector.core.signals import SchemaMissing, SchemaNeeded
 from connector.edge.avro.codec import Reader, encode
 from connector.edge.avro.decoder import AvroDecoder
 from connector.edge.avro.framing import Framing
+from connector.edge.avro.lookup import Asking
 from connector.edge.avro.registry_answers import Found, NotAvro, Unavailable, Unknown
 from connector.edge.avro.schemas import SchemaFolder
 from tests.engine.stage import (
@@ -87,8 +88,15 @@ class Registry:
 
     url = "http://registry"
 
+    def __init__(self) -> None:
+        self.versions_asked: list[int] = []
+
     async def schema(self, number: int) -> Found | Unknown | NotAvro | Unavailable:
         return Found(json.dumps(SCHEMAS[number]), ())
+
+    async def versions(self, number: int) -> str | None:
+        self.versions_asked.append(number)
+        return f"bookings-value version {number}"
 
     async def close(self) -> None:
         pass
@@ -114,7 +122,11 @@ class World:
     def __init__(self, clock: VirtualClock, deduplicate_ms: int | None = None, **rules: Any) -> None:
         self.kafka, self.vendor = broker(clock), ScriptedVendor(always(ACCEPTED))
         reader = Reader(CURRENT, Mapping.model_validate({**yaml.safe_load(RULES), **rules}).rules)
-        decoder = Noting(AvroDecoder(reader, SchemaFolder((), {}), registry=Registry(), monotonic=clock.monotonic))
+        self.registry = registry = Registry()
+        also = Asking(versions=registry.versions)
+        decoder = Noting(
+            AvroDecoder(reader, SchemaFolder((), {}), registry=registry, also=also, monotonic=clock.monotonic)
+        )
         self.asked = decoder.asked
         self.connector = Connector(self.kafka, self.vendor, clock, decoder=decoder, deduplicate_ms=deduplicate_ms)
 
@@ -267,8 +279,10 @@ async def test_a_version_that_the_mapping_does_not_fit_holds_its_partition(clock
         assert world.committed() == 1
         (line, *_) = [line for line in connector.log if line["event"] == "schema_unavailable"]
     assert (line["code"], line["schema_id"]) == (MISFIT, RENAMED)
-    assert "com.example.Booking, id 2: phoneNumber: passenger.phone: passenger has no field phone" in str(line["cause"])
+    named = "com.example.Booking, id 2 (bookings-value version 2)"
+    assert f"{named}: phoneNumber: passenger.phone: passenger has no field phone" in str(line["cause"])
     assert not world.dead
+    assert world.registry.versions_asked == [2]
 
 
 @run_virtual
@@ -281,6 +295,8 @@ async def test_or_makes_dead_letters_of_it_where_the_settings_say_so(clock: Virt
         await asyncio.sleep(10)
     assert world.dead == [MISFIT.encode()]
     assert world.vendor.order == ["3"]
+    (letter,) = values(world.kafka, DEAD)
+    assert b"id 2 (bookings-value version 2): phoneNumber" in (dict(letter.headers)["invoke.reason"] or b"")
 
 
 @pytest.mark.parametrize("phone", ["call me", ""])

@@ -37,10 +37,14 @@ def strange(error: Exception) -> UnmappableError:
 
 
 class Misfit(NamedTuple):
-    """A writer's schema that the mapping does not fit, with every reason: which rule, which path, what is there."""
+    """A writer's schema that the mapping does not fit, with every reason: which rule, which path, what is there.
+
+    `known_as` is what the registry knows it by.
+    """
 
     schema: str | None
     problems: tuple[str, ...]
+    known_as: str = ""
 
 
 class NotOurs(NamedTuple):

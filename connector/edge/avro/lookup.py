@@ -79,10 +79,12 @@ Ask = Callable[[Name], Awaitable[Found | Unknown | NotAvro | Unavailable]]
 
 
 class Asking(NamedTuple):
-    """How the registry is asked for names of other kinds than ids, and what Apicurio's ids of 8 bytes are."""
+    """How the registry is asked for names of other kinds than ids, what Apicurio's ids of 8 bytes are, and how it is
+    asked which subjects and versions an id has."""
 
     by: Mapping[Kind, Ask] = MappingProxyType({})
     eight_bytes: Kind | None = None
+    versions: Callable[[int], Awaitable[str | None]] | None = None
 
     def with_ids(self, registry: Registry | None) -> dict[Kind, Ask]:
         """How names of every kind are asked for, ids too where there is a registry."""
@@ -111,6 +113,7 @@ class SchemaLookup:
         self._reader = reader
         self._registry = registry
         self._ask_by = also.with_ids(registry)
+        self._versions = also.versions
         self._monotonic = monotonic
         self._by_fingerprint = by_fingerprint(reader, folder.files)
         self._by_name = {name: usable(reader, file) for name, file in named(folder)}
@@ -153,7 +156,7 @@ class SchemaLookup:
             return None
         known = self.by_name(name, said_once=needed.named_elsewhere)
         if isinstance(known, Misfit):
-            return SchemaMissing(MISFIT, registry.url, unlike(known, name), MEND)
+            return SchemaMissing(MISFIT, registry.url, unlike(known), MEND)
         if known is not None:
             return None
         task = self._under_way.get(name)
@@ -183,7 +186,7 @@ class SchemaLookup:
         """None: the answer is kept. When it was asked, if the registry does not know the name."""
         match await self._ask_by[name.kind](name):
             case Found() as found:
-                _put(self._asked, name, found_writer(self._reader, name, found))
+                _put(self._asked, name, await self._writer(name, found))
             case NotAvro(kind):
                 _put(self._asked, name, refused("unsafe_schema", f"an id of {kind}", NOT_READ))
             case Unknown():
@@ -192,6 +195,14 @@ class SchemaLookup:
             case Unavailable() as unavailable:
                 return unavailable
         return None
+
+    async def _writer(self, name: Name, found: Found) -> AnyWriter | Refusal | Misfit:
+        """What reads values of a schema, or why nothing does: with its subject and version, if the registry tells."""
+        writer = found_writer(self._reader, shown(name), found)
+        if isinstance(writer, AnyWriter) or name.kind is not Kind.ID or self._versions is None:
+            return writer
+        versions = await self._versions(int(name.text))
+        return writer if versions is None else found_writer(self._reader, f"{shown(name)} ({versions})", found)
 
     def _counts(self, name: Name, asked: float, needed: SchemaNeeded, mark: _Mark) -> bool:
         """Whether this record's id is unknown, now that the registry says so (again)."""

@@ -28,6 +28,7 @@ from connector.edge.avro.registry_answers import (
     references_of,
     schema_of,
     strange,
+    versions_of,
     walked,
 )
 from connector.edge.basic_auth import basic_auth
@@ -39,6 +40,7 @@ _CERTIFICATE_ALERTS = ("_ALERT_CERTIFICATE_", "_ALERT_BAD_CERTIFICATE", "_ALERT_
 """OpenSSL's names for what a server says that refuses our certificate, or wants one."""
 _ANSWER_LIMIT = 1024 * 1024  # bytes
 _PROXY_AUTHENTICATION_REQUIRED = 407
+_VERSIONS_SECONDS = 2.0  # they only make a message clearer, and records wait for it
 _Answer = TypeVar("_Answer")
 
 
@@ -79,6 +81,14 @@ class ConfluentRegistry:
     async def by_guid(self, guid: str) -> Found | Unknown | NotAvro | Unavailable:
         """The same by its GUID, which registries know since Confluent Platform 8."""
         return await self._schema_at(f"/schemas/guids/{guid}")
+
+    async def versions(self, number: int) -> str | None:
+        """Subjects and versions that have this id, in words; None if that is not told at once. Never raises."""
+        path = f"{self.url}/schemas/ids/{number}/versions"
+        try:
+            return await in_time(self.get(path, versions_of), _VERSIONS_SECONDS)
+        except (StopError, TimeoutError):
+            return None
 
     async def close(self) -> None:
         """Close the connections."""

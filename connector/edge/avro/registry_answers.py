@@ -11,6 +11,8 @@ from typing import Any, NamedTuple, TypeVar
 
 import orjson
 
+from connector.core.redact import scrub
+
 UNREACHABLE = "registry_unreachable"
 TIMEOUT = "registry_timeout"
 REFUSED = "registry_refused"
@@ -37,6 +39,8 @@ _AVRO, _JSON = "AVRO", "JSON"
 """Confluent API reference, `schemaType`: left out, it is Avro. Others write null, or in other case."""
 Place = TypeVar("Place", bound=Hashable)
 _MOST_REFERENCES = 50
+_VERSIONS_SHOWN = 3
+_LONGEST_SUBJECT = 200
 _SCHEMA_NOT_FOUND = 40403  # Confluent API reference, GET /schemas/ids/{id} and /schemas/guids/{guid}
 
 
@@ -131,6 +135,26 @@ def references_of(answer: dict[str, Any]) -> Iterator[tuple[str, int]]:
                 yield subject, version
             case _:
                 raise strange("HTTP 200 with references that cannot be read")
+
+
+def versions_of(status: int, body: bytes) -> str | None:
+    """Subjects and versions that have an id, in words: `orders-value version 3`. None where none is told."""
+    try:
+        answer = orjson.loads(body) if status == 200 else None
+    except orjson.JSONDecodeError:
+        answer = None
+    told = [text for each in answer if (text := _version_of(each))] if isinstance(answer, list) else []
+    if not told:
+        return None
+    more = f" and {len(told) - _VERSIONS_SHOWN} more" if len(told) > _VERSIONS_SHOWN else ""
+    return ", ".join(told[:_VERSIONS_SHOWN]) + more
+
+
+def _version_of(place: Any) -> str | None:
+    match place:
+        case {"subject": str(subject), "version": int(version)} if subject.isprintable() and version >= 0:
+            return f"{scrub(subject[:_LONGEST_SUBJECT])} version {version}"
+    return None
 
 
 async def walked(

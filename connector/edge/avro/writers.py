@@ -62,19 +62,23 @@ def usable(reader: Reader, file: SchemaFile) -> AnyWriter:
         raise UnfitFileError(f"the mapping does not fit {file.name}: {error}") from error
 
 
-def found_writer(reader: Reader, name: Name, found: Found) -> AnyWriter | Refusal | Misfit:
-    """The schema that a registry gave for a name."""
+def found_writer(reader: Reader, known_as: str, found: Found) -> AnyWriter | Refusal | Misfit:
+    """The schema that a registry gave, or why nothing is read with it, naming the schema as `known_as`."""
     try:
         writer = any_writer(reader, found.text, found.referenced, is_json=found.is_json)
-        return renamed(reader, writer) or writer
     except UnsafeSchemaError as error:
-        return refused("unsafe_schema", str(error), "register a record schema as schemas/README.md describes")
+        remedy = "register a record schema as schemas/README.md describes"
+        return refused("unsafe_schema", f"{known_as}: {error}", remedy)
     except IncompatibleError as error:
-        return refused("incompatible_schema", str(error), "write with a compatible version of invocation-event.avsc")
+        remedy = "write with a compatible version of invocation-event.avsc"
+        return refused("incompatible_schema", f"{known_as}: {error}", remedy)
     except MisfitError as error:
+        misfit = error.misfit._replace(known_as=known_as)
         if reader.rules is not None and reader.rules.holds_misfits:
-            return error.misfit
-        return refused(MISFIT, unlike(error.misfit, name), MEND)
+            return misfit
+        return refused(MISFIT, unlike(misfit), MEND)
+    moved = renamed(reader, writer)
+    return writer if moved is None else moved._replace(known_as=known_as)
 
 
 def renamed(reader: Reader, writer: AnyWriter) -> Misfit | None:
@@ -89,9 +93,9 @@ def renamed(reader: Reader, writer: AnyWriter) -> Misfit | None:
     return Misfit(writer.name, (f"the mapping has an event of {known}, and none of this name; {_ADD}",))
 
 
-def unlike(misfit: Misfit, name: Name) -> str:
-    """What of a schema the mapping does not fit."""
-    return f"the mapping does not fit {misfit.schema}, {shown(name)}: {'; '.join(misfit.problems)}"
+def unlike(misfit: Misfit) -> str:
+    """What of a schema from a registry the mapping does not fit."""
+    return f"the mapping does not fit {misfit.schema}, {misfit.known_as}: {'; '.join(misfit.problems)}"
 
 
 def refused(code: str, shape: str, remedy: str) -> Refusal:

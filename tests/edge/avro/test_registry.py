@@ -21,6 +21,7 @@ from connector.edge.avro.apicurio import ApicurioApi
 from connector.edge.avro.codec import encode
 from connector.edge.avro.decoder import FETCH_CODES, AvroDecoder
 from connector.edge.avro.framing import Framing, Kind, Name
+from connector.edge.avro.lookup import Asking
 from connector.edge.avro.registry import Access, ConfluentRegistry
 from connector.edge.avro.registry_answers import Found, NotAvro, Unavailable, Unknown
 from connector.edge.avro.schemas import SchemaFolder, json_schema, shipped_folder
@@ -234,7 +235,7 @@ class TestLookup:
         assert await fetch(decoder, needed(7)) is None
         found = decoder.decode(record(wire(7)))
         assert isinstance(found, Refusal)
-        assert found.problems[0].shape == "phoneNumber: long is not string"
+        assert found.problems[0].shape == "id 7: phoneNumber: long is not string"
 
     async def test_memory_is_bounded(self) -> None:
         """The schema that was not used for longest is asked for again."""
@@ -318,6 +319,48 @@ class TestAnswers:
             assert paths == [f"/base/schemas/guids/{guid}"]
         async with answering("404 Not Found", UNKNOWN) as (client, _):
             assert await client.by_guid(guid) == Unknown()
+
+    async def test_subjects_and_versions_of_an_id_are_told_in_words(self) -> None:
+        """As Confluent's registry lists them; however many there are, the text stays short."""
+        places = [{"subject": f"s-{n}", "version": n} for n in range(5)]
+        for count, told in ((1, "s-0 version 0"), (5, "s-0 version 0, s-1 version 1, s-2 version 2 and 2 more")):
+            async with answering("200 OK", json.dumps(places[:count]).encode()) as (client, paths):
+                assert await client.versions(7) == told
+                assert paths == ["/base/schemas/ids/7/versions"]
+
+    @pytest.mark.parametrize(
+        ("status", "body"),
+        [
+            ("404 Not Found", UNKNOWN),
+            ("401 Unauthorized", b"[]"),
+            ("500 Internal Server Error", b""),
+            ("200 OK", b"[]"),
+            ("200 OK", b"{}"),
+            ("200 OK", b"<html>"),
+            ("200 OK", b'[1, {}, {"subject": 1, "version": 1}, {"subject": "a\\nb", "version": 1}]'),
+            ("200 OK", b'"' + b"a" * 2**20 + b'"'),
+        ],
+    )
+    async def test_where_no_subject_is_told_there_is_none(self, status: str, body: bytes) -> None:
+        """It is only there to make a message clearer."""
+        async with answering(status, body) as (client, _):
+            assert await client.versions(7) is None
+
+    async def test_nobody_waits_for_a_subject_that_does_not_come(self) -> None:
+        async def script(peer: Peer) -> None:
+            await peer.request()
+            await asyncio.Event().wait()
+
+        async with raw_server(script) as server, closing(ConfluentRegistry(server.url, timeout=0.05)) as client:
+            assert await client.versions(7) is None
+
+    async def test_a_subject_can_hold_no_phone_number(self) -> None:
+        body = json.dumps([{"subject": "orders-491705550147-value" + "x" * 300, "version": 1}]).encode()
+        async with answering("200 OK", body) as (client, _):
+            told = await client.versions(7)
+        assert told is not None
+        assert told.startswith("orders-[number]-valuexx")
+        assert len(told) < 220
 
     async def test_a_json_schema_is_found_as_one(self) -> None:
         """One that refers to others is not read: they are not put together."""
@@ -831,6 +874,16 @@ class TestRealRegistry:
                 assert await own.schema(Name(kind, "99999")) == Unknown()
             assert code(await ApicurioApi(client, f"{registry.own_url}x").schema(Name(kind, "1"))) == "registry_strange"
 
+    async def test_a_schema_that_is_not_read_is_named_by_subject_and_version(self, registry: Apicurio) -> None:
+        """For whoever looks for it there."""
+        registry.register("told-value", with_extra("int"))
+        number = registry.register("told-value", json.dumps({**json.loads(CURRENT), "fields": []}))
+        async with decoding(registry) as decoder:
+            assert await fetch(decoder, needed(number)) is None
+            found = decoder.decode(record(wire(number)))
+        assert isinstance(found, Refusal)
+        assert f"id {number} (told-value version 2): " in str(found.problems[0])
+
     async def test_it_says_itself_that_it_does_not_know_an_id(self, registry: Apicurio) -> None:
         """In Confluent's words."""
         async with closing(ConfluentRegistry(registry.url)) as client:
@@ -863,7 +916,9 @@ def extra(*kinds: object) -> dict[str, object]:
 
 @asynccontextmanager
 async def decoding(registry: Apicurio) -> AsyncIterator[AvroDecoder]:
-    decoder = AvroDecoder(CURRENT, NO_FILES, registry=ConfluentRegistry(registry.url), monotonic=lambda: 0.0)
+    client = ConfluentRegistry(registry.url)
+    also = Asking(versions=client.versions)
+    decoder = AvroDecoder(CURRENT, NO_FILES, registry=client, also=also, monotonic=lambda: 0.0)
     try:
         yield decoder
     finally:
