@@ -46,6 +46,13 @@ def _truncate(at: At) -> Step:
     return steps.truncate(at.given)
 
 
+def _null_if(at: At) -> Step:
+    texts = at.given if isinstance(at.given, list) else [at.given]
+    if not texts or not all(isinstance(each, str) for each in texts):
+        raise at.wrong('must be a text or a list of them, such as "" or ["", n/a]')
+    return steps.null_if(frozenset(texts))
+
+
 def _lookup(at: At) -> Step:
     if not isinstance(at.given, dict) or not at.given:
         raise at.wrong("must be a mapping of values to what they become")
@@ -118,6 +125,7 @@ _WITH: Mapping[str, Callable[[At], Step]] = {
     "plus": _later(1, "plus"),
     "minus": _later(-1, "minus"),
     "lookup": _lookup,
+    "null_if": _null_if,
     "truncate": _truncate,
 }
 FUNCTIONS = (*_PLAIN, *_WITH)

@@ -98,6 +98,8 @@ def test_every_word() -> None:
         ("{minus: 30m}", "minus 30m"),
         ("{lookup: {A: 1, 2: b}}", "lookup of 2 entries"),
         ("{truncate: 160}", "truncate 160"),
+        ("{null_if: ''}", "null_if ''"),
+        ("{null_if: [n/a, '']}", "null_if '' or 'n/a'"),
     ],
 )
 def test_every_function(text: str, says: str) -> None:
@@ -107,7 +109,7 @@ def test_every_function(text: str, says: str) -> None:
 
 
 def test_every_function_is_tried_above() -> None:
-    tried = {str(mark.args[1][number][1]).split()[0] for mark in test_every_function.pytestmark for number in range(18)}  # type: ignore[attr-defined]
+    tried = {says.split()[0] for mark in test_every_function.pytestmark for _, says in mark.args[1]}  # type: ignore[attr-defined]
     assert tried == set(FUNCTIONS)
 
 
@@ -163,6 +165,8 @@ def test_every_function_is_tried_above() -> None:
         ({"eventId": field("{path: a, then: [{phone: UK}]}")}, "such as GB"),
         ({"eventId": field("{path: a, then: [{phone: {country: DE}}]}")}, "has the unknown key country"),
         ({"eventId": field("{path: a, then: [{truncate: 0}]}")}, "must be a number of characters, 1 to 4096"),
+        ({"eventId": field("{path: a, then: [{null_if: []}]}")}, "null_if: must be a text or a list of them"),
+        ({"eventId": field("{path: a, then: [{null_if: [NO]}]}")}, "null_if: must be a text or a list of them"),
         (
             {"eventId": field("{path: a, then: [{lookup: {NO: x}}]}")},
             "has the key false, which reads as no text",

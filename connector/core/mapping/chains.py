@@ -107,8 +107,11 @@ def _begun(source: Source, whole: Type, texts: Texts) -> Chain:
             return _start("a constant", lambda _fields, _record: value)._replace(kinds=kinds, shown="the constant")
         case Join(parts, separator, complete):
             chains = tuple(chain_of(part, _PART, whole, texts) for part in parts)
-            join = _join_all if complete else _join
-            joined = _start("join", join([chain.get for chain in chains], separator))
+            gets = [chain.get for chain in chains]
+            if complete:
+                said = zip(parts, gets, strict=True)
+                gets = [get if isinstance(part.origin, Constant) else _filled(get) for part, get in said]
+            joined = _start("join", (_join_all if complete else _join)(gets, separator))
             return joined._replace(parts=chains, kinds=frozenset({Kind.TEXT}), shown="a join is text")
         case _:
             return _first_of(source.origin, whole, texts)
@@ -233,6 +236,16 @@ def _join(parts: list[Get], separator: str) -> Get:
         return separator.join(found) if found else None
 
     return join
+
+
+def _filled(get: Get) -> Get:
+    """Null for a text of nothing but spaces: many a schema has no null."""
+
+    def filled(fields: Fields, record: Record) -> Any:
+        text = get(fields, record)
+        return None if text is None or not text.strip() else text
+
+    return filled
 
 
 def _join_all(parts: list[Get], separator: str) -> Get:

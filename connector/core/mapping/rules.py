@@ -25,7 +25,7 @@ class Constant(NamedTuple):
 
 
 class Join(NamedTuple):
-    """The texts of all parts that are not null. `complete`: null if one of them is."""
+    """The texts of all parts that are not null. `complete`: null if one of them is, or has nothing but spaces."""
 
     parts: tuple[Source, ...]
     separator: str = ""

@@ -68,6 +68,12 @@ def truncate(most: int) -> Step:
     return _text_step(f"truncate {most}", lambda value: value[:most])
 
 
+def null_if(texts: frozenset[str]) -> Step:
+    """Null for a text that is one of these, as it is written where a schema has no null."""
+    says = f"null_if {' or '.join(repr(each) for each in sorted(texts))}"
+    return Step(says, _TEXTS, _TEXTS, lambda value, _: None if value in texts else value)
+
+
 def text() -> Step:
     """A number, a boolean or bytes of UTF-8 as text."""
     return Step("text", _READABLE | {Kind.BYTES}, _TEXTS, lambda value, _: as_text(value))

@@ -208,6 +208,9 @@ class TestOf:
             (Source(Join((path("id"), path("note"), path("number"), path("at")), "/")), "b-1/17/2026-11-29T16:00:00Z"),
             (Source(Join((path("note"), path("passenger.phone"))), (steps.truncate(2),)), "49"),
             (Source(Join((path("note"),))), None),
+            (path("id", steps.null_if(frozenset({"b-1"})), steps.upper()), None),
+            (path("id", steps.null_if(frozenset({"b-1"})), default=Constant("none")), "none"),
+            (Source(First((path("id", steps.null_if(frozenset({"b-1"}))), path("number")))), 17),
             (Source(First((path("note"), path("number")))), 17),
             (Source(First((path("note", default=Constant("n")), path("number")))), "n"),
             (Source(First((path("note"), path("free")))), None),
@@ -329,6 +332,13 @@ class TestHalves:
         for source in (lacking, Source(First((lacking,)))):
             sources: dict[str, Any] = {field: source}
             assert [each.code for each in refused(event(**sources)).problems] == [NULL]
+
+    @pytest.mark.parametrize("empty", ["", " ", "\u00a0\n"])
+    def test_a_part_of_nothing_but_spaces_is_half_too(self, empty: str) -> None:
+        """A schema without null has an empty text where there is no country code; the rest is a stranger's number."""
+        join = Source(Join((constant("+"), path("id"), constant(" "), path("passenger.phone"))))
+        found = refused(event(phoneNumber=join), id=empty)
+        assert "phoneNumber (join): mapping_null" in str(found.reason)
 
     def test_unless_a_part_has_a_default(self) -> None:
         source = Source(Join((path("note", default=Constant("0")), path("id"))))
