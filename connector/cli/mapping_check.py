@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import typer
 
@@ -63,15 +64,39 @@ class Found(NamedTuple):
 def checked(rules: Rules, files: Sequence[Path]) -> Found:
     """Check each file. Raises typer.BadParameter for one that cannot be read or is no schema."""
     reader = Reader(reader_schema(), rules)
-    found = tuple(_checked(reader, file, files) for file in files)
+    found = tuple(each for file in files for each in _checked(reader, file, files))
     seen = {each.schema for each in found}
     named = dict.fromkeys(event.schema for event in rules.events if event.schema is not None)
     return Found(found, tuple(name for name in named if name not in seen))
 
 
-def _checked(reader: Reader, file: Path, files: Sequence[Path]) -> Checked:
+def _checked(reader: Reader, file: Path, files: Sequence[Path]) -> Iterator[Checked]:
+    """A file of several types has a verdict for each that is the mapping's."""
+    found = [_verdict(reader, given, files) for given in schemas_in(file)]
+    ours = [each for each in found if each.verdict != OTHER]
+    yield from ours or found[:1]
+
+
+def schemas_in(file: Path) -> tuple[SchemaFile, ...]:
+    """The schema of a file, or of each record in a list of types. Raises typer.BadParameter for one that cannot be
+    read."""
     try:
-        writer = writer_of(reader, file, files)
+        loaded = load_file(file)
+    except SchemaFolderError as error:  # which names the file
+        raise typer.BadParameter(str(error)) from None
+    try:
+        given: Any = None if loaded.is_json else load_json(loaded.text)
+    except (ValueError, RecursionError):
+        given = None  # what reads it says why
+    types = given if isinstance(given, list) else []
+    records = [each for each in types if isinstance(each, dict) and each.get("type") == "record"]
+    return tuple(loaded._replace(text=json.dumps(each)) for each in records) or (loaded,)
+
+
+def _verdict(reader: Reader, given: SchemaFile, files: Sequence[Path]) -> Checked:
+    file = Path(given.name)
+    try:
+        writer = writer_of(reader, given, files)
     except MisfitError as error:
         misfit = error.misfit
         texts = (f"the mapping does not fit {misfit.schema}:", *misfit.problems)
@@ -89,27 +114,31 @@ def _checked(reader: Reader, file: Path, files: Sequence[Path]) -> Checked:
     return Checked(file, OTHER, None, (text,))
 
 
-def writer_of(reader: Reader, file: Path, files: Sequence[Path]) -> AnyWriter:
-    """The schema of a file, which may use types of the others. Raises MisfitError, NoRecordError, or typer.BadParameter
-    for a file that cannot be used."""
+def writer_of(reader: Reader, given: SchemaFile, files: Sequence[Path]) -> AnyWriter:
+    """What reads a schema, which may use types of the files. Raises MisfitError, NoRecordError, or typer.BadParameter
+    for one that cannot be used."""
     try:
-        loaded = load_file(file)
-        if loaded.is_json:
-            _refuse_event(loaded)
-            return JsonWriter(loaded.text, reader.rules)
-        text = loaded.text
+        if given.is_json:
+            _refuse_event(given)
+            return JsonWriter(given.text, reader.rules)
         try:
-            return reader.writer(text)
+            return reader.writer(given.text)
         except NoRecordError:
             raise
         except UnsafeSchemaError:
-            return reader.writer(text, [load_file(other).text for other in files if other != file])
+            return reader.writer(given.text, others_of(given, files))
     except NoRecordError:
         raise
     except SchemaFolderError as error:  # which names the file
         raise typer.BadParameter(str(error)) from None
     except (UnsafeSchemaError, IncompatibleError) as error:
-        raise typer.BadParameter(f"{file}: {error}") from None
+        raise typer.BadParameter(f"{given.name}: {error}") from None
+
+
+def others_of(given: SchemaFile, files: Sequence[Path]) -> list[str]:
+    """The texts of the files, where its types may be: its own too, if it is one of a list. Raises SchemaFolderError."""
+    texts = [load_file(file).text for file in files]
+    return [text for text in texts if text != given.text]
 
 
 _SAYS = frozenset({"$schema", "$ref", "$defs", "definitions", "properties", "type", "allOf", "anyOf", "oneOf"})

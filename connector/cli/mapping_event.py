@@ -12,7 +12,7 @@ import typer
 
 from connector.cli.avro_json import NoValueError, encoded
 from connector.cli.dlq.show import place_of
-from connector.cli.mapping_check import writer_of
+from connector.cli.mapping_check import others_of, schemas_in, writer_of
 from connector.cli.preview import built
 from connector.cli.today import Judge
 from connector.config.client import consumer_properties
@@ -28,7 +28,7 @@ from connector.core.request import RequestRules
 from connector.edge.avro.codec import MisfitError, Reader, Writer
 from connector.edge.avro.framing import UnpackError, unpacked
 from connector.edge.avro.resolution import IncompatibleError
-from connector.edge.avro.schemas import load_file, reader_schema
+from connector.edge.avro.schemas import SchemaFile, reader_schema
 from connector.edge.avro.vetting import NoRecordError, UnsafeSchemaError
 from connector.edge.avro.writers import AnyWriter, any_writer, renamed
 from connector.edge.kafka.admin import AdminError
@@ -77,12 +77,13 @@ def from_json(
         return _without_schema(rules, str(file), given, record, allowed)
     try:
         reader = Reader(reader_schema(), rules)
-        writer = writer_of(reader, schemas[0], schemas)
+        schema = _one_of(schemas_in(schemas[0]), rules)
+        writer = writer_of(reader, schema, schemas)
         if (misfit := renamed(reader, writer)) is not None:
             raise _unlike(misfit)
         value = file.read_bytes()
         if isinstance(writer, Writer):
-            value = encoded(load_file(schemas[0]).text, [load_file(each).text for each in schemas[1:]], given)
+            value = encoded(schema.text, others_of(schema, schemas), given)
     except MisfitError as error:
         raise _unlike(error.misfit) from None
     except NoRecordError as error:
@@ -90,6 +91,22 @@ def from_json(
     except NoValueError as error:
         raise typer.BadParameter(f"{file} is no event of {schemas[0]}: {error}") from None
     return _of(str(file), writer, record._replace(value=value), 0, allowed)
+
+
+def _one_of(found: Sequence[SchemaFile], rules: Rules) -> SchemaFile:
+    """Of a list of types the one record that the mapping has events of. Raises typer.BadParameter."""
+    if len(found) == 1:
+        return found[0]
+    ours = [each for each in found if rules.of_schema(_record_name(each.text))]
+    if len(ours) == 1:
+        return ours[0]
+    raise typer.BadParameter(f"{found[0].name} has {len(ours) or 'no'} records of the mapping: one is needed")
+
+
+def _record_name(text: str) -> str:
+    given = json.loads(text)
+    name, namespace = str(given.get("name")), given.get("namespace")
+    return f"{namespace}.{name}" if namespace and "." not in name else name
 
 
 def from_topic(settings: Settings, topic: str, place: str) -> Event:

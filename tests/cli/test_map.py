@@ -312,6 +312,26 @@ class TestCheck:
         assert "nope.avsc cannot be read (No such file or directory)" in run.output
         assert run.output.count("nope.avsc") == 1
 
+    def test_a_record_in_a_list_of_types_is_found(
+        self, connector: Run, mapping: Callable[..., Path], tmp_path: Path
+    ) -> None:
+        """As Avro's plugin for Maven takes them, and public repositories have them."""
+        schema = json.loads((EXAMPLES / "flat-booking/schema.avsc").read_text())
+        channel, schema["fields"][1]["type"] = schema["fields"][1]["type"], "Channel"
+        other = {"type": "record", "name": "com.example.Other", "fields": []}
+        file = tmp_path / "types.avsc"
+        file.write_text(json.dumps([channel | {"namespace": "com.example.booking"}, other, schema]))
+        run = connector("map", "--config", mapping(), "--check", file)
+        fits = "the mapping fits com.example.booking.BookingConfirmed, of which it has 1 event"
+        assert run.stdout == f"ok      {file}: {fits}\n"
+        event = EXAMPLES / "flat-booking/event.json"
+        run = connector("map", "--config", mapping(), "--explain", event, file)
+        assert (run.exit_code, run.stdout.split("\n")[1]) == (0, "com.example.booking.BookingConfirmed: takes it")
+        file.write_text(json.dumps([other, other | {"name": "com.example.Third"}]))
+        assert "other  " in connector("map", "--config", mapping(), "--check", file).stdout
+        run = connector("map", "--config", mapping(), "--explain", event, file)
+        assert (run.exit_code, "has no records of the mapping" in run.output) == (2, True)
+
     def test_types_of_other_files_are_known(self, connector: Run, mapping: Callable[..., Path], tmp_path: Path) -> None:
         schema = json.loads((EXAMPLES / "flat-booking/schema.avsc").read_text())
         channel, schema["fields"][1]["type"] = schema["fields"][1]["type"], "com.example.booking.Channel"

@@ -35,8 +35,8 @@ class UnsafeSchemaError(Exception):
 class NoRecordError(UnsafeSchemaError):
     """A schema of something else than a record, such as an enum that others use."""
 
-    def __init__(self) -> None:
-        super().__init__("not a record")
+    def __init__(self, tree: Tree = "") -> None:
+        super().__init__("a union of types, and not one record" if isinstance(tree, list) else "not a record")
 
 
 class _Weight(NamedTuple):
@@ -66,7 +66,7 @@ def vet(text: str | bytes, referenced: Iterable[str | bytes] = ()) -> dict[str, 
     except RecursionError as error:
         raise UnsafeSchemaError("nested too deeply") from error
     if not isinstance(tree, dict) or tree["type"] != "record":
-        raise NoRecordError
+        raise NoRecordError(tree)
     return tree
 
 
