@@ -17,6 +17,9 @@ from connector.core.redact import shape
 _NOT_DIGITS = re.compile("[^0-9]+")
 _REMEMBERED = 20_000  # reading one takes as long as all else about its event; the same people come again
 
+_COMPUTED = re.compile(r"\s*(?:-\s*\d+(?:\.\d*)?|\+?\d+\.0{1,2}|[+-]?\d+(?:\.\d*)?[eE][+-]?\d+)\s*")
+"""A sign, decimals, an exponent: what a spreadsheet or a column of doubles makes of a phone number."""
+
 International = Callable[[object, object], str]
 
 
@@ -57,7 +60,16 @@ def international(region_from: str | None = None) -> International:
             raise UnmappableError(_shape(text), _REMEDY)
         return f"{number.country_code}{phonenumbers.national_significant_number(number)}"
 
-    return lambda value, region: read(str(value), None if region is None else str(region).upper())
+    return lambda value, region: read(as_dialled(value), None if region is None else str(region).upper())
+
+
+def as_dialled(value: object) -> str:
+    """A text or number as text. Raises UnmappableError for `491705550147.0` and the like: the last digit of it is none
+    of the phone number, and with it is another person's."""
+    text = str(value)
+    if _COMPUTED.fullmatch(text):
+        raise UnmappableError(f"{shape(text)} that is a number to compute with", "write the phone number as a text")
+    return text
 
 
 def check_region(region: str) -> None:

@@ -45,7 +45,7 @@ def _text_step(says: str, run: Callable[[Any], str]) -> Step:
 def digits() -> Step:
     """The digits of a text or number, without the separators between them and a plus before them."""
     takes = frozenset({Kind.TEXT, Kind.INTEGER})
-    return Step("digits", takes, _TEXTS, lambda value, _: _digits(str(value)))
+    return Step("digits", takes, _TEXTS, lambda value, _: _digits(phones.as_dialled(value)))
 
 
 def lower() -> Step:

@@ -22,6 +22,27 @@ def done(step: Step, value: object, other: object = None) -> Any:
     return step.run(value, other)
 
 
+@pytest.mark.parametrize("step", [steps.digits(), steps.phone("DE", None)])
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        *("491705550147.0", "+491705550147.00", " 1705550147.0 ", "01705550147.0"),
+        *("-491705550147", "-1705550147.5", -491705550147, "4.91705550147E11", "4.91706e+11", "491705550147e0"),
+    ],
+)
+def test_what_was_computed_with_is_no_phone_number(step: Step, damaged: object) -> None:
+    """A spreadsheet, or a column of doubles: with a digit more, or fewer, it is somebody else's."""
+    with pytest.raises(UnmappableError) as wrong:
+        done(step, damaged)
+    assert wrong.value.shape.endswith("that is a number to compute with")
+    assert "491705" not in wrong.value.shape + wrong.value.remedy
+
+
+@pytest.mark.parametrize("spelt", ["+49.170.5550147", "0049 170-555 01 47", "+49 170 555 01.47", "+49-170-5550147"])
+def test_what_people_write_is_one(spelt: str) -> None:
+    assert done(steps.phone("DE", None), spelt) == "491705550147"
+
+
 @pytest.mark.parametrize(
     ("step", "value", "result"),
     [
