@@ -9,6 +9,7 @@ from connector.core.ledger import Fate
 from connector.core.reply import Answer
 from connector.core.signals import WriteFailed
 from connector.engine.copy import Copy
+from connector.engine.ledger import ACCEPTED
 from connector.engine.messages import Fetch, Noted, Post, Write
 from connector.engine.partition import Block, Delivery
 from connector.engine.parts import Parts
@@ -117,7 +118,7 @@ class Deliveries:
         match destination:
             case Settled():
                 self._report_accepted(delivery)
-                if self._ledger is not None and self._ledger.keeps(delivery, Fate.ACCEPTED):
+                if self._ledger is not None and self._ledger.keeps(delivery, ACCEPTED):
                     return False
                 self._settle(delivery)
             case ToRetry() | ToDeadLetter():

@@ -66,9 +66,9 @@ class Ledger(Protocol):
     def start(self, on_noted: Callable[[Sequence[Any], str | None], None]) -> None:
         """Take entries. `on_noted` is told which of those that are waited for were acknowledged (None), or why not."""
 
-    def note(self, entry: Entry, waits: object) -> None:
-        """Write this at some time soon, and return at once. `waits` is what `on_noted` is told; None: nobody waits, and
-        what cannot be written is left out."""
+    def note(self, note: tuple[Entry, object]) -> None:
+        """Write this entry at some time soon, and return at once. Beside it is what `on_noted` is told; None: nobody
+        waits, and what cannot be written is left out."""
 
     async def recall(self, partition: Partition, since_ms: int) -> Sequence[Accepted] | str:
         """What this consumer group had accepted since then (ms since the epoch), of records that producers wrote to

@@ -213,9 +213,9 @@ class Driver:
                 self._source.give_room(records, size)
             case SendCommit(offsets):
                 self._source.commit(offsets)
-            case Note(entry, waits):
+            case Note():
                 assert self._ledger is not None
-                self._ledger.note(entry, waits)
+                self._ledger.note(effect)
             case Write(copy):
                 self._writes[copy] = self._work(self._write(effect))
             case CancelWrite(copy):

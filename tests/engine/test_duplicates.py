@@ -238,7 +238,7 @@ class BrokenLedger:
     def start(self, on_noted: object) -> None:
         """Nothing to start."""
 
-    def note(self, entry: object, waits: object) -> None:
+    def note(self, note: object) -> None:
         """Nothing is kept."""
 
     async def recall(self, partition: Partition, since_ms: int) -> str:

@@ -12,7 +12,7 @@ from functools import cache
 from hashlib import sha256
 from importlib.resources import files
 from io import BytesIO
-from typing import Any
+from typing import Any, Final
 
 from fastavro import parse_schema, schemaless_reader
 from fastavro.types import Schema
@@ -27,12 +27,11 @@ from connector.edge.avro.schemas import LEDGER_ENTRY
 _MARKER = b"\xc3\x01"
 _NULL, _SOME = b"\x00", b"\x02"
 _BLOCK = 64
-_LOSSY = ("utf-8", "replace")
-_SHORT = 63
-"""Bytes up to which a length takes one."""
-_REMEMBERED = 4096
-_LOW_BITS = 14
-"""Of the first two bytes of a number that has more."""
+_REMEMBERED = 1024
+_FIRST: Final = [bytes((0x80 | each << 1,)) for each in range(64)]
+"""The first byte of a number that has more, by its lowest six bits."""
+_SOME_LENGTH: Final = [_SOME + bytes((each << 1,)) for each in range(64)]
+"""What comes before a text that is not null, by its length in bytes: of those whose length takes one."""
 
 
 class Entries:
@@ -42,7 +41,7 @@ class Entries:
         self._begun = _begun(key)
         self._head = _schema()[1] + _text(group_id)
         self._beginnings: dict[tuple[Partition, Fate, str, str | None, int, bool], bytes] = {}
-        self._endings: dict[int, bytes] = {}
+        self._rests: dict[int, bytes] = {}
 
     def renew_key(self, key: str) -> None:
         """Use another key from now on."""
@@ -55,32 +54,18 @@ class Entries:
         )
         partition, offset, timestamp = origin
         same = partition, fate, code, service_id, attempts, maybe_delivered
-        beginning = self._beginnings.get(same) or self._begin(same)
+        beginning = self._beginnings.get(same)
+        if beginning is None:
+            beginning = self._begin(same)
         number = self._number
-        if event_id and end_user and request_id and timestamp is not None and posted is not None:
-            event, request = event_id.encode(*_LOSSY), request_id.encode(*_LOSSY)
-            if len(event) <= _SHORT and len(request) <= _SHORT:
-                # As below, in one piece: nearly all entries are like this.
-                return b"%b%b\x02%b\x02%c%b\x02%b\x02%c%b\x02%b%b" % (
-                    beginning,
-                    number(offset),
-                    number(timestamp),
-                    len(event) << 1,
-                    event,
-                    self.hmac_of(end_user),
-                    len(request) << 1,
-                    request,
-                    number(posted),
-                    number(settled),
-                )
         return b"".join(
             (
                 beginning,
                 number(offset),
                 _NULL if timestamp is None else _SOME + number(timestamp),
-                _NULL if event_id is None else _SOME + _text(event_id),
+                _NULL if event_id is None else _some_text(event_id),
                 _SOME + self.hmac_of(end_user) if end_user else _NULL,
-                _NULL if request_id is None else _SOME + _text(request_id),
+                _NULL if request_id is None else _some_text(request_id),
                 _NULL if posted is None else _SOME + number(posted),
                 number(settled),
             )
@@ -115,20 +100,16 @@ class Entries:
         return beginning
 
     def _number(self, number: int) -> bytes:
-        """As `_number`, quickly for numbers that begin like others: times, offsets."""
-        doubled = number << 1
-        ending = self._endings.get(doubled >> _LOW_BITS)
-        if not ending:
-            return self._end(number)
-        return b"%c%c%b" % (0x80 | doubled & 0x7F, 0x80 | doubled >> 7 & 0x7F, ending)
-
-    def _end(self, number: int) -> bytes:
-        doubled = number << 1
-        if doubled >= 1 << _LOW_BITS:
-            if len(self._endings) >= _REMEMBERED:
-                self._endings.clear()
-            self._endings[doubled >> _LOW_BITS] = _varint(doubled >> _LOW_BITS)
-        return _number(number)
+        """As `_number`, quickly for numbers that differ from others in their lowest bits: times, offsets."""
+        if number < len(_FIRST):
+            return _number(number)
+        higher = number >> 6
+        rest = self._rests.get(higher)
+        if rest is None:
+            if len(self._rests) >= _REMEMBERED:
+                self._rests.clear()
+            rest = self._rests[higher] = _varint(higher)
+        return _FIRST[number & 0x3F] + rest
 
 
 class ShadowEntries(Entries):
@@ -185,8 +166,23 @@ def _begun(key: str) -> tuple[hashlib._Hash, hashlib._Hash]:
 
 
 def _text(text: str) -> bytes:
-    content = text.encode(*_LOSSY)
+    content = _utf8(text)
     return _number(len(content)) + content
+
+
+def _some_text(text: str) -> bytes:
+    """One that may be null."""
+    content = _utf8(text)
+    if len(content) < len(_SOME_LENGTH):
+        return _SOME_LENGTH[len(content)] + content
+    return _SOME + _number(len(content)) + content
+
+
+def _utf8(text: str) -> bytes:
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        return text.encode(errors="replace")
 
 
 def _number(number: int) -> bytes:

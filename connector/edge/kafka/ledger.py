@@ -99,17 +99,18 @@ class KafkaLedger:
         self._on_noted = on_noted
         self._thread.start()
 
-    def note(self, entry: Entry, waits: object) -> None:
+    def note(self, note: tuple[Entry, object]) -> None:
         """Write this at some time soon; see `engine.ports.Ledger`."""
         waiting = self._waiting
-        if waits is None and len(waiting) >= _MOST_WAITING:
+        count = len(waiting)
+        if count >= _MOST_WAITING and note[1] is None:
             self._fail(QUEUE_FULL, None)
-        else:
-            waiting.append((entry, waits))
-        if len(waiting) >= _BURST and self._partitions:
-            self._produced += self._produce_waiting()
-        if len(waiting) == 1:
+            return
+        waiting.append(note)
+        if not count:
             self._some.set()
+        elif count >= _BURST and self._partitions:
+            self._produced += self._produce_waiting()
 
     async def close(self) -> None:
         """Write what waits within a bound; what is left then is left out."""
@@ -214,31 +215,35 @@ class KafkaLedger:
 
     def _produce_waiting(self) -> int:
         """Hand what waits to the producer; how many of it that took."""
-        waiting, partitions, produced = self._waiting, self._partitions, 0
-        with contextlib.suppress(IndexError):  # none is left
-            while partitions:
-                produced += self._produce(*waiting.popleft(), partitions)
+        waiting, produce, topic, encode, left_out = (
+            self._waiting,
+            self._producer.produce,
+            self._topic,
+            self._encode,
+            self._left_out,
+        )
+        produced = 0
+        while partitions := self._partitions:
+            try:
+                entry, waits = waiting.popleft()
+            except IndexError:  # none is left
+                break
+            on_delivery = left_out if waits is None else partial(self._report, waits)
+            try:
+                produce(topic, encode(entry), entry.event_id, entry.origin.partition.number % partitions, on_delivery)
+            except Exception as raised:
+                self._not_taken(raised, waits)
+            else:
+                produced += 1
         return produced
 
-    def _produce(self, entry: Entry, waits: object, partitions: int) -> bool:
-        """Whether the producer took it."""
-        try:
-            self._producer.produce(
-                self._topic,
-                self._encode(entry),
-                None if entry.event_id is None else entry.event_id.encode(),
-                partition=entry.origin.partition.number % partitions,
-                on_delivery=self._left_out if waits is None else partial(self._report, waits),
-            )
-        except BufferError:
+    def _not_taken(self, raised: Exception, waits: object) -> None:
+        if isinstance(raised, BufferError):
             self._fail(QUEUE_FULL, waits)
-        except KafkaException as raised:
+        elif isinstance(raised, KafkaException):
             self._refused(raised.args[0], waits)
-        except Exception:  # a bug of ours: the entry is left out, and counted
+        else:  # a bug of ours: the entry is left out, and counted
             self._fail(FAULT, waits)
-        else:
-            return True
-        return False
 
     def _refused(self, error: KafkaError, waits: object) -> None:
         if error.code() in _UNKNOWN_PARTITION:

@@ -87,7 +87,7 @@ async def test_entries_are_acknowledged_and_lie_in_the_partition_of_their_origin
     topic, told = cluster.create(2), Told()
     ledger = made(cluster, topic, told)
     for number in range(6):
-        ledger.note(entry(number, partition=number), f"waits-{number}" if number % 2 else None)
+        ledger.note((entry(number, partition=number), f"waits-{number}" if number % 2 else None))
     await told.until(written=6)
     await ledger.close()
     assert sorted(told.noted) == ["waits-1", "waits-3", "waits-5"]
@@ -101,7 +101,7 @@ async def test_closing_writes_what_waits(cluster: RealCluster) -> None:
     topic, told = cluster.create(), Told()
     ledger = made(cluster, topic, told)
     for number in range(300):
-        ledger.note(entry(number), None)
+        ledger.note((entry(number), None))
     await ledger.close()
     assert len(cluster.read(Partition(topic, 0), 300)) == 300
 
@@ -111,15 +111,15 @@ async def test_a_topic_that_is_not_there_is_told_and_one_that_is_made_later_is_u
     name = f"{cluster.create()}-later"
     ledger = made(cluster, name, told)
     try:
-        ledger.note(entry(0), None)
-        ledger.note(entry(1), "waits")
+        ledger.note((entry(0), None))
+        ledger.note((entry(1), "waits"))
         await told.until(failed=2)
         assert told.left_out == {"unknown_topic_or_part": 1}
         assert told.refused == {"unknown_topic_or_part": 1}
         cluster.kafka.create_topic(name)
         failures = 2
         while not told.written:  # a broker may not know of it for a moment
-            ledger.note(entry(2), "again")
+            ledger.note((entry(2), "again"))
             await asyncio.wait_for(_either(told, failures + 1), PATIENCE)
             failures = sum(told.left_out.values()) + sum(told.refused.values())
         assert told.noted == ["again"]
@@ -139,8 +139,8 @@ async def test_an_entry_that_cannot_be_encoded_is_left_out_and_the_others_are_wr
     """By a bug of ours: the thread goes on."""
     told = Told()
     ledger = made(cluster, cluster.create(), told)
-    ledger.note(entry(0)._replace(attempts="one"), None)  # type: ignore[arg-type]  # the bug
-    ledger.note(entry(1), None)
+    ledger.note((entry(0)._replace(attempts="one"), None))  # type: ignore[arg-type]  # the bug
+    ledger.note((entry(1), None))
     await told.until(written=1, failed=1)
     await ledger.close()
     assert told.left_out == {"fault": 1}
@@ -162,10 +162,10 @@ async def test_a_bug_on_the_ledgers_thread_is_told_to_what_waits_and_it_goes_on(
     """Else nothing would be posted any more where records wait for the ledger."""
     told = Told()
     ledger = made(cluster, cluster.create(), told, kind=_Faulty)
-    ledger.note(entry(0), "waits")
+    ledger.note((entry(0), "waits"))
     await told.until(failed=1)
     assert told.refused == {"fault": 1}
-    ledger.note(entry(0), "waits again")
+    ledger.note((entry(0), "waits again"))
     await told.until(written=1)
     await ledger.close()
     assert told.noted == ["waits again"]
@@ -178,7 +178,7 @@ async def test_no_broker_keeps_a_stop_and_what_waits_meanwhile_is_bounded() -> N
     recalls = Recalls(given, "t", entries.beginning, decoded)
     ledger = KafkaLedger(given, "t", entries.encode, told, recalls, required=False)
     for _ in range(20_003):
-        ledger.note(entry(0), None)
+        ledger.note((entry(0), None))
     ledger.start(told.on_noted)
     await ledger.close()
     await told.until(failed=20_003)
@@ -189,12 +189,12 @@ async def test_what_was_accepted_of_partitions_since_a_time_is_read_back(cluster
     """Several at once, each its own, and nothing but what was accepted, nor of another group."""
     topic, told = cluster.create(2), Told()
     ledger, stranger = made(cluster, topic, told), made(cluster, topic, told, group_id="stranger")
-    stranger.note(entry(7, partition=0), None)
+    stranger.note((entry(7, partition=0), None))
     for number in range(4):
-        ledger.note(entry(number, partition=number), None)
-    ledger.note(entry(8)._replace(fate=Fate.RETRY), None)
-    ledger.note(entry(9)._replace(event_id=None), None)
-    ledger.note(entry(10)._replace(service_id=None), None)
+        ledger.note((entry(number, partition=number), None))
+    ledger.note((entry(8)._replace(fate=Fate.RETRY), None))
+    ledger.note((entry(9)._replace(event_id=None), None))
+    ledger.note((entry(10)._replace(service_id=None), None))
     await told.until(written=8)
     partitions = [Partition("main", number) for number in range(5)]
     found = await asyncio.gather(*(ledger.recall(partition, 0) for partition in partitions))
