@@ -25,6 +25,7 @@ from connector.engine.timers import Timers
 from connector.engine.turns import Turns
 from connector.observe.events import Events
 from connector.observe.metrics import Metrics
+from tests.engine.around import PARTITIONS, PEOPLE, Around
 from tests.engine.stage import (
     ACCEPTED,
     PERMANENT,
@@ -38,7 +39,6 @@ from tests.engine.stage import (
     number,
     running,
 )
-from tests.engine.test_engine import PARTITIONS, PEOPLE, Around
 from tests.support.clock import VirtualClock, run_virtual
 
 WINDOW_MS = 60_000

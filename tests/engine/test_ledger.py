@@ -14,6 +14,7 @@ from connector.core.ledger import Fate
 from connector.core.record import Record
 from connector.core.signals import Lost, Revoking
 from connector.engine.messages import Answered, Leave, Note, Noted, Tick
+from tests.engine.around import BOUNDS, PARTITIONS, Around
 from tests.engine.stage import (
     ACCEPTED,
     PERMANENT,
@@ -26,7 +27,6 @@ from tests.engine.stage import (
     number,
     running,
 )
-from tests.engine.test_engine import BOUNDS, PARTITIONS, Around
 from tests.support.clock import VirtualClock, run_virtual
 
 FIRST = PARTITIONS[0]

@@ -13,6 +13,7 @@ from connector.core.record import Partition
 from connector.core.reply import Answer, Failure, NoReply
 from connector.core.settled_map import BOUND, LogIdentity, Run, encode, read
 from connector.core.signals import Commit, Lost
+from tests.engine.around import PARTITIONS, Around
 from tests.engine.stage import (
     ACCEPTED,
     BOUNDS,
@@ -29,7 +30,6 @@ from tests.engine.stage import (
     number,
     running,
 )
-from tests.engine.test_engine import PARTITIONS, Around
 from tests.support.clock import VirtualClock, run_virtual
 from tests.support.memory import MemoryBroker
 

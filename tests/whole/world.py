@@ -9,6 +9,7 @@ import asyncio
 import itertools
 import json
 import sys
+import time
 from collections import Counter, defaultdict
 from hashlib import blake2b
 from random import Random
@@ -452,7 +453,7 @@ def go_on(
 ) -> None:
     """Live the histories of one seed after the other; a failure prints its seed, and ends it with exit code 1."""
     fortunes = [known for known in FORTUNES if fortune in ("", known)]
-    failed = 0
+    failed, began = 0, time.process_time()
     for seed in range(first, first + count) if count else itertools.count(first):
         for each in fortunes:
             try:
@@ -462,6 +463,8 @@ def go_on(
                 typer.echo(f"\n{type(failure).__name__}: {failure}\n{failure.__notes__[-1]}")
         if sys.stdout.isatty():
             typer.echo(f"\r{seed + 1 - first} seeds, {failed} failures", nl=False)
+    lived = count * len(fortunes)
+    typer.echo(f"\n{lived} histories, {lived / (time.process_time() - began):.0f} for each second of CPU")
     if failed:
         raise typer.Exit(1)
 
