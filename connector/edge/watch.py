@@ -77,9 +77,12 @@ class FileWatch:
 
 def _content(path: Path) -> Content:
     try:
-        if not stat.S_ISREG(path.stat().st_mode):
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
             return Unreadable("not a regular file", missing=False)
+        # Python makes room for all that it may read, and 4 MiB in each look would make the heap of the process so much
+        # larger. A file that grows meanwhile is another one at the next look.
         with path.open("rb") as file:
-            return file.read(_MOST)
+            return file.read(min(status.st_size or _MOST, _MOST))
     except OSError as error:
         return Unreadable(error.strerror or type(error).__name__, isinstance(error, FileNotFoundError))

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import threading
+import tracemalloc
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -121,6 +122,16 @@ class TestFileWatch:
         file.write_text("old")
         await looks(watch)
         assert told.calls == [{"password": MISSING}, {"password": b"old"}]
+
+    async def test_a_look_takes_no_more_memory_than_the_files(self, tmp_path: Path) -> None:
+        """What each look takes for a moment the process keeps: on each thread that looked, and one does at a time."""
+        (tmp_path / "password").write_text("secret\n")
+        tracemalloc.start()
+        try:
+            assert look([tmp_path / "password"]) == {tmp_path / "password": b"secret\n"}
+            assert tracemalloc.get_traced_memory()[1] < 256 * 1024
+        finally:
+            tracemalloc.stop()
 
     async def test_a_file_may_be_missing_at_first(self, tmp_path: Path) -> None:
         watch, told = watching(file := tmp_path / "paused")
