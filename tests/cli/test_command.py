@@ -77,6 +77,19 @@ def test_the_help_imports_nothing_that_takes_time() -> None:
     assert imported.isdisjoint({"pydantic", "aiohttp", "confluent_kafka", "fastavro", "structlog", "yaml"})
 
 
+def test_run_imports_only_what_it_needs() -> None:
+    """And what was imported is not looked at by the garbage collector again: it would stop the event loop for 30 ms."""
+    code = (
+        "import gc, sys; from connector.cli.main import app; app(['run', '--help'], standalone_mode=False);"
+        "print(gc.isenabled(), gc.get_freeze_count() > len(gc.get_objects())); print(*sys.modules)"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    *_, collected, modules = ran.stdout.splitlines()
+    assert collected == "True True"
+    imported = {name.split(".")[0] for name in modules.split()}
+    assert imported.isdisjoint({"cryptography", "jsonschema", "phonenumbers", "opentelemetry"})
+
+
 def test_an_unknown_command_is_a_usage_error() -> None:
     """Exit code 2."""
     assert connector("rnu").exit_code == 2
