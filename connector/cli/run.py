@@ -13,6 +13,7 @@ from connector.config import ConfigError, load
 from connector.edge.clock import SystemClock
 from connector.observe.logs import Logs
 from connector.runtime import wiring
+from connector.runtime.memory import share_heap
 from connector.runtime.renewal import secrets
 from connector.runtime.stopping import STOPPING
 
@@ -32,6 +33,7 @@ def run(config: ConfigFile) -> None:
     second SIGINT (what was under way may be posted twice).
     """
     STOPPING.listen()
+    share_heap()
     settings = load(config, os.environ)
     logs = Logs(
         open(sys.stderr.fileno(), "wb", buffering=0, closefd=False),  # noqa: SIM115 - as long as the process
