@@ -18,6 +18,7 @@ from connector.cli.options import AsJson, ConfigFile
 from connector.config import ConfigError, Settings
 from connector.config.load import read_tree
 from connector.config.mapping_file import load_mapping
+from connector.edge.clock import SystemClock
 
 
 def map(  # noqa: A001 - the command's name
@@ -90,10 +91,11 @@ def _whole_settings(config: Path) -> Settings:
 
 
 def _explain(event: Event, reveal: bool, as_json: bool) -> None:
+    now_ms = SystemClock().now_ms()
     if as_json:
-        typer.echo(json.dumps(document(event, reveal), indent=2, default=str))
+        typer.echo(json.dumps(document(event, reveal, now_ms), indent=2, default=str))
     else:
-        for text in lines(event, reveal):
+        for text in lines(event, reveal, now_ms):
             typer.echo(text)
     if event.refusal is not None or event.fields is None:
         raise typer.Exit(1)

@@ -18,8 +18,11 @@ _TIMES = frozenset({"createdAt", "expiresAt"})
 _PASSED = "no event of the mapping takes it: it is passed over (mapping.others: skip)"
 
 
-def lines(event: Event, reveal: bool) -> Iterator[str]:
-    """For people."""
+_EXPIRED = "expiresAt is past: from then on it is not posted, but a dead letter of class expired"
+
+
+def lines(event: Event, reveal: bool, now_ms: int) -> Iterator[str]:
+    """For people. `now_ms`: ms since the epoch."""
     yield f"{event.place}{f', record {event.schema}' if event.schema else ''}"
     for story in event.stories:
         yield from _story(story, reveal)
@@ -30,10 +33,12 @@ def lines(event: Event, reveal: bool) -> Iterator[str]:
         yield refusal_text(event.refusal)
     elif event.fields is None:
         yield _PASSED
+    elif _is_past(event.fields, now_ms):
+        yield _EXPIRED
 
 
-def document(event: Event, reveal: bool) -> Mapping[str, object]:
-    """For programs."""
+def document(event: Event, reveal: bool, now_ms: int) -> Mapping[str, object]:
+    """For programs. `now_ms`: ms since the epoch."""
     refusal = event.refusal
     return {
         "place": event.place,
@@ -57,7 +62,13 @@ def document(event: Event, reveal: bool) -> Mapping[str, object]:
             "problems": [str(each) for each in refusal.problems],
         },
         "passed_over": event.fields is None and refusal is None,
+        "expired": event.fields is not None and _is_past(event.fields, now_ms),
     }
+
+
+def _is_past(fields: Mapping[str, object], now_ms: int) -> bool:
+    expires_ms = fields.get("expiresAt")
+    return type(expires_ms) is int and expires_ms <= now_ms
 
 
 def _event(fields: Mapping[str, object], reveal: bool) -> Iterator[str]:
@@ -109,7 +120,9 @@ def _story(story: EventStory, reveal: bool) -> Iterator[str]:
 
 
 def _condition(asked: Asked, reveal: bool) -> str:
-    return f"{asked.says}: {'holds' if asked.holds else f'does not hold, it is {_shown(asked.value, reveal)}'}"
+    if asked.holds:
+        return f"{asked.says}: holds"
+    return f"{asked.says}: does not hold, it is {asked.value if asked.is_symbol else _shown(asked.value, reveal)}"
 
 
 def _outcome(told: Told, reveal: bool) -> str:

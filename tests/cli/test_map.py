@@ -94,6 +94,25 @@ class TestExplain:
         shown = " ".join(run.output.replace("│", " ").split())
         assert f"departure: string of {len(departure)} characters is no time; write a number, or ISO 8601 with" in shown
 
+    @pytest.mark.parametrize(
+        ("departure", "is_past"), [("2001-01-01T00:00:00Z", True), ("2099-01-01T00:00:00Z", False)]
+    )
+    def test_an_event_whose_expiry_is_past_is_told_as_one(
+        self, connector: Run, tmp_path: Path, departure: str, is_past: bool
+    ) -> None:
+        """It is mapped all the same: an example in a producer's CI grows old."""
+        arguments = self._departing(tmp_path, departure)
+        run = connector(*arguments)
+        assert (run.exit_code, "\nexpiresAt is past: " in run.stdout) == (0, is_past)
+        assert json.loads(connector(*arguments, "--json").stdout)["expired"] is is_past
+
+    def test_a_symbol_is_no_secret(self, connector: Run, mapping: Callable[..., Path]) -> None:
+        """What an enum can be stands in the schema; a text may be anything."""
+        config = mapping(when=[{"path": "channel", "is": "AGENT"}, {"path": "seat", "is": "1A"}])
+        shown = connector("map", "--config", config, *example("flat-booking")[3:]).stdout
+        assert "channel is AGENT: does not hold, it is WEB\n" in shown
+        assert "seat is 1A: does not hold, it is string of 3 characters\n" in shown
+
     @staticmethod
     def _departing(tmp_path: Path, departure: str | int) -> tuple[str | Path, ...]:
         folder, file = EXAMPLES / "flat-booking", tmp_path / "event.json"

@@ -48,11 +48,12 @@ def target_of(field: str) -> Target:
 
 
 class Test(NamedTuple):
-    """A condition that can be asked."""
+    """A condition that can be asked. `symbols`: what an enum there can be, which the schema tells anybody."""
 
     condition: Condition
     get: Get
     types: frozenset[type]
+    symbols: frozenset[str] = frozenset()
     other: Get | None = None
 
     def holds(self, fields: Fields, record: Record) -> bool:
@@ -248,7 +249,11 @@ def _test(condition: Condition, whole: Type, texts: Texts, problems: list[str]) 
     if other is not None and isinstance(missing := type_around(other) or resolved(whole, other.parts, texts), str):
         problems.append(f"when: {other}: {missing}")
     other_get = None if other is None else _lenient(getter(other))
-    return Test(condition, _lenient(getter(path)), frozenset(map(type, values)), other_get)
+    return Test(condition, _lenient(getter(path)), frozenset(map(type, values)), _symbols(found), other_get)
+
+
+def _symbols(found: Type) -> frozenset[str]:
+    return frozenset().union(*(each.symbols or () for each in found.branches if isinstance(each, Leaf)))
 
 
 def _looks_into(condition: Condition, json: Path) -> bool:

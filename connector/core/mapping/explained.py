@@ -22,11 +22,12 @@ class Told(NamedTuple):
 
 
 class Asked(NamedTuple):
-    """A condition, what was there, and whether it holds."""
+    """A condition, what was there, and whether it holds. `is_symbol`: what was there is a symbol of an enum."""
 
     says: str
     value: Any
     holds: bool
+    is_symbol: bool
 
 
 class EventStory(NamedTuple):
@@ -58,7 +59,9 @@ def explained(compiled: Compiled, fields: Fields, record: Record) -> Iterator[Ev
 
 def _asked(event: EventMap, fields: Fields, record: Record) -> Iterator[Asked]:
     for test in event.tests:
-        yield Asked(str(test.condition), test.get(fields, record), test.holds(fields, record))
+        value = test.get(fields, record)
+        is_symbol = type(value) is str and value in test.symbols
+        yield Asked(str(test.condition), value, test.holds(fields, record), is_symbol)
 
 
 def _told(chain: Chain, fields: Fields, record: Record, depth: int) -> Iterator[Told]:
