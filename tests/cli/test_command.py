@@ -95,6 +95,24 @@ def test_an_unknown_command_is_a_usage_error() -> None:
     assert connector("rnu").exit_code == 2
 
 
+@pytest.mark.parametrize(
+    ("typed", "meant"), [(("dql",), "dlq"), (("dlq", "summray"), "summary"), (("retry", "dorp"), "drop")]
+)
+def test_a_mistyped_command_is_answered_with_the_one_that_was_meant(typed: tuple[str, ...], meant: str) -> None:
+    result = connector(*typed)
+    assert result.exit_code == 2
+    assert f"Did you mean '{meant}'?" in result.stderr
+
+
+def test_a_verb_imports_nothing_of_the_others() -> None:
+    call = "app(['dlq', 'show', '--help'], standalone_mode=False)"
+    code = f"import sys; from connector.cli.main import app; {call}; print(*sys.modules)"
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    imported = set(ran.stdout.splitlines()[-1].split())
+    assert "connector.cli.dlq.show" in imported
+    assert imported.isdisjoint({"connector.cli.dlq.redrive", "connector.cli.dlq.edit", "connector.cli.dlq.purge"})
+
+
 def test_a_broken_configuration_ends_with_exit_code_2(tmp_path: Path) -> None:
     """Every problem on a line of standard error, nothing on standard output."""
     file = tmp_path / "config.yaml"

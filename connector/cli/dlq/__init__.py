@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-import typer
+from connector.cli.verbs import with_verbs
 
-from connector.cli.dlq.edit import edit
-from connector.cli.dlq.export import export
-from connector.cli.dlq.listing import list_letters
-from connector.cli.dlq.purge import purge
-from connector.cli.dlq.redrive import redrive
-from connector.cli.dlq.show import show
-from connector.cli.dlq.summary import summary
-
-dlq = typer.Typer(
-    help="Dead letters: count, look at, redrive, export and purge them.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
+dlq = with_verbs(
+    "Dead letters: count, look at, redrive, export and purge them.",
+    {
+        "summary": "connector.cli.dlq.summary:summary",
+        "list": "connector.cli.dlq.listing:list_letters",
+        "show": "connector.cli.dlq.show:show",
+        "redrive": "connector.cli.dlq.redrive:redrive",
+        "edit": "connector.cli.dlq.edit:edit",
+        "export": "connector.cli.dlq.export:export",
+        "purge": "connector.cli.dlq.purge:purge",
+    },
 )
-dlq.command()(summary)
-dlq.command("list")(list_letters)
-dlq.command()(show)
-dlq.command()(redrive)
-dlq.command()(edit)
-dlq.command()(export)
-dlq.command()(purge)

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import typer
+from connector.cli.verbs import with_verbs
 
-from connector.cli.offsets.exporting import export
-from connector.cli.offsets.setting import set_offsets
-from connector.cli.offsets.translating import translate
-
-offsets = typer.Typer(
-    help="Export a group's committed offsets, set them, or translate them for another cluster.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
+offsets = with_verbs(
+    "Export a group's committed offsets, set them, or translate them for another cluster.",
+    {
+        "export": "connector.cli.offsets.exporting:export",
+        "set": "connector.cli.offsets.setting:set_offsets",
+        "translate": "connector.cli.offsets.translating:translate",
+    },
 )
-offsets.command()(export)
-offsets.command("set")(set_offsets)
-offsets.command()(translate)

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import typer
+from connector.cli.verbs import with_verbs
 
-from connector.cli.retry.editing import drop, expedite
-from connector.cli.retry.listing import list_copies, summary
-
-retry = typer.Typer(
-    help="Copies that wait for their next attempt: count, look at, expedite and drop them.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
+retry = with_verbs(
+    "Copies that wait for their next attempt: count, look at, expedite and drop them.",
+    {
+        "summary": "connector.cli.retry.listing:summary",
+        "list": "connector.cli.retry.listing:list_copies",
+        "expedite": "connector.cli.retry.editing:expedite",
+        "drop": "connector.cli.retry.editing:drop",
+    },
 )
-retry.command()(summary)
-retry.command("list")(list_copies)
-retry.command()(expedite)
-retry.command()(drop)
