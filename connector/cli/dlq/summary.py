@@ -31,6 +31,7 @@ from connector.edge.clock import SystemClock
 from connector.edge.kafka.admin import AdminError
 from connector.edge.kafka.counting import Helper, count
 from connector.edge.kafka.reader import read_one
+from connector.edge.kafka.records import record_of
 from connector.edge.kafka.scan import Scan
 
 _BAR = 40
@@ -81,7 +82,8 @@ def summarize(settings: Settings, name: str, since: str | None, as_json: bool, w
 
 
 def _tally(judge: Judge) -> Tally:
-    return Tally(judge.service_of if judge.maps else ServiceIds(judge.texts(), reader_schema()).of)
+    service_of = judge.service_of if judge.maps else ServiceIds(judge.texts(), reader_schema()).of
+    return Tally(service_of, record_of)
 
 
 def _example(settings: Settings, judge: Judge, reason: Reason) -> Mapping[str, object] | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from connector.core import envelope
@@ -17,8 +17,9 @@ OTHER = "other"
 NOT_DECODED = "not decoded"
 
 _TOPIC = envelope.CONNECT_PREFIX + "topic"
-_CLASS, _STAGE, _REASON = 9, 10, 11
-"""Places among our headers: Kafka Connect's nine come first."""
+_CLASS = 9
+"""Its place among our headers: Kafka Connect's nine come first. Stage and reason follow, and two headers or more."""
+_LEAST = _CLASS + 5
 _COUNT, _REASON_NAME, _STATUS_NAME = envelope.COUNT, envelope.REASON, envelope.HTTP_STATUS
 _CODE_NAME, _DUPLICATE_NAME = envelope.VENDOR_CODE, envelope.POSSIBLE_DUPLICATE
 _TOTALS: dict[bytes | None, int] = {b"%d" % total: total for total in range(1, 100)}
@@ -62,17 +63,22 @@ class Counted(NamedTuple):
 
 
 class Tally:
-    """Letters in, counts out. `service_of` reads the service id from a value and its headers; None: it cannot."""
+    """Letters in, counts out. `service_of` reads the service id from a value and its headers; None: it cannot.
+
+    `record_of` makes the record of a message, whatever that is. It is asked for few of ours.
+    """
 
     def __init__(
         self,
         service_of: Callable[[bytes, Headers], str | None],
+        record_of: Callable[[Any], Record],
         most_kinds: int = _MOST_KINDS,
         most_services: int = _MOST_SERVICES,
     ) -> None:
         self._most_kinds = most_kinds
         self._most_services = most_services
         self._service_of = service_of
+        self._record_of = record_of
         self._kinds: dict[tuple[object, ...], int] = {}
         self._examples: dict[tuple[object, ...], tuple[str, int, int]] = {}
         self._foreign: dict[Kind, int] = {}
@@ -80,18 +86,17 @@ class Tally:
         self.letters = 0
         self.redriven = 0
 
-    def add(self, topic: str, number: int, offset: int, time_ms: int, key: bytes | None, value: bytes | None,
-            headers: Headers) -> None:  # fmt: skip
-        """Count a record; `time_ms` is Kafka's, -1 when there is none. One call for each: it has to be short."""
+    def add(self, message: Any, value: bytes | None, headers: Headers, time_ms: int) -> None:
+        """Count a message; `time_ms` is Kafka's, -1 when there is none. One call for each: it has to be short."""
         if not headers or headers[-1][0] != _COUNT:
-            self._add_other(Record(Partition(topic, number), offset, time_ms, key, value, headers))
+            self._add_other(self._record_of(message))
             return
         kind = _kind_of(headers, value, time_ms)
         self.letters += 1
         try:
             self._kinds[kind] += 1
         except KeyError:
-            self._first(kind, topic, number, offset)
+            self._first(kind, self._record_of(message))
         service = self._service_of(value, headers) if value else None
         name = NOT_DECODED if service is None else service
         try:
@@ -145,10 +150,10 @@ class Tally:
         self.letters += other.letters
         self.redriven += other.redriven
 
-    def _first(self, kind: tuple[object, ...], topic: str, number: int, offset: int) -> None:
+    def _first(self, kind: tuple[object, ...], record: Record) -> None:
         kind = self._with_room(kind)
         self._kinds[kind] = self._kinds.get(kind, 0) + 1
-        self._examples.setdefault(kind, (topic, number, offset))
+        self._examples.setdefault(kind, (record.partition.topic, record.partition.number, record.offset))
 
     def _with_room(self, kind: tuple[object, ...]) -> tuple[object, ...]:
         if kind in self._kinds or len(self._kinds) < self._most_kinds:
@@ -194,20 +199,22 @@ def _kind_of(headers: Headers, value: bytes | None, time_ms: int) -> tuple[objec
     total = headers[-1][1]
     ours = _TOTALS.get(total) or envelope.number(total) or 0
     first = len(headers) - ours
-    if ours > _REASON and first >= 0 and headers[first + _REASON][0] == _REASON_NAME:
-        vendor_code = headers[first + _REASON + 1]
-        if vendor_code[0] == _STATUS_NAME:
-            vendor_code = headers[first + _REASON + 2]
-        return (
-            headers[first + _CLASS][1],
-            headers[first + _STAGE][1],
-            vendor_code[1] if vendor_code[0] == _CODE_NAME else None,
-            headers[first][1],
-            value[:5] if value is not None and value[:1] == _CONFLUENT else _frame(value),
-            time_ms // HOUR_MS,
-            headers[-2][0] == _DUPLICATE_NAME,
-            headers[first + _REASON][1],
-        )
+    if ours >= _LEAST and first >= 0:
+        place = first + _CLASS
+        (_, code), (_, stage), (name, reason), (next_name, vendor_code), after = headers[place : place + 5]
+        if name == _REASON_NAME:
+            if next_name == _STATUS_NAME:
+                next_name, vendor_code = after
+            return (
+                code,
+                stage,
+                vendor_code if next_name == _CODE_NAME else None,
+                headers[first][1],
+                value[:10] if value is not None and value[:2] == _SINGLE_OBJECT else _frame(value),
+                time_ms // HOUR_MS,
+                headers[-2][0] == _DUPLICATE_NAME,
+                reason,
+            )
     get = dict(headers[max(first, 0) :]).get
     return (
         get(envelope.CLASS),

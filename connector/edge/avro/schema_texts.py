@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from connector.core.record import Headers
-from connector.edge.avro.decoding import Read
+from connector.edge.avro.decoding import Read, read_string
 from connector.edge.avro.foreign import looks_eight_bytes
 from connector.edge.avro.framing import (
     CONFLUENT_LENGTH,
@@ -35,6 +35,7 @@ from connector.edge.avro.writers import named
 
 _MOST_HEADS = 1000
 _EIGHT_BYTES_LENGTH = 9
+_TWO_BYTES = 0x80
 _HEADS = {0: CONFLUENT_LENGTH, 1: GUID_LENGTH, 3: GLUE_LENGTH, 0xC3: SINGLE_OBJECT_LENGTH}
 
 
@@ -100,16 +101,12 @@ class TextOf:
         return frame
 
 
-class _Plan(NamedTuple):
-    """How the service id of the values of one schema is found."""
-
-    read: Read
-    start: int
-    is_packed: bool
+_Plan = Callable[[bytes], object]
+"""How the service id of the values of one schema is found; raises whatever it meets where it is not."""
 
 
 class ServiceIds:
-    """Reads the service id of an event and nothing behind it: a fifth of the price of decoding the event."""
+    """Reads the service id of an event and nothing behind it: a tenth of the price of decoding the event."""
 
     def __init__(self, texts: TextOf, reader: str) -> None:
         """`reader` is the text of our own schema."""
@@ -118,25 +115,28 @@ class ServiceIds:
         field = next(each for each in tree["fields"] if each["name"] == "serviceId")
         self._wanted = {**tree, "fields": [field]}
         self._known: dict[object, _Plan | None] = {}
+        self._is_simple = not texts.in_headers and texts.eight_bytes is None
 
     def of(self, value: bytes, headers: Headers = ()) -> str | None:
         """The service id; None where the event cannot be read up to it."""
         head: object = value[: _HEADS.get(value[0], CONFLUENT_LENGTH)] if value else b""
-        if self._texts.in_headers:
-            head = self._texts.frame(value, headers)
-        elif self._texts.eight_bytes is not None and looks_eight_bytes(value):
-            head = value[:_EIGHT_BYTES_LENGTH]
+        if not self._is_simple:
+            head = self._other_head(head, value, headers)
         known = self._known.get(head)
         if known is None:
             known = self._plan(head, value, headers)
             if known is None:
                 return None
         try:
-            body, start = (unpacked(value, known.start), 0) if known.is_packed else (value, known.start)
-            found = known.read(body, start)[0]["serviceId"]
+            found = known(value)
         except Exception:  # whatever the bytes are, they are not counted under a service
             return None
         return found if isinstance(found, str) else None
+
+    def _other_head(self, head: object, value: bytes, headers: Headers) -> object:
+        if self._texts.in_headers:
+            return self._texts.frame(value, headers)
+        return value[:_EIGHT_BYTES_LENGTH] if looks_eight_bytes(value) else head
 
     def _plan(self, head: object, value: bytes, headers: Headers) -> _Plan | None:
         if head in self._known:
@@ -145,8 +145,7 @@ class ServiceIds:
         plan = None
         if written is not None:
             try:
-                read = _of_object if written.schema.is_json else _up_to_service(written.schema, self._wanted)
-                plan = _Plan(read, written.start, written.is_packed)
+                plan = _planned(written, self._wanted)
             except (UnsafeSchemaError, IncompatibleError, ValueError):
                 plan = None
         if len(self._known) < _MOST_HEADS:
@@ -165,8 +164,39 @@ def _of_object(value: bytes, at: int) -> tuple[Any, int]:
     return read_object(value[at:]), len(value)
 
 
-def _up_to_service(schema: Found, wanted: Mapping[str, object]) -> Read:
-    tree = vet(schema.text, schema.referenced)
-    names = [field["name"] for field in tree["fields"]]
-    shortened = {**tree, "fields": tree["fields"][: names.index("serviceId") + 1]}
-    return Resolution(shortened, wanted, {}).read
+def _planned(written: Written, wanted: Mapping[str, object]) -> _Plan:
+    """Raises IncompatibleError, ValueError or UnsafeSchemaError for a schema that cannot be used."""
+    schema, start, is_packed = written
+    if schema.is_json:
+        read: Read = _of_object
+    else:
+        tree = vet(schema.text, schema.referenced)
+        names = [field["name"] for field in tree["fields"]]
+        shortened = {**tree, "fields": tree["fields"][: names.index("serviceId") + 1]}
+        read = Resolution(shortened, wanted, {}).read
+        if not is_packed and all(field["type"] == "string" for field in shortened["fields"]):
+            return _last_of_strings(len(shortened["fields"]), start)
+
+    def plan(value: bytes) -> object:
+        body, at = (unpacked(value, start), 0) if is_packed else (value, start)
+        return read(body, at)[0]["serviceId"]
+
+    return plan
+
+
+def _last_of_strings(count: int, start: int) -> _Plan:
+    """The last of so many strings, without a call for each: most events begin with two."""
+    several = (None,) * count
+
+    def plan(value: bytes) -> object:
+        at, found = start, ""
+        for _ in several:
+            size = value[at]
+            if size < _TWO_BYTES and not size & 1:
+                begin, at = at + 1, at + 1 + (size >> 1)
+                found = value[begin:at].decode()
+            else:
+                found, at = read_string(value, at)
+        return found
+
+    return plan

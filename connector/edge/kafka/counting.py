@@ -66,7 +66,8 @@ class Helper:
         """Take the second half of what the scan is to read, where that is much."""
         if self._pipe is not None and scan.total >= self._many:
             first, self._part = halves(Part(scan.starts, scan.ends))
-            self._pipe.send(self._part)
+            with suppress(ConnectionError):  # it is gone, which reading tells
+                self._pipe.send(self._part)
             scan.only_before(first.ends)
 
     def read(self, tally: Tally, *, wait: bool = False) -> int:
@@ -76,7 +77,7 @@ class Helper:
         while self._part is not None and self._pipe is not None and (wait or self._pipe.poll()):
             try:
                 told = self._pipe.recv()
-            except EOFError:
+            except (EOFError, ConnectionError):
                 with Scan(self._properties, self._topic, self._part.starts) as scan:
                     scan.only_before(self._part.ends)
                     _count(scan, tally, lambda _read: None)
@@ -145,10 +146,17 @@ def _help(
     """The other process. It ends when nobody listens any more, and by Ctrl-C without a word."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     theirs.close()
-    with suppress(EOFError, BrokenPipeError):
+    try:
+        tally = make()
+    except Exception:  # the first process meets the same, and says so
+        return
+    _count_a_part(ours, properties, topic, tally)
+
+
+def _count_a_part(ours: Connection[Any, Any], properties: Mapping[str, Any], topic: str, tally: Tally) -> None:
+    with suppress(EOFError, ConnectionError):
         part: Part = ours.recv()
         try:
-            tally = make()
             with Scan(properties, topic, part.starts) as scan:
                 scan.only_before(part.ends)
                 _count(scan, tally, ours.send)
@@ -169,15 +177,7 @@ def _count(scan: Scan, tally: Tally, progress: Callable[[int], None]) -> None:
                 except (ValueError, SystemError):  # a name that is not UTF-8
                     headers = record_of(message).headers
                 kind, time_ms = message.timestamp()
-                add(
-                    message.topic() or "",
-                    message.partition() or 0,
-                    message.offset() or 0,
-                    time_ms if kind else -1,
-                    message.key(),
-                    message.value(),
-                    headers or (),
-                )
+                add(message, message.value(), headers or (), time_ms if kind else -1)
             progress(len(messages))
 
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Mapping
 from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka.admin import AdminClient
 
 from connector.core.record import Partition, Record
-from connector.edge.kafka.admin import AdminError
+from connector.edge.kafka.admin import SILENT, AdminError
+from connector.edge.kafka.bounds import asking_client
 from connector.edge.kafka.records import record_of
 from connector.edge.kafka.tokens import let_go
 
@@ -34,11 +35,11 @@ def read_one(properties: Mapping[str, Any], partition: Partition, offset: int, w
     `properties` are librdkafka's, with a `group.id` that nothing is asked of. Raises AdminError; `within` in seconds.
     """
     try:
-        consumer = Consumer({**properties, **_READING}, logger=logging.getLogger("librdkafka.admin"))
+        _expect(asking_client(properties, SILENT), partition, within)
+        consumer = Consumer({**properties, **_READING}, logger=SILENT)
     except KafkaException as raised:
         raise AdminError.of(raised.args[0]) from None
     try:
-        _expect(consumer, partition, within)
         consumer.assign([TopicPartition(partition.topic, partition.number, offset)])
         message = _first(consumer, time.monotonic() + within)
     finally:
@@ -48,12 +49,13 @@ def read_one(properties: Mapping[str, Any], partition: Partition, offset: int, w
     return record_of(message)
 
 
-def _expect(consumer: Consumer, partition: Partition, within: float) -> None:
-    """Raise AdminError when there is no such partition: reading it would only say that time ran out."""
-    try:
-        topic = consumer.list_topics(partition.topic, timeout=within).topics[partition.topic]
-    except KafkaException as raised:
-        raise AdminError.of(raised.args[0]) from None
+def _expect(client: AdminClient, partition: Partition, within: float) -> None:
+    """Raise AdminError when there is no such partition: reading it would only say that time ran out.
+
+    Not asked of the consumer, which is made when it is assigned its partition: one that is assigned later than at once
+    often keeps its first record back for a second.
+    """
+    topic = client.list_topics(partition.topic, timeout=within).topics[partition.topic]
     if topic.error is not None:
         raise AdminError.of(topic.error)
     if partition.number not in topic.partitions:

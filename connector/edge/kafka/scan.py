@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
@@ -31,7 +30,9 @@ _READING: Mapping[str, Any] = {
 fetched and not yet read, small answers what ten times as much becomes when it is unpacked: a batch of each partition
 comes whole all the same, so nobody waits."""
 
-_BATCH = 500
+_BATCH = 100
+"""Messages at a time: more do not stay in the processor's cache until they are looked at."""
+
 _WAIT = 0.2
 _ANSWER = 10.0
 _SILENCE = 30.0
@@ -53,7 +54,6 @@ class Scan:
         try:
             client = asking_client(properties, SILENT)
             self.bounds = _bounds(client, topic)
-            self._consumer = Consumer({**properties, **_READING}, logger=logging.getLogger("librdkafka.admin"))
         except KafkaException as raised:
             raise AdminError.of(raised.args[0]) from None
         given = starts or {}
@@ -61,7 +61,9 @@ class Scan:
             each: min(max(bound.start, given.get(each, 0)), bound.readable) for each, bound in self.bounds.items()
         }
         self._open = {each.number: bound.readable for each, bound in self.bounds.items()}
+        self._next: dict[int, int] = {}
         self._topic = topic
+        self._consumer: Consumer | None = None
 
     @property
     def total(self) -> int:
@@ -77,7 +79,11 @@ class Scan:
         """Begin at the first record of each partition that is not older; the ones before all are. Raises AdminError."""
         asked = [TopicPartition(self._topic, each.number, since_ms) for each in self.starts]
         try:
-            found = self._consumer.offsets_for_times(asked, timeout=_ANSWER)
+            asking = self._new_consumer()
+            try:
+                found = asking.offsets_for_times(asked, timeout=_ANSWER)
+            finally:
+                let_go(asking, self._properties)
         except KafkaException as raised:
             raise AdminError.of(raised.args[0]) from None
         for place in found:
@@ -133,24 +139,50 @@ class Scan:
             TopicPartition(self._topic, number, self.starts[Partition(self._topic, number)]) for number in self._open
         ]
         try:
+            # Made here: one that is assigned its partitions later than at once often keeps its first record back for a
+            # second.
+            self._consumer = self._new_consumer()
             self._consumer.assign(places)
-            yield from self._read()
+            yield from self._read(self._consumer)
         except KafkaException as raised:
             raise AdminError.of(raised.args[0]) from None
 
-    def _read(self) -> Iterator[list[Message]]:
+    def _read(self, consumer: Consumer) -> Iterator[list[Message]]:
+        self._next = {number: self.starts[Partition(self._topic, number)] for number in self._open}
         deadline = time.monotonic() + _SILENCE
         while self._open:
-            messages = self._consumer.consume(_BATCH, _WAIT)
+            left = sum(end - self._next[number] for number, end in self._open.items())
+            # Asked for more than there are, it would wait for them.
+            messages = consumer.consume(min(_BATCH, max(left, 1)), _WAIT)
             if not messages:
                 if time.monotonic() > deadline:
                     raise AdminError("timed_out", "no broker answered in time")
                 continue
             deadline = time.monotonic() + _SILENCE
-            yield self._wanted(messages)
+            if self._are_wanted(messages):
+                yield messages
+                continue
+            wanted, ended = self._wanted(messages)
+            if ended and self._open:
+                consumer.incremental_unassign(ended)
+            yield wanted
 
-    def _wanted(self, messages: list[Message]) -> list[Message]:
-        """Those before the ends. What comes after an end was written meanwhile, and is dropped with its partition."""
+    def _are_wanted(self, messages: list[Message]) -> bool:
+        """Whether all of these are, and none is its partition's last: as most batches are, and cheap to tell, since a
+        partition's offsets rise."""
+        if [message for message in messages if message.error() is not None]:
+            return False
+        last: dict[int, int] = {
+            message.partition(): message.offset()  # type: ignore[misc]  # typed as optional; a message has both
+            for message in messages
+        }
+        if any(offset >= self._open.get(number, 0) - 1 for number, offset in last.items()):
+            return False
+        self._next.update((number, offset + 1) for number, offset in last.items())
+        return True
+
+    def _wanted(self, messages: list[Message]) -> tuple[list[Message], list[TopicPartition]]:
+        """Those before the ends, and the partitions that have ended. What comes after an end was written meanwhile."""
         wanted = []
         ended = []
         ends = self._open
@@ -168,18 +200,21 @@ class Scan:
                     raise AdminError.of(error)
             elif offset < end:
                 wanted.append(message)
+            self._next[number] = offset + 1
             if offset >= end - 1:
                 del ends[number]
                 ended.append(TopicPartition(self._topic, number))
-        if ended and ends:
-            self._consumer.incremental_unassign(ended)
-        return wanted
+        return wanted, ended
+
+    def _new_consumer(self) -> Consumer:
+        return Consumer({**self._properties, **_READING}, logger=SILENT)
 
     def __enter__(self) -> Scan:
         return self
 
     def __exit__(self, *_: object) -> None:
-        let_go(self._consumer, self._properties)
+        if self._consumer is not None:
+            let_go(self._consumer, self._properties)
 
 
 def delete_before(properties: Mapping[str, Any], ends: Mapping[Partition, int]) -> None:

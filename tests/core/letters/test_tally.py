@@ -15,7 +15,7 @@ from connector.core.letters.marks import mark
 from connector.core.letters.remedies import remedy_of
 from connector.core.letters.report import report
 from connector.core.letters.tally import HOUR_MS, NOT_DECODED, OTHER, Tally
-from connector.core.record import Headers, Partition
+from connector.core.record import Headers, Partition, Record
 from connector.core.refusal import Stage
 
 MAIN = Partition("main", 0)
@@ -30,12 +30,17 @@ def headers(code: str, reason: str = "why", maybe: int = 0, stage: Stage = Stage
 def add(
     tally: Tally, offset: int, given_: Headers, value: bytes | None = b"\x00\x00\x00\x00\x07..", time: int = 0
 ) -> None:
-    tally.add("dlq", 0, offset, time, b"k", value, given_)
+    tally.add(Record(Partition("dlq", 0), offset, time, b"k", value, given_), value, given_, time)
+
+
+def itself(record: Record) -> Record:
+    """What is added here."""
+    return record
 
 
 @given(CODES)
 def test_each_letter_is_counted_once(codes: list[str]) -> None:
-    tally = Tally(lambda value, headers: "0A")
+    tally = Tally(lambda value, headers: "0A", itself)
     for offset, code in enumerate(codes):
         add(tally, offset, headers(code))
     found = report(tally, 0)
@@ -53,7 +58,7 @@ def test_a_letter_counts_the_same_however_much_its_topic_took(
     cause = Cause(Stage.INVOKE, "rejected", "why", status, vendor_code, "id" if with_id else None)
     history = History(Origin(MAIN, 1, 0), maybe_delivered=maybe)
     written = list(envelope.dead_letter_headers((("x", b"y"),), history, cause, Names("c"), 0))
-    tally = Tally(lambda value, headers: "0A")
+    tally = Tally(lambda value, headers: "0A", itself)
     add(tally, 0, written[step])
     ((kind, count, example),) = tally.kinds()
     assert (kind.code, kind.stage, kind.vendor_code, kind.topic) == ("rejected", "invoke", vendor_code or "", "main")
@@ -81,26 +86,26 @@ def test_a_letter_counts_the_same_however_much_its_topic_took(
 )
 def test_a_letter_is_counted_by_what_names_its_schema(head: bytes | None, schema: str) -> None:
     """What was cut off names none."""
-    tally = Tally(lambda value, headers: "0A")
+    tally = Tally(lambda value, headers: "0A", itself)
     add(tally, 0, headers("undecodable"), head)
     assert report(tally, 0).by["schema"] == {schema: 1}
 
 
 def test_a_copy_for_the_retry_topic_is_of_the_topic_that_it_began_in() -> None:
-    tally = Tally(lambda value, headers: "0A")
+    tally = Tally(lambda value, headers: "0A", itself)
     add(tally, 0, next(envelope.retry_headers((), History(Origin(MAIN, 1, 0)), Cause(Stage.INVOKE, "busy", ""), 0)))
     assert report(tally, 0).by["topic"] == {"main": 1}
 
 
 def test_marks_are_no_letters() -> None:
-    tally = Tally(lambda value, headers: None)
+    tally = Tally(lambda value, headers: None, itself)
     add(tally, 9, mark({1, 2, 5}, "main", 0).headers)
     assert (tally.letters, tally.redriven) == (0, 3)
     assert report(tally, 0).over_time == {}
 
 
 def test_letters_of_others_are_counted() -> None:
-    tally = Tally(lambda value, headers: None)
+    tally = Tally(lambda value, headers: None, itself)
     add(
         tally,
         0,
@@ -119,7 +124,7 @@ def test_letters_of_others_are_counted() -> None:
 def test_memory_is_bounded_whatever_the_reasons_are(of_ours: bool) -> None:
     """Beyond the bound reasons are not told apart any more; every letter is still counted."""
     names = iter(f"service-{number}" for number in range(100))
-    tally = Tally(lambda value, headers: next(names), most_kinds=5, most_services=3)
+    tally = Tally(lambda value, headers: next(names), itself, most_kinds=5, most_services=3)
     for number in range(100):
         reason = f"reason {number}"
         connect = (("__connect.errors.topic", b"t"), ("__connect.errors.exception.message", reason.encode()))
@@ -133,7 +138,7 @@ def test_memory_is_bounded_whatever_the_reasons_are(of_ours: bool) -> None:
 def test_what_another_tally_counted_is_added(codes: list[str], others: list[str]) -> None:
     """As if one had counted all; letters of other programs, marks and services too."""
     connect = (("__connect.errors.topic", b"t"), ("__connect.errors.exception.message", b"broken"))
-    tallies = [Tally(lambda value, headers: "0A") for _ in range(3)]
+    tallies = [Tally(lambda value, headers: "0A", itself) for _ in range(3)]
     for tally, given_ in zip(tallies, (codes, others, codes + others), strict=True):
         for offset, code in enumerate(given_):
             add(tally, offset, headers(code))
@@ -148,7 +153,7 @@ def test_what_another_tally_counted_is_added(codes: list[str], others: list[str]
 
 def test_memory_is_bounded_by_what_another_tally_counted_too() -> None:
     names = iter(f"service-{number}" for number in range(200))
-    first, second = (Tally(lambda value, headers: next(names), most_kinds=5, most_services=3) for _ in range(2))
+    first, second = (Tally(lambda value, headers: next(names), itself, most_kinds=5, most_services=3) for _ in range(2))
     for tally, begin in ((first, 0), (second, 50)):
         for number in range(begin, begin + 50):
             reason = f"reason {number}"
@@ -161,7 +166,7 @@ def test_memory_is_bounded_by_what_another_tally_counted_too() -> None:
 
 
 def test_reasons_that_differ_in_numbers_only_are_one() -> None:
-    tally = Tally(lambda value, headers: None)
+    tally = Tally(lambda value, headers: None, itself)
     for number in (12, 7, 3):
         add(tally, number, headers("expired", f"{number} s past its time"))
     (reason,) = report(tally, 0).reasons
@@ -171,7 +176,7 @@ def test_reasons_that_differ_in_numbers_only_are_one() -> None:
 
 
 def test_letters_of_weeks_are_shown_by_day() -> None:
-    tally = Tally(lambda value, headers: None)
+    tally = Tally(lambda value, headers: None, itself)
     for day in (0, 2, 3):
         add(tally, day, headers("expired"), time=day * 24 * HOUR_MS)
     add(tally, 9, headers("expired", maybe=1), time=-1)
@@ -184,7 +189,7 @@ def test_letters_of_weeks_are_shown_by_day() -> None:
 
 def test_times_far_apart_leave_the_gaps_out() -> None:
     """A producer's clock of 1970 must not make a million rows."""
-    tally = Tally(lambda value, headers: None)
+    tally = Tally(lambda value, headers: None, itself)
     add(tally, 0, headers("expired"), time=0)
     add(tally, 1, headers("expired"), time=500_000 * HOUR_MS)
     assert len(report(tally, 0).over_time) == 2
@@ -210,7 +215,7 @@ def test_the_value_of_a_mark_is_for_people() -> None:
 
 
 def test_a_kind_without_an_example_is_taken_too() -> None:
-    first, second = Tally(lambda value, headers: None), Tally(lambda value, headers: None)
+    first, second = Tally(lambda value, headers: None, itself), Tally(lambda value, headers: None, itself)
     add(second, 0, headers("rejected"))
     first.take(second.counted()._replace(examples={}))
     assert sum(first.counted().kinds.values()) == 1

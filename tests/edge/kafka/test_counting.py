@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from connector.core.letters.tally import Tally
 from connector.core.record import Partition
 from connector.edge.kafka.counting import Helper, Part, count, halves
+from connector.edge.kafka.records import record_of
 from connector.edge.kafka.scan import Scan
 from tests.support.clusters import RealCluster
 from tests.support.kafka_broker import Kafka
@@ -41,6 +42,7 @@ _COUNTING = """
 import os, sys
 from connector.core.letters.tally import Tally
 from connector.edge.kafka.counting import Helper, count
+from connector.edge.kafka.records import record_of
 from connector.edge.kafka.scan import Scan
 
 servers, topic, second = sys.argv[1:]
@@ -48,10 +50,10 @@ servers, topic, second = sys.argv[1:]
 def other():
     if second == "dies":
         os._exit(9)
-    return Tally(lambda value, headers: "second")
+    return Tally(lambda value, headers: "second", record_of)
 
 properties = {"bootstrap.servers": servers}
-tally, read = Tally(lambda value, headers: "first"), []
+tally, read = Tally(lambda value, headers: "first", record_of), []
 with Helper(properties, topic, other, many=1) as helper, Scan(properties, topic) as scan:
     count(scan, tally, read.append, helper)
 import orjson
@@ -68,6 +70,24 @@ def letters(kafka: Kafka) -> tuple[Kafka, str]:
     for number, many in enumerate((30, 10)):
         cluster.append_all(Partition(topic, number), [b"x"] * many)
     return kafka, topic
+
+
+def test_a_scan_reads_each_record_before_its_ends_once_whatever_is_written_meanwhile(kafka: Kafka) -> None:
+    """More than come at a time, with further ones behind the end of each partition."""
+    cluster = RealCluster(kafka)
+    topic = cluster.create(3)
+    partitions = [Partition(topic, number) for number in range(3)]
+    sizes = (350, 120, 1)
+    for each, size in zip(partitions, sizes, strict=True):
+        cluster.append_all(each, [b"x"] * size)
+    with Scan({"bootstrap.servers": kafka.bootstrap_servers}, topic, {partitions[0]: 10}) as scan:
+        for each in partitions:
+            cluster.append_all(each, [b"later"] * 150)
+        read = [(each.partition, each.offset) for each in scan.records()]
+    wanted = {(each, offset) for each, size in zip(partitions, sizes, strict=True) for offset in range(size)}
+    wanted -= {(partitions[0], offset) for offset in range(10)}
+    assert len(read) == len(wanted)
+    assert set(read) == wanted
 
 
 def counted(kafka: Kafka, topic: str, second: str) -> Mapping[str, object]:
@@ -92,10 +112,10 @@ def test_where_the_other_process_dies_its_half_is_counted_all_the_same(letters: 
 def test_a_process_with_threads_counts_alone(letters: tuple[Kafka, str]) -> None:
     """The clients of these tests have some."""
     kafka, topic = letters
-    properties, tally = {"bootstrap.servers": kafka.bootstrap_servers}, Tally(lambda value, headers: "first")
+    properties, tally = {"bootstrap.servers": kafka.bootstrap_servers}, Tally(lambda value, headers: "first", record_of)
     assert kafka.admin().list_topics(timeout=20) is not None
     with (
-        Helper(properties, topic, lambda: Tally(lambda value, headers: "second"), many=1) as helper,
+        Helper(properties, topic, lambda: Tally(lambda value, headers: "second", record_of), many=1) as helper,
         Scan(properties, topic) as scan,
     ):
         count(scan, tally, lambda read: None, helper)
