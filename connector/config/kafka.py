@@ -170,17 +170,17 @@ class Kafka(Section):
 
     translated: Literal["stop", "hold", "warn"] = "stop"
     """What to do with a partition whose commit was made in another cluster, as MirrorMaker leaves it at the target: its
-    offset is a translated one, mostly up to the whole lag too low. `stop` ends with exit code 1, as that drill needs a
+    offset is a translated one, too low by up to the whole lag. `stop` ends with exit code 1, since the way on needs a
     stopped group (`connector offsets translate`); `hold` pauses the partition until `connector resume` or until it goes
     to another process, which looks at the commit anew; `warn` goes on from there and posts again what lies in between.
-    The same becomes of a commit that names a cluster while no broker tells which one this is. A commit without
+    A commit that names a cluster is treated alike while no broker tells which one this is. A commit without
     metadata, as earlier versions and other tools write it, cannot be told from our own."""
 
     max_poll_interval: Duration = Field(default=2 * MINUTE, ge=10 * SECOND, le=24 * HOUR)
     """Time after which Kafka takes the partitions of a process that no longer polls. Longer than the drain and than a
     post, or a clean revoke would be cut short and its records posted again. Nor may it be shorter than librdkafka's
-    `session.timeout.ms`, 45s unless `client` says otherwise. Not much longer either: so long can a group of the classic
-    protocol stand still when its coordinator comes back and has lost track of a member (KAFKA-20938)."""
+    `session.timeout.ms`, 45s unless `client` says otherwise. Not much longer either: a group of the classic protocol
+    can stand still for this time when its coordinator comes back and has lost track of a member (KAFKA-20938)."""
 
     topics: Topics = Topics()
     """The topics of this connector."""

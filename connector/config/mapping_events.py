@@ -150,7 +150,7 @@ def _refuse_stand_in(at: At, name: str, source: Source) -> None:
         raise at.wrong("is the same for every event: it needs a path")
     if name == "phoneNumber" and (is_constant or (source.then and source.then[-1].table is not None)):
         return
-    shared = "events without an id would be one event" if name == "eventId" else "whoever has no number is texted there"
+    shared = "events without an id would be one event" if name == "eventId" else "all without a number would go to it"
     raise at.wrong(f"has a default, and {shared}; {LEAVE_OUT.format('…')}")
 
 

@@ -1,4 +1,4 @@
-"""A forward proxy: where it is, and as whom it is asked."""
+"""A forward proxy: its address, and the credentials that it is shown."""
 
 from __future__ import annotations
 

@@ -58,7 +58,7 @@ class Registry(Section):
 
     bearer_token_file: Annotated[Secret, AfterValidator(_bearer_token)] | None = None
     """File that holds a token, sent as `Authorization: Bearer`, in place of `basic_auth_file`. One trailing newline is
-    taken off. Read again when it changes, so that whoever renews the token only has to write it there."""
+    taken off. Read again when it changes, so that a renewed token only has to be written there."""
 
     ca_file: ReadableFile | None = None
     """PEM file with the certificates that may sign the registry's. Default: those of the system."""
@@ -138,7 +138,7 @@ class Delivery(Section):
 
     mode: Literal["deliver", "shadow"] = "deliver"
     """`shadow` does everything but post, beside the connector that delivers: for trying a version or a setting on real
-    events (docs/shadow.md). It posts to nobody but the test environment, where `openmarket.base_url` is that, reads no
+    events (docs/shadow.md). It posts nothing but to the test environment, where `openmarket.base_url` is that, reads no
     retry topic, and writes neither retries nor dead letters. What would have become of each event is said in
     `kafka.topics.shadow` (where `ledger` is on), in the log, and by metrics of names of their own. It needs a
     `kafka.group_id` that ends in `.shadow`, which no connector that delivers may have."""
@@ -223,8 +223,8 @@ class Admin(Section):
     """Port to listen on; 0 takes any free one. 9464 is the usual port of a Prometheus exporter."""
 
     runbooks_url: Annotated[str, AfterValidator(_page_address)] | None = None
-    """Where the page of this listener (`/`) links to for runbooks: this version's docs/runbooks as your house shows
-    them, by http or https. Default: no link, for nobody but you knows the place."""
+    """Where the page of this listener (`/`) links to for runbooks: this version's docs/runbooks, wherever you
+    publish them, by http or https. Default: no link, since only you know the place."""
 
     control_host: str = Field(default="127.0.0.1", min_length=1)
     """Address to listen on for commands, as `host`. Another one than loopback needs `control_token_file`. IPv4's
@@ -235,8 +235,8 @@ class Admin(Section):
 
     control_token_file: Annotated[Secret, AfterValidator(_unguessable)] | None = None
     """File that holds the token which every command must bring: one word of 16 ASCII characters at least. One trailing
-    newline is taken off. Read again at each command. Default: none, for whoever is on this machine, or in this pod, may
-    command."""
+    newline is taken off. Read again at each command. Default: none, so that everybody on this machine, or in this
+    pod, may command."""
 
     @model_validator(mode="after")
     def _ports_differ(self) -> Self:

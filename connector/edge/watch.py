@@ -1,4 +1,4 @@
-"""Files that may change under us: looked at again and again, and told when what they hold has changed.
+"""Files that may change: looked at again and again, and reported when their content has changed.
 
 Kubernetes replaces a mounted Secret or ConfigMap by renaming a symlink above its files, so that neither the name nor,
 now and then, size and time of a file tell that it is another one: what counts is its content.

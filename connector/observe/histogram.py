@@ -1,4 +1,4 @@
-"""Latencies by upper edge: plain numbers on the hot path, and exemplars for whoever traces."""
+"""Latencies by upper edge: plain numbers on the hot path, with exemplars where tracing is on."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class TracedSpan(NamedTuple):
 
 
 class Exemplars:
-    """`span`: the one whose latencies are being observed now, set and taken back by whoever traces."""
+    """`span`: the one whose latencies are being observed now, set and taken back by the tracing driver."""
 
     __slots__ = ("span",)
 

@@ -1,6 +1,6 @@
 """Where log lines go: a bounded buffer, and a thread of its own that writes.
 
-Whoever has something to log owns a loop, a consumer or a connection, and a write to a pipe that nobody reads never
+Code that logs owns an event loop, a consumer or a connection, and a write to a pipe that nobody reads never
 returns. So nobody else than the writer's thread ever touches the stream; what does not fit is dropped and counted.
 """
 

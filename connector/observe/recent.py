@@ -1,6 +1,6 @@
 """What happened in the last minutes, and since when something has been so, by looking now and then.
 
-For the page only: Prometheus works both out from `/metrics`, and whoever has none has nothing but the numbers of now.
+For the page only: Prometheus works both out from `/metrics`; without it there are only the numbers of now.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The last step before a log line is rendered: no phone number and no credential leaves, whoever wrote the text."""
+"""The last step before a log line is rendered: no phone number and no credential leaves, whatever the text's origin."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The log of a shadow: what became of no record is not said to have become of it."""
+"""The log of a shadow: its lines never say that something was posted, retried or dead-lettered."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Says that a process has none of the main topic, which is no error: there are more processes than partitions."""
+"""Reports that a process has no partition of the main topic: no error, there are more processes than partitions."""
 
 from __future__ import annotations
 

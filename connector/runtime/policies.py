@@ -1,4 +1,4 @@
-"""What is decided by, as the settings say it: the only place where settings become rules."""
+"""Settings become the rules that core and engine decide by, here and nowhere else."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ def test_an_error_that_nobody_foresaw_is_one_line_and_ends_the_process(config_fi
     assert ended.returncode == 1
     lines = [orjson.loads(text) for text in ended.stderr.splitlines()]
     (fault,) = [line for line in lines if line["event"] == "process_fault"]
-    assert "UnicodeError: label too long" in fault["exception"]
+    assert "label too long" in fault["exception"]
 
 
 @pytest.fixture

@@ -158,7 +158,7 @@ def test_every_function_is_tried_above() -> None:
         ({"eventId": {"path": "a", "default": "x"}}, "[0].eventId: has a default, and events without an id"),
         ({"eventId": {"first": ["a", {"value": "x"}]}}, "[0].eventId: has a default, and events without an id"),
         ({"eventId": {"join": [{"value": "x"}, {"path": "a", "default": "y"}]}}, "[0].eventId: has a default"),
-        ({"phoneNumber": {"path": "a", "default": "12025550123"}}, "has a default, and whoever has no number is"),
+        ({"phoneNumber": {"path": "a", "default": "12025550123"}}, "has a default, and all without a number"),
         ({"phoneNumber": {"first": ["a", {"value": "12025550123"}]}}, "when: [{path: …, present: true}] with others"),
         ({"eventId": field("{path: a, then: [{phone: NO}]}")}, "then[0].phone: must be a region of two letters"),
         ({"eventId": field("{path: a, then: [{phone: Germany}]}")}, "is no region: it must be ISO 3166's two letters"),

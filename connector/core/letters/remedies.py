@@ -14,7 +14,7 @@ _OWN: Mapping[str, str] = {
     EXPIRED: "find out what held it up; `dlq redrive --new-expiry` posts it late, if that still helps anybody",
     RETRIES_EXHAUSTED: "look whether the vendor works again, then `dlq redrive`",
     REFUSED_ALONE: "ask the vendor's support about the X-Request-Id: it is this number or this content",
-    OPERATOR_DROPPED: f"ask whoever dropped it; `dlq redrive --include {OPERATOR_DROPPED}` posts it after all",
+    OPERATOR_DROPPED: f"ask the person who dropped it; `dlq redrive --include {OPERATOR_DROPPED}` posts it after all",
     MAYBE_DELIVERED: "ask the vendor's support about the X-Request-Id first: it may have been delivered",
 }
 

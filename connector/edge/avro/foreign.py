@@ -1,4 +1,4 @@
-"""What a value is that has no frame of ours, for whoever has to mend its producer: serializers that name schemas in
+"""What a value is that has no frame of ours, so that its producer can be mended: serializers that name schemas in
 other ways, and values that are no Avro at all. Nothing here is read; what is said repeats nothing of the record.
 
 The layouts are those of the serializers' own sources: Apicurio Registry 2.6 and 3.1, Confluent Platform 8.

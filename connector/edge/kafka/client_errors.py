@@ -48,7 +48,7 @@ class ClientErrors:
         self.wants_new_client = False
 
     def joined(self) -> None:
-        """The group knows us: from here on whoever has our name is another process."""
+        """The group knows us: from here on another member with our name is another process."""
         self._waits_for_name = False
         self._tokens.worked()
 

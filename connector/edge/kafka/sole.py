@@ -1,4 +1,4 @@
-"""The only member of a group: who has all partitions of a topic, so that nobody else can be posting from them."""
+"""The only member of a group, with all partitions of a topic: nobody else can be posting from them."""
 
 from __future__ import annotations
 

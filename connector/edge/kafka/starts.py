@@ -1,4 +1,4 @@
-"""Where a partition starts that was just assigned: at its commit, or where the group begins."""
+"""Where a newly assigned partition starts: at its commit, or where the group begins."""
 
 from __future__ import annotations
 

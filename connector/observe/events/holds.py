@@ -1,4 +1,4 @@
-"""Why nothing is posted: holds, reported by the engine, and pauses, by whoever passes on what a person said."""
+"""Why nothing is posted: holds and pauses. The engine reports them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What all that reports has in common: a logger, the metrics, and lines that are left out when there are too many."""
+"""What all reporters have in common: a logger, the metrics, and lines that are left out when there are too many."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ _HELD = Markup(
 _PAUSED = Markup("<tr><td>{target}</td><td>{source}</td><td>{since} UTC, for {lasts}</td><td>{reason}</td></tr>")
 _PAUSES = Markup(
     "<h2>Paused by a person</h2>\n<table><tr><th>what<th>by<th>since<th>why</tr>\n{rows}\n</table>\n"
-    "<p>Each goes on when whoever paused it says so: <code>connector resume</code>, or the file.</p>"
+    "<p>A pause ends where it came from: by <code>connector resume</code>, or in the file.</p>"
 )
 _NOBODY = Markup("<p><strong>{}</strong></p>")
 _FIGURE = Markup("<div><dt>{}</dt><dd>{}</dd></div>")
