@@ -28,6 +28,7 @@ from connector.core.request import RequestRules
 from connector.edge.avro.codec import MisfitError, Reader, Writer
 from connector.edge.avro.framing import UnpackError, unpacked
 from connector.edge.avro.resolution import IncompatibleError
+from connector.edge.avro.schema_text import name_in_text
 from connector.edge.avro.schemas import SchemaFile, reader_schema
 from connector.edge.avro.vetting import NoRecordError, UnsafeSchemaError
 from connector.edge.avro.writers import AnyWriter, any_writer, renamed
@@ -97,16 +98,10 @@ def _one_of(found: Sequence[SchemaFile], rules: Rules) -> SchemaFile:
     """Of a list of types the one record that the mapping has events of. Raises typer.BadParameter."""
     if len(found) == 1:
         return found[0]
-    ours = [each for each in found if rules.of_schema(_record_name(each.text))]
+    ours = [each for each in found if rules.of_schema(name_in_text(each.text))]
     if len(ours) == 1:
         return ours[0]
     raise typer.BadParameter(f"{found[0].name} has {len(ours) or 'no'} records of the mapping: one is needed")
-
-
-def _record_name(text: str) -> str:
-    given = json.loads(text)
-    name, namespace = str(given.get("name")), given.get("namespace")
-    return f"{namespace}.{name}" if namespace and "." not in name else name
 
 
 def from_topic(settings: Settings, topic: str, place: str) -> Event:

@@ -140,6 +140,8 @@ def _field(at: At, name: str) -> Source:
             raise at.wrong("has a value that is no service id: 1 to 64 hexadecimal digits")
     if name in ("eventId", "phoneNumber") and stands_in(source):
         _refuse_stand_in(at, name, source)
+    if name == "phoneNumber":
+        _refuse_shortened(at, source)
     return source
 
 
@@ -152,6 +154,24 @@ def _refuse_stand_in(at: At, name: str, source: Source) -> None:
         return
     shared = "events without an id would be one event" if name == "eventId" else "all without a number would go to it"
     raise at.wrong(f"has a default, and {shared}; {LEAVE_OUT.format('…')}")
+
+
+_SHORTENED = {
+    "truncate": "has truncate, and what is left of a longer number is somebody else's",
+    "number": "has number, which drops leading zeros, and then it is somebody else's: use digits or phone",
+}
+
+
+def _refuse_shortened(at: At, source: Source) -> None:
+    """Before a look-up both are harmless: what counts is in the table."""
+    for step in reversed(source.then):
+        if step.table is not None:
+            return
+        if (why := _SHORTENED.get(step.says.split()[0])) is not None:
+            raise at.wrong(why)
+    if isinstance(source.origin, Join | First):
+        for part in source.origin.parts:
+            _refuse_shortened(at, part)
 
 
 _SOURCE = ("path", "optional", "value", "join", "with", "first", "then", "default")

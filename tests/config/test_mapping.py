@@ -158,6 +158,13 @@ def test_every_function_is_tried_above() -> None:
         ({"eventId": {"path": "a", "default": "x"}}, "[0].eventId: has a default, and events without an id"),
         ({"eventId": {"first": ["a", {"value": "x"}]}}, "[0].eventId: has a default, and events without an id"),
         ({"eventId": {"join": [{"value": "x"}, {"path": "a", "default": "y"}]}}, "[0].eventId: has a default"),
+        (
+            {"phoneNumber": {"path": "a", "then": ["digits", {"truncate": 11}]}},
+            "[0].phoneNumber: has truncate, and what is",
+        ),
+        ({"phoneNumber": {"path": "a", "then": ["number"]}}, "[0].phoneNumber: has number, which drops leading zeros"),
+        ({"phoneNumber": {"first": ["a", {"path": "b", "then": ["number"]}]}}, "[0].phoneNumber: has number, which"),
+        ({"phoneNumber": {"join": ["a", {"path": "b", "then": ["number"]}]}}, "[0].phoneNumber: has number, which"),
         ({"phoneNumber": {"path": "a", "default": "12025550123"}}, "has a default, and all without a number"),
         ({"phoneNumber": {"first": ["a", {"value": "12025550123"}]}}, "when: [{path: …, present: true}] with others"),
         ({"eventId": field("{path: a, then: [{phone: NO}]}")}, "then[0].phone: must be a region of two letters"),

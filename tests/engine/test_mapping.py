@@ -41,7 +41,7 @@ from tests.engine.stage import (
 from tests.support.avro import CURRENT, EVENT
 from tests.support.clock import VirtualClock, run_virtual
 
-BOOKING, RENAMED, AUDIT, OURS, MOVED = 1, 2, 3, 4, 5
+BOOKING, RENAMED, AUDIT, OURS, MOVED, RECURSIVE = 1, 2, 3, 4, 5, 6
 PHONE = "491705550147"
 RULES = """
 events:
@@ -80,6 +80,7 @@ SCHEMAS: dict[int, Any] = {
     AUDIT: AUDITED,
     OURS: json.loads(CURRENT),
     MOVED: {**booking("phone"), "name": "com.example.v2.Booking"},
+    RECURSIVE: {**booking("phone"), "fields": [{"name": "earlier", "type": ["null", "com.example.Booking"]}]},
 }
 
 
@@ -283,6 +284,20 @@ async def test_a_version_that_the_mapping_does_not_fit_holds_its_partition(clock
     assert f"{named}: phoneNumber: passenger.phone: passenger has no field phone" in str(line["cause"])
     assert not world.dead
     assert world.registry.versions_asked == [2]
+
+
+@run_virtual
+async def test_a_version_that_cannot_be_used_at_all_holds_its_partition_too(clock: VirtualClock) -> None:
+    """A field of the record's own type: every event from then on has this schema."""
+    world = World(clock)
+    world.kafka.append(Partition(MAIN, 0), b"\0" + RECURSIVE.to_bytes(4, "big") + b"\0")
+    world.book("2")
+    async with running(world.connector) as connector:
+        await asyncio.sleep(100)
+        assert (world.vendor.order, world.dead, world.committed()) == ([], [], 0)
+        (line, *_) = [line for line in connector.log if line["event"] == "schema_unavailable"]
+    assert (line["code"], line["schema_id"]) == (MISFIT, RECURSIVE)
+    assert "id 6 (bookings-value version 6): the schema cannot be used: recursive" in str(line["cause"])
 
 
 @run_virtual

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from connector.core.mapping import phones, times
 from connector.core.mapping.errors import NO_ENTRY, UnmappableError
 from connector.core.mapping.paths import Path
+from connector.core.mapping.times import whole
 from connector.core.mapping.types import Kind
 from connector.core.numbers import is_exact, value_text
 from connector.core.redact import shape
@@ -190,7 +191,4 @@ def _int(value: Any) -> int:
         return value
     if len(value) > _LONGEST_NUMBER:
         raise UnmappableError(f"string of {len(value)} characters", "write a whole number")
-    try:
-        return int(value)
-    except ValueError:
-        raise UnmappableError("a text that is no whole number", "write a whole number") from None
+    return whole(value, "a text that is no whole number")

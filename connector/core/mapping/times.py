@@ -81,12 +81,19 @@ def iso(value: int) -> str:
     return _moment(value).isoformat(timespec="milliseconds" if value % 1000 else "seconds").replace("+00:00", "Z")
 
 
+def whole(text: str, otherwise: str) -> int:
+    """The whole number that a text is. Raises UnmappableError with `otherwise`: 1_0 is ten to Python alone."""
+    try:
+        if "_" not in text:
+            return int(text)
+    except ValueError:
+        pass
+    raise UnmappableError(otherwise, "write a whole number")
+
+
 def _counted(value: object, factor: float) -> int:
     if isinstance(value, str):
-        try:
-            value = int(value)
-        except ValueError:
-            raise UnmappableError("text that is no number", "write a whole number") from None
+        value = whole(value, "text that is no number")
     if not isinstance(value, int | float):
         raise UnmappableError("no number", "write a whole number")
     if isinstance(value, int):  # without a float in between, which would round

@@ -10,6 +10,20 @@ from typing import Any
 _STRING_OR_COMMENT = re.compile(r'"(?:[^"\\]|\\.)*+"|//[^\n]*+|/\*.*?\*/', re.DOTALL)
 
 
+def name_in_text(text: str) -> str | None:
+    """The full name that a record's schema says, whatever else is wrong with it; None for what has none."""
+    try:
+        given = load_json(text)
+    except (ValueError, RecursionError):
+        return None
+    match given:
+        case {"name": str(name), "namespace": str(namespace)} if namespace and "." not in name:
+            return f"{namespace}.{name}"
+        case {"name": str(name)}:
+            return name
+    return None
+
+
 def load_json(text: str | bytes) -> Any:
     """Return what a text says. Raises ValueError for what is not JSON, and RecursionError for what is too deep."""
     if isinstance(text, bytes):

@@ -12,6 +12,7 @@ from connector.edge.avro.framing import Kind, Name, by_id
 from connector.edge.avro.json_values import JsonWriter
 from connector.edge.avro.registry_answers import REMEDIES, STRANGE, Found
 from connector.edge.avro.resolution import IncompatibleError
+from connector.edge.avro.schema_text import name_in_text
 from connector.edge.avro.schemas import SchemaFile, SchemaFolder, SchemaFolderError, names_of
 from connector.edge.avro.vetting import UnsafeSchemaError
 
@@ -67,6 +68,8 @@ def found_writer(reader: Reader, known_as: str, found: Found) -> AnyWriter | Ref
     try:
         writer = any_writer(reader, found.text, found.referenced, is_json=found.is_json)
     except UnsafeSchemaError as error:
+        if (misfit := _unusable(reader, found.text, str(error))) is not None:
+            return misfit._replace(known_as=known_as)
         remedy = "register a record schema as schemas/README.md describes"
         return refused("unsafe_schema", f"{known_as}: {error}", remedy)
     except IncompatibleError as error:
@@ -79,6 +82,15 @@ def found_writer(reader: Reader, known_as: str, found: Found) -> AnyWriter | Ref
         return refused(MISFIT, unlike(misfit), MEND)
     moved = renamed(reader, writer)
     return writer if moved is None else moved._replace(known_as=known_as)
+
+
+def _unusable(reader: Reader, text: str, why: str) -> Misfit | None:
+    """Why records of a schema that cannot be used wait: by its name it is a version of the mapped events'."""
+    name, rules = name_in_text(text), reader.rules
+    if name is None or rules is None or not rules.holds_misfits:
+        return None
+    is_ours = bool(rules.of_schema(name)) or rules.namesake(name) is not None
+    return Misfit(name, (f"the schema cannot be used: {why}",)) if is_ours else None
 
 
 def renamed(reader: Reader, writer: AnyWriter) -> Misfit | None:

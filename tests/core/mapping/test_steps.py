@@ -38,6 +38,12 @@ def test_what_was_computed_with_is_no_phone_number(step: Step, damaged: object) 
     assert "491705" not in wrong.value.shape + wrong.value.remedy
 
 
+@pytest.mark.parametrize("step", [steps.number(), steps.time("millis", None, None)])
+def test_what_is_a_number_to_python_alone_is_none(step: Step) -> None:
+    with pytest.raises(UnmappableError, match="number"):
+        done(step, "1_795_968_000_000")
+
+
 @pytest.mark.parametrize("spelt", ["+49.170.5550147", "0049 170-555 01 47", "+49 170 555 01.47", "+49-170-5550147"])
 def test_what_people_write_is_one(spelt: str) -> None:
     assert done(steps.phone("DE", None), spelt) == "491705550147"
