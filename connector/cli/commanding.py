@@ -117,7 +117,7 @@ def address_of(host: str, port: int, setting: str) -> str:
     """Where a listener of these settings is found from its own machine. Raises BadParameter for any free port."""
     if port == 0:
         raise typer.BadParameter(f"{setting} is 0, any free port: give --url with the one that was taken")
-    # 0.0.0.0 and :: are this machine for whoever connects; the name of both together is none.
+    # 0.0.0.0 and :: are this machine to a client that connects; the name of both together is none.
     host = "127.0.0.1" if host == EVERY_ADDRESS else host
     return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 

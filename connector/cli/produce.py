@@ -37,7 +37,7 @@ def produce(
         Path | None,
         typer.Argument(metavar="EVENTS", help="JSON lines, one event each; default: standard input."),
     ] = None,
-    count: Annotated[int | None, typer.Option(min=1, help="Generate so many events instead.")] = None,
+    count: Annotated[int | None, typer.Option(min=1, help="How many events to generate instead.")] = None,
     seed: Annotated[int, typer.Option(help="The same seed generates the same events.")] = 0,
     topic: Annotated[str | None, typer.Option(help="Topic to write to; default: kafka.topics.main.")] = None,
     framing: Annotated[

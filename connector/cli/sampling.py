@@ -1,4 +1,4 @@
-"""Which of a topic's records a command reads: the newest so many, or those since a time."""
+"""Which of a topic's records a command reads: the newest, or those since a time."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Sample = Annotated[
     typer.Option(
         min=1,
         metavar="N",
-        help=f"Read about so many, the newest; {_DEFAULT:,} unless --since is said.",
+        help=f"How many of the newest records to read, about; {_DEFAULT:,} unless --since is given.",
     ),
 ]
 Since = Annotated[

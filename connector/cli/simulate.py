@@ -84,5 +84,5 @@ async def _serve(vendor: Vendor, host: str, port: int) -> None:
 
 
 def _tell(line: str) -> None:
-    with suppress(BrokenPipeError):  # whoever read the lines is gone, and a request must not notice
+    with suppress(BrokenPipeError):  # the reader of the lines is gone, and a request must not notice
         typer.echo(line)

@@ -16,7 +16,7 @@ _PLACES = 3
 _OTHER = "other"
 _DIGEST = 2
 """Bytes. A record that differs is missed once in 65,536 times; and 150,000 phone numbers in ten billion have the same
-digest, so that not even whoever has the key can tell by trying which one was meant. Of a PIN he could."""
+digest, so that even somebody with the key cannot tell by trying which one was meant. Of a PIN they could."""
 
 Values = Mapping[str, bytes]
 """Field → its value, or a digest of it."""

@@ -86,7 +86,7 @@ class Adaptive:
         self._clear(0.0, 0.0)
 
     def answered(self, now: float, seconds: float, under_way: int, kept_back: bool = False) -> None:
-        """A post was answered at `now` after so many seconds; so many were under way, this one included.
+        """A post was answered at `now` after this many seconds; this many were under way, this one included.
 
         `kept_back`: there would have been more, but for the part of the limit that its kind may have.
         """

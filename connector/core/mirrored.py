@@ -90,7 +90,7 @@ def earliest_ms(marks: Iterable[Mark]) -> int | None:
 class Walk:
     """Compares records of a mirror, in offset order, with marks of its source.
 
-    `is_settled_here`: what was settled by whoever read the mirror itself. A record that is the same in every byte as
+    `is_settled_here`: what a group that read the mirror itself has settled. A record that is the same in every byte as
     one that is settled and as one that is not could be either: there is no place then, since a guess may lose a record.
     """
 

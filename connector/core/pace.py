@@ -13,7 +13,7 @@ LATENESS = 0.005
 
 
 class Part(NamedTuple):
-    """So many partitions are ours, of all that there are."""
+    """How many partitions are ours, and how many there are."""
 
     ours: int
     all: int

@@ -69,7 +69,7 @@ class Asleep(NamedTuple):
 
 
 class Counted(NamedTuple):
-    """These topics have so many partitions each, in all processes together."""
+    """These topics have this many partitions each, in all processes together."""
 
     partitions: Mapping[str, int]
 

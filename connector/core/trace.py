@@ -75,7 +75,7 @@ def _length(members: list[bytes]) -> int:
 
 
 class SpanIds(NamedTuple):
-    """What a `traceparent` says, in its own hexadecimal digits. `sampled`: whoever made it keeps the trace."""
+    """What a `traceparent` says, in its own hexadecimal digits. `sampled`: its maker keeps the trace."""
 
     trace_id: str
     span_id: str

@@ -74,7 +74,7 @@ class ControlServer:
         token: Callable[[], str] | None,
     ) -> None:
         """`topics` are those that are read: a pause of any other would be a slip. A command that names another
-        `deployment` is refused. `token` gives the one in force now; None: loopback only, and whoever is there may
+        `deployment` is refused. `token` gives the one in force now; None: loopback only, and everybody there may
         command."""
         self._commands = commands
         self._deployment = deployment

@@ -27,8 +27,8 @@ Addresses = Sequence[tuple[socket.AddressFamily, str]]
 class Shown(NamedTuple):
     """One look at one process, at `at` of a clock that never goes back.
 
-    `status` is None when there is none, for the reason `problem`. `posts` counts posts that took no longer than so many
-    seconds, by these seconds; empty where `/metrics` does not tell.
+    `status` is None when there is none, for the reason `problem`. `posts` counts posts by upper edge in
+    seconds; empty where `/metrics` does not tell.
     """
 
     at: float

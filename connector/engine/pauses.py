@@ -49,7 +49,7 @@ class Pauser:
             self._carry_out()
 
     def hold(self, partition: Partition, reason: str) -> None:
-        """Pause a partition that comes, as a command would, until it is resumed, or leaves: whoever has it next sees
+        """Pause a partition that comes, as a command would, until it is resumed, or leaves: its next owner sees
         for itself whether there is still a reason."""
         target = Target(*partition)
         if new := self._pauses.pause([target], self._now.ms, reason):

@@ -42,7 +42,7 @@ OPEN_METRICS = Form("application/openmetrics-text", "1.0.0", "# EOF\n")
 
 @lru_cache(16)
 def negotiated(accept: str) -> Form:
-    """The format for whoever sends this `Accept` header: OpenMetrics, which alone has exemplars, where it is asked for
+    """The format that this `Accept` header asks for: OpenMetrics, which alone has exemplars, where it is named
     and the other is not preferred."""
     wanted = {TEXT: 0.0, OPEN_METRICS: 0.0}
     for offer in accept.lower().split(","):

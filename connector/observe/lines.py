@@ -36,7 +36,7 @@ class Stream(Protocol):
 
 
 class Lines:
-    """A stream of lines in the order in which they came, whoever wrote them. Writing one never waits."""
+    """A stream of lines in the order in which they came, from any thread. Writing one never waits."""
 
     def __init__(self, stream: Stream, tell_dropped: Callable[[int], object], most: int = BUFFER_BYTES) -> None:
         """`most`: bytes that may wait, with what is being written. `tell_dropped` is called on the writer's thread,

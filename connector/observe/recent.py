@@ -54,7 +54,7 @@ class Recent:
         return self._accepted_at
 
     def accepted(self, now: float, seconds: float) -> int:
-        """Records accepted in so many seconds, and up to a step more."""
+        """Records accepted in this many seconds, and up to a step more."""
         since = bisect_right([state.at for state in self._states], now - seconds) - 1
         return int(self._accepted.value - self._states[max(0, since)].accepted)
 

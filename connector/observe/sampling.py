@@ -8,7 +8,7 @@ Key = tuple[str, str]
 
 
 class Sampler:
-    """At most `lines` in so many `seconds` for each (event, code). Time is an argument, in monotonic seconds."""
+    """At most `lines` in this many `seconds` for each (event, code). Time is an argument, in monotonic seconds."""
 
     def __init__(self, lines: int, seconds: float = 1.0) -> None:
         self._lines = lines

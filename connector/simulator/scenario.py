@@ -174,7 +174,7 @@ class When(_Strict):
     markers: frozenset[str] | None = None
     """Values of the ledger's marker variable."""
     first: Annotated[int, Field(ge=0)] | None = None
-    """Only the first so many requests `of` the same phone number, the same invocation, or of all."""
+    """Only the first requests, this many, `of` the same phone number, the same invocation, or of all."""
     of: Literal["phone_number", "invocation", "all"] = "phone_number"
     after: Seconds = 0.0
     """Seconds since the scenario was set."""
@@ -208,7 +208,7 @@ class Rule(_Strict):
 
 
 class Servers(_Strict):
-    """From `after` seconds on, so many servers work side by side."""
+    """From `after` seconds on, this many servers work side by side."""
 
     after: Seconds = 0.0
     count: Annotated[int, Field(ge=1)]

@@ -39,7 +39,7 @@ _EVENT = 12
 _WIDTH = 140
 """Characters of a line that no terminal bounds."""
 
-Limit = Annotated[int, typer.Option(min=1, max=10_000, help="Show the newest so many.")]
+Limit = Annotated[int, typer.Option(min=1, max=10_000, help="How many of the newest to show.")]
 
 
 class Listed(NamedTuple):

@@ -30,7 +30,7 @@ _SAMPLES = 5
 
 
 class Wanted(NamedTuple):
-    """What somebody asked for. `new_expiry` is for expired ones, `patch` for all; `target` has so many partitions."""
+    """What somebody asked for. `new_expiry` is for expired ones, `patch` for all; `target` has this many partitions."""
 
     filters: Filters
     rules: RedriveRules

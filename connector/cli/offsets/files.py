@@ -150,6 +150,6 @@ def unanswered(error: AdminError) -> typer.Exit:
 
 
 def _fitting(place: Place) -> str:
-    """The map, if it is one of this very offset: any other would be ignored by whoever reads it."""
+    """The map, if it is one of this very offset: any other would be ignored by its reader."""
     found = read(place.metadata) if place.metadata else "foreign"
     return "" if isinstance(found, str) or found.base != place.offset else place.metadata

@@ -16,7 +16,7 @@ class Standstill(Generic[T]):
     once more before it leaves."""
 
     def __init__(self, members: Callable[[], int], read: Callable[[], Mapping[Partition, T]]) -> None:
-        """Both ask the brokers, and may raise. Members first: whoever left before has committed its last."""
+        """Both ask the brokers, and may raise. Members first: one that left before has committed its last."""
         self._members = members
         self._read = read
         self._before = members()

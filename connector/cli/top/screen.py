@@ -20,7 +20,7 @@ RECORDS = ("taken", "accepted", "retried", "dead_lettered", "skipped", "released
 
 
 def screen(frame: Frame, height: int) -> RenderableType:
-    """The frame in so many lines, or a few more on a terminal that is too small."""
+    """The frame in this many lines, or a few more on a terminal that is too small."""
     room = max(height - _AROUND, 3 * _LEAST)
     answers = min(len(frame.answers), max(_LEAST, room // 4))
     processes = min(len(frame.processes), max(_LEAST, room // 3))

@@ -1,6 +1,6 @@
 """What was redriven already: marks that a redrive writes into the dead-letter topic, in one transaction with copies.
 
-A mark lies behind the letters that it tells of, in their own partition, so that it outlives them, and whoever reads the
+A mark lies behind the letters that it tells of, in their own partition, so that it outlives them, and a reader of the
 partition to its end knows all of them.
 """
 

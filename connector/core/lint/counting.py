@@ -61,7 +61,7 @@ class Counts:
         self._counts: dict[str, int] = {}
 
     def add(self, text: str, times: int = 1) -> None:
-        """It came so many times more."""
+        """It came this many times more."""
         if text not in self._counts and len(self._counts) >= self._most:
             text = OTHER
         self._counts[text] = self._counts.get(text, 0) + times

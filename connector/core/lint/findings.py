@@ -115,7 +115,7 @@ class Notes:
         self._notes: dict[tuple[Severity, str, str], _Note] = {}
 
     def add(self, severity: Severity, problem: Problem, seen: Seen, size: int = 0, times: int = 1) -> None:
-        """It was seen so many times. The problem's shape may have one `{}` for the largest `size` of all of them."""
+        """It was seen this many times. The problem's shape may have one `{}` for the largest `size` of all of them."""
         kind = severity, problem.code, problem.field
         note = self._notes.get(kind)
         if note is None:

@@ -28,7 +28,7 @@ def international(region_from: str | None = None) -> International:
 
     Without a region it takes only numbers that begin with a plus. It raises UnmappableError, which names
     `region_from`, the path of the region, where that is at fault. The library is imported
-    here: it takes a tenth of a second, which whoever has no such rule is spared.
+    here: it takes a tenth of a second, which settings without such a rule are spared.
     """
     import phonenumbers
 

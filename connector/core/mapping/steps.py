@@ -65,7 +65,7 @@ def trim() -> Step:
 
 
 def truncate(most: int) -> Step:
-    """At most so many characters."""
+    """At most this many characters."""
     return _text_step(f"truncate {most}", lambda value: value[:most])
 
 

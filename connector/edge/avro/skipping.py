@@ -40,7 +40,7 @@ def skip_boolean(value: bytes, at: int) -> int:
 
 
 def skipper(size: int) -> Skip:
-    """Past so many bytes."""
+    """Past this many bytes."""
 
     def skip(_value: bytes, at: int) -> int:
         return at + size
@@ -49,7 +49,7 @@ def skipper(size: int) -> Skip:
 
 
 def skip_enum(symbols: int) -> Skip:
-    """Past an enum of so many symbols."""
+    """Past an enum of this many symbols."""
 
     def skip(value: bytes, at: int) -> int:
         index, at = read_int(value, at)

@@ -38,7 +38,7 @@ class Credit:
         return member
 
     def give(self, records: int, size: int) -> None:
-        """Credit for so many more; the first call sets the capacity."""
+        """Credit for this many more; the first call sets the capacity."""
         self.capacity = self.capacity or records
         self._records += records
         self._size += size

@@ -75,7 +75,7 @@ class Recalls:
                     continue  # nobody waits any more
                 if isinstance(found, AdminError):
                     each.answer.set_result(found.code)
-                elif isinstance(found, Exception):  # a bug of ours, for whoever waits
+                elif isinstance(found, Exception):  # a bug of ours, for the caller that waits
                     each.answer.set_exception(found)
                 else:
                     each.answer.set_result(found.get(each.partition, []))
@@ -101,7 +101,7 @@ class Recalls:
 
 
 class Newest:
-    """At most so many entries of accepted events, of all partitions together. Only those are decoded."""
+    """At most this many entries of accepted events, of all partitions together. Only those are decoded."""
 
     def __init__(self, most: int, decode: Callable[[bytes], Told | None]) -> None:
         self._most = most

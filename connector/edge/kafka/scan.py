@@ -131,7 +131,7 @@ class Scan:
             yield len(messages), [record_of(each) for each in wanted]
 
     def batches(self) -> Iterator[list[Message]]:
-        """The library's own messages, without errors, for whoever reads millions of them. Raises AdminError."""
+        """The library's own messages, without errors, for readers of millions of them. Raises AdminError."""
         for each, start in self.starts.items():
             if start >= self._open[each.number]:
                 del self._open[each.number]

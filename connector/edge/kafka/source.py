@@ -93,7 +93,7 @@ class KafkaSource:
         return event
 
     def give_room(self, records: int, size: int) -> None:
-        """Credit for so many more records and bytes; the first call sets the capacity."""
+        """Credit for this many more records and bytes; the first call sets the capacity."""
         self.credit.give(records, size)
 
     def commit(self, offsets: Mapping[Partition, Commit]) -> None:

@@ -32,7 +32,7 @@ SCHEMA_URL = "https://opentelemetry.io/schemas/1.44.0"
 EXPORTED, FAILED, QUEUE_FULL, FAULT = "exported", "failed", "queue_full", "fault"
 
 Report = Callable[[str, int, str | None], None]
-"""Told, on any thread, what became of so many spans, and why they failed in the library's words."""
+"""Told, on any thread, what became of this many spans, and why they failed in the library's words."""
 
 _GOODBYE = 3.0
 """Seconds for what waits when the process stops."""

@@ -35,7 +35,7 @@ class HoldEvents(Reporter):
             level("hold_entered", kind=kind, code=code, why=why, remedy=remedy, **details)
 
     def hold_left(self, kind: str, seconds: float) -> None:
-        """Posting goes on after so many seconds, unless another hold is in force."""
+        """Posting goes on after this many seconds, unless another hold is in force."""
         now = self._monotonic()
         self._count("hold_seconds", kind, by=now - self._held.pop(kind, now))
         if self._admit("hold_left", kind):

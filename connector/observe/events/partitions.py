@@ -51,7 +51,7 @@ class PartitionEvents(Reporter):
         )
 
     def commit_acknowledged(self, seconds: float) -> None:
-        """The broker acknowledged a commit after so many seconds."""
+        """The broker acknowledged a commit after this many seconds."""
         self._count("commits_acknowledged")
         self._metrics.histogram("commit_seconds").observe(seconds)
 

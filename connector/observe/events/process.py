@@ -51,7 +51,7 @@ class ProcessEvents(Reporter):
             self._log.warning("spans_lost", result=result, reason=reason)
 
     def spans_exported(self, count: int) -> None:
-        """The collector took so many spans."""
+        """The collector took this many spans."""
         self._count("spans", "exported", by=count)
 
     def secrets_renewed(self, settings: Collection[str]) -> None:
