@@ -247,7 +247,7 @@ class TestVetting:
             ("[" * 100_000, "nested too deeply|not JSON"),
             (" " * 300_000, "longer than"),
             ('"string"', "not a record"),
-            ('["null", "int"]', "not a record"),
+            ('["null", "int"]', "not one record"),
             ('{"type": "map", "values": "int"}', "not a record"),
         ],
     )
