@@ -11,8 +11,10 @@ from typing import NamedTuple
 import pytest
 from confluent_kafka import Producer
 
+from connector.cli.offsets.files import unanswered
 from connector.core.record import Partition
 from connector.core.settled_map import Run, decode, encode
+from connector.edge.kafka.admin import AdminError
 from connector.edge.kafka.identity import Log, LogIdentities
 from connector.edge.kafka.stretches import Stretches
 from tests.cli.conftest import Run as Command
@@ -340,3 +342,15 @@ def test_one_source_must_be_named(given: tuple[str, ...], connector: Command) ->
     run = connector("offsets", "translate", "--to", "b.yaml", *given)
     assert run.exit_code == 2
     assert "one of --from and --exported" in " ".join(run.output.split())
+
+
+@pytest.mark.parametrize(
+    ("code", "is_gone"), [("timed_out", True), ("transport", True), ("group_authorization_failed", False)]
+)
+def test_of_a_source_that_is_not_reached_it_is_said_what_stands_in(
+    code: str, is_gone: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert unanswered(AdminError(code, ""), "the source's brokers", "--exported FILE").exit_code == 1
+    first, *more = capsys.readouterr().err.splitlines()
+    assert first == f"the source's brokers answer {code}"
+    assert more == (["if they are gone: --exported FILE"] if is_gone else [])

@@ -76,7 +76,7 @@ def summarize(settings: Settings, name: str, since: str | None, as_json: bool, w
     console = Console()
     for title, counts in found.by.items():
         if found.letters and list(counts) != ["none"]:
-            console.print(_counts(title, counts))
+            console.print(_counts(title, counts, "letters" if waiting_for is None else "copies"))
     for text in (*_histogram(found), *_reasons(found, examples)):
         typer.echo(text)
 
@@ -101,9 +101,9 @@ def _heading(name: str, found: Report, noun: str, waiting: int) -> Iterator[str]
         yield f"{waiting:,} offsets wait for the end of an open transaction, and were not read"
 
 
-def _counts(title: str, counts: Mapping[str, int]) -> Table:
+def _counts(title: str, counts: Mapping[str, int], noun: str) -> Table:
     table = Table(title.replace("_", " "))
-    table.add_column("letters", justify="right")
+    table.add_column(noun, justify="right")
     shown = list(counts.items())
     for value, number in shown[:_ROWS]:
         table.add_row(_shown(title, value), f"{number:,}")

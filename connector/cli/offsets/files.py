@@ -143,9 +143,11 @@ def read_file(source: Path) -> Export:
     return given
 
 
-def unanswered(error: AdminError) -> typer.Exit:
-    """Say what the brokers answer, and fail."""
-    typer.echo(f"the brokers answer {error}", err=True)
+def unanswered(error: AdminError, brokers: str = "the brokers", if_gone: str | None = None) -> typer.Exit:
+    """Say what the brokers answer, and fail; where nothing was reached also what to do if they are gone."""
+    typer.echo(f"{brokers} answer {error}", err=True)
+    if if_gone is not None and error.is_unreached:
+        typer.echo(f"if they are gone: {if_gone}", err=True)
     return typer.Exit(1)
 
 

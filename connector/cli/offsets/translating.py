@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
@@ -22,6 +22,10 @@ from connector.core.record import Partition
 from connector.edge.clock import SystemClock
 from connector.edge.kafka.admin import AdminError
 
+_IF_GONE = (
+    "--exported FILE, which `connector offsets export --with-records` wrote, or the mirrored ledger where it was on "
+    "(docs/operations.md, The other data centre)"
+)
 _Results = Mapping[Partition, Translated | Left | Refused]
 
 
@@ -61,7 +65,7 @@ def translate(
             places = _places(source, to)
             for unknown in {*left} - {*places.values()}:
                 raise typer.BadParameter(f"{unknown} is no partition that is translated", param_hint="--leave")
-            with Target(to, [each for each in places.values() if each not in left], left) as target:
+            with _target(to, [each for each in places.values() if each not in left], left) as target:
                 results = {place: translated(source, origin, target, place) for origin, place in places.items()}
                 origins = {place: origin for origin, place in places.items()}
                 problem = _problem(results, {"source": source.unrest(), "target": target.unrest()})
@@ -106,7 +110,17 @@ def _source(source_file: Path | None, exported: Path | None) -> LiveSource | Fil
         return FileSource(exported, export)
     assert source_file is not None
     kafka = load_of_deliveries(source_file, os.environ).kafka
-    return LiveSource(kafka, kafka.group_id)
+    try:
+        return LiveSource(kafka, kafka.group_id)
+    except AdminError as error:
+        raise unanswered(error, "the source's brokers", _IF_GONE) from None
+
+
+def _target(to: Kafka, partitions: Sequence[Partition], left: Sequence[Partition]) -> Target:
+    try:
+        return Target(to, partitions, left)
+    except AdminError as error:
+        raise unanswered(error, "the target's brokers") from None
 
 
 def _places(source: Source, to: Kafka) -> dict[Partition, Partition]:

@@ -46,6 +46,11 @@ class AdminError(Exception):
         self.code = code
         self.detail = detail
 
+    @property
+    def is_unreached(self) -> bool:
+        """Whether no connection came about, whatever kept it from that."""
+        return self.code in _NOT_REACHED
+
     @classmethod
     def of(cls, error: KafkaError) -> Self:
         """The library's error as ours."""

@@ -127,8 +127,7 @@ class Scan:
         """How many records each batch had, and those of them whose key or value holds one of these bytes, all without
         `needles`; where marks may be among them, those that have no key too. Raises AdminError."""
         for messages in self.batches():
-            wanted = messages if needles is None else [each for each in messages if _holds(each, needles, keyless)]
-            yield len(messages), [record_of(each) for each in wanted]
+            yield len(messages), [record_of(each) for each in _holding(messages, needles, keyless)]
 
     def batches(self) -> Iterator[list[Message]]:
         """The library's own messages, without errors, for readers of millions of them. Raises AdminError."""
@@ -244,11 +243,17 @@ def partitions_of(properties: Mapping[str, Any], topic: str) -> int:
     return len(found.partitions)
 
 
-def _holds(message: Message, needles: Sequence[bytes], keyless: bool) -> bool:
-    key, value = message.key(), message.value() or b""
-    if key is None:
-        return keyless or any(needle in value for needle in needles)
-    return any(needle in value or needle in key for needle in needles)
+def _holding(messages: list[Message], needles: Sequence[bytes] | None, keyless: bool) -> list[Message]:
+    if needles is None:
+        return messages
+    if len(needles) > 1:
+        return [each for each in messages if any(_holding([each], [needle], keyless) for needle in needles)]
+    needle = needles[0]
+    return [
+        each
+        for each in messages
+        if needle in (each.value() or b"") or needle in (each.key() or b"") or (keyless and each.key() is None)
+    ]
 
 
 def _bounds(client: Any, topic: str) -> dict[Partition, Bounds]:
