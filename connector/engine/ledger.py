@@ -71,7 +71,7 @@ class Ledger:
             return False
         self._waiting[delivery] = entry
         self._commits.waiting_copies += 1
-        self._outbox.append(Note(entry, delivery))
+        self._outbox.append(_made(Note, (entry, delivery)))
         return True
 
     def answered(self, noted: Noted) -> list[Delivery]:
