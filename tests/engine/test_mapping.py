@@ -41,7 +41,7 @@ from tests.engine.stage import (
 from tests.support.avro import CURRENT, EVENT
 from tests.support.clock import VirtualClock, run_virtual
 
-BOOKING, RENAMED, AUDIT, OURS, MOVED, RECURSIVE = 1, 2, 3, 4, 5, 6
+BOOKING, RENAMED, AUDIT, OURS, MOVED, RECURSIVE, TREE = 1, 2, 3, 4, 5, 6, 7
 PHONE = "491705550147"
 RULES = """
 events:
@@ -80,6 +80,7 @@ SCHEMAS: dict[int, Any] = {
     AUDIT: AUDITED,
     OURS: json.loads(CURRENT),
     MOVED: {**booking("phone"), "name": "com.example.v2.Booking"},
+    TREE: {"type": "record", "name": "a.Tree", "fields": [{"name": "of", "type": {"type": "array", "items": "Tree"}}]},
     RECURSIVE: {**booking("phone"), "fields": [{"name": "earlier", "type": ["null", "com.example.Booking"]}]},
 }
 
@@ -298,6 +299,22 @@ async def test_a_version_that_cannot_be_used_at_all_holds_its_partition_too(cloc
         (line, *_) = [line for line in connector.log if line["event"] == "schema_unavailable"]
     assert (line["code"], line["schema_id"]) == (MISFIT, RECURSIVE)
     assert "id 6 (bookings-value version 6): the schema cannot be used: recursive" in str(line["cause"])
+
+
+@pytest.mark.parametrize(("others", "dead"), [("skip", []), ("dead_letter", [b"unsafe_schema"])])
+@run_virtual
+async def test_another_type_that_cannot_be_read_is_passed_over_with_the_others(
+    clock: VirtualClock, others: str, dead: list[bytes]
+) -> None:
+    """By its name it is none of ours, and what it says need not be read for that."""
+    world = World(clock, others=others)
+    for _ in range(2):
+        world.kafka.append(Partition(MAIN, 0), b"\0" + TREE.to_bytes(4, "big") + b"\0")
+    world.book("last")
+    async with running(world.connector):
+        await asyncio.sleep(10)
+    assert (world.vendor.order, world.dead) == (["last"], dead * 2)
+    assert world.connector.metrics.counter("records_not_ours").at("other_type").value == (0 if dead else 2)
 
 
 @run_virtual

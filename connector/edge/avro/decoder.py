@@ -92,7 +92,7 @@ class AvroDecoder:
         skips = self._reader.rules is not None and self._reader.rules.skips_others
         self._tombstone: Refusal | NotOurs = NotOurs(TOMBSTONE) if skips else _TOMBSTONE
         self._eight_bytes = also.eight_bytes
-        self._by_frame: dict[bytes, AnyWriter] = {}
+        self._by_frame: dict[bytes, AnyWriter | NotOurs] = {}
         self._bare = usable(self._reader, bare) if bare is not None else None
 
     def decode(self, record: Record) -> Decoded | SchemaNeeded:
@@ -144,6 +144,8 @@ class AvroDecoder:
         writer = self._lookup.by_name(name)
         assert writer is not None
         assert not isinstance(writer, Misfit | Refusal)
+        if isinstance(writer, NotOurs):
+            return _UNREADABLE
         if isinstance(refusal := _read(writer, value, 0, record), Refusal):
             return refusal
         match frame_of(value, Framing.AUTO):
@@ -166,7 +168,7 @@ class AvroDecoder:
             return self._decode_first(writer, value, CONFLUENT_LENGTH, record)
         return _fields(writer, value, frame.start, record)
 
-    def _decode_first(self, writer: AnyWriter | Refusal, value: bytes, start: int, record: Record) -> Decoded:
+    def _decode_first(self, writer: AnyWriter | Refusal | NotOurs, value: bytes, start: int, record: Record) -> Decoded:
         """Remember the frame: what it names never changes. But where a header goes before it, it is not enough."""
         if not isinstance(writer, Refusal) and self._framing is not Framing.HEADER:
             if len(self._by_frame) >= _FRAMES_REMEMBERED:
@@ -204,8 +206,8 @@ def _unpacked(value: bytes, start: int) -> bytes | Refusal:
         return _refusal("undecodable", str(error), "write it as AWS Glue's serializer does, one event a record")
 
 
-def _fields(writer: AnyWriter | Refusal, value: bytes, start: int, record: Record) -> Decoded:
-    if isinstance(writer, Refusal):
+def _fields(writer: AnyWriter | Refusal | NotOurs, value: bytes, start: int, record: Record) -> Decoded:
+    if isinstance(writer, _NOT_MAPPED):
         return writer
     mapping = writer.mapping
     if mapping is not None and isinstance(mapping, _NOT_MAPPED):
@@ -259,5 +261,10 @@ _TWO_NAMES = _refusal(
     "bad_frame",
     "a header and a frame name its schema, and the header's is none of the mapping's",
     "take away the header that was copied from another record",
+)
+_UNREADABLE = _refusal(
+    "unsafe_schema",
+    "of another type, by a header alone, and with a schema that cannot be used",
+    "take away the header if it was copied from another record",
 )
 _BAD_FRAME = _refusal("bad_frame", "begins with no schema id or fingerprint", "write events as schemas.framing says")

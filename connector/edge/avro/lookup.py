@@ -20,7 +20,7 @@ from collections.abc import Awaitable, Callable, Hashable, Mapping
 from types import MappingProxyType
 from typing import NamedTuple, Protocol, TypeVar
 
-from connector.core.mapping.errors import MISFIT, Misfit
+from connector.core.mapping.errors import MISFIT, Misfit, NotOurs
 from connector.core.record import Partition
 from connector.core.refusal import Refusal
 from connector.core.signals import SchemaMissing, SchemaNeeded
@@ -117,7 +117,7 @@ class SchemaLookup:
         self._monotonic = monotonic
         self._by_fingerprint = by_fingerprint(reader, folder.files)
         self._by_name = {name: usable(reader, file) for name, file in named(folder)}
-        self._asked: OrderedDict[Name, AnyWriter | Refusal | Misfit] = OrderedDict()
+        self._asked: OrderedDict[Name, AnyWriter | Refusal | Misfit | NotOurs] = OrderedDict()
         self._said_unknown: OrderedDict[Name, float] = OrderedDict()  # when it was asked
         self._found_unknown: OrderedDict[Name, float] = OrderedDict()  # likewise, and the answer counted
         self._marks: OrderedDict[Partition, deque[_Mark]] = OrderedDict()
@@ -127,7 +127,7 @@ class SchemaLookup:
         """Only files are known by their fingerprint: no registry of this kind can be asked for one."""
         return self._by_fingerprint.get(fingerprint) or UNKNOWN_FINGERPRINT
 
-    def by_name(self, name: Name, *, said_once: bool = False) -> AnyWriter | Refusal | Misfit | None:
+    def by_name(self, name: Name, *, said_once: bool = False) -> AnyWriter | Refusal | Misfit | NotOurs | None:
         """Return the schema of a name, why there is none, or None when the registry must be asked first.
 
         A misfit is one that `fetch` has something to say about, whenever it is asked.
@@ -196,10 +196,10 @@ class SchemaLookup:
                 return unavailable
         return None
 
-    async def _writer(self, name: Name, found: Found) -> AnyWriter | Refusal | Misfit:
+    async def _writer(self, name: Name, found: Found) -> AnyWriter | Refusal | Misfit | NotOurs:
         """What reads values of a schema, or why nothing does: with its subject and version, if the registry tells."""
         writer = found_writer(self._reader, shown(name), found)
-        if isinstance(writer, AnyWriter) or name.kind is not Kind.ID or self._versions is None:
+        if isinstance(writer, AnyWriter | NotOurs) or name.kind is not Kind.ID or self._versions is None:
             return writer
         versions = await self._versions(int(name.text))
         return writer if versions is None else found_writer(self._reader, f"{shown(name)} ({versions})", found)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from connector.core.mapping.errors import MISFIT, Misfit
+from connector.core.mapping.errors import MISFIT, OTHER_TYPE, Misfit, NotOurs
 from connector.core.refusal import Problem, Refusal, Stage
 from connector.edge.avro.canonical import parsing_form
 from connector.edge.avro.codec import MisfitError, Reader, Writer
@@ -63,13 +63,14 @@ def usable(reader: Reader, file: SchemaFile) -> AnyWriter:
         raise UnfitFileError(f"the mapping does not fit {file.name}: {error}") from error
 
 
-def found_writer(reader: Reader, known_as: str, found: Found) -> AnyWriter | Refusal | Misfit:
+def found_writer(reader: Reader, known_as: str, found: Found) -> AnyWriter | Refusal | Misfit | NotOurs:
     """The schema that a registry gave, or why nothing is read with it, naming the schema as `known_as`."""
     try:
         writer = any_writer(reader, found.text, found.referenced, is_json=found.is_json)
     except UnsafeSchemaError as error:
-        if (misfit := _unusable(reader, found.text, str(error))) is not None:
-            return misfit._replace(known_as=known_as)
+        unused = _unusable(reader, found.text, str(error))
+        if unused is not None:
+            return unused._replace(known_as=known_as) if isinstance(unused, Misfit) else unused
         remedy = "register a record schema as schemas/README.md describes"
         return refused("unsafe_schema", f"{known_as}: {error}", remedy)
     except IncompatibleError as error:
@@ -84,13 +85,15 @@ def found_writer(reader: Reader, known_as: str, found: Found) -> AnyWriter | Ref
     return writer if moved is None else moved._replace(known_as=known_as)
 
 
-def _unusable(reader: Reader, text: str, why: str) -> Misfit | None:
-    """Why records of a schema that cannot be used wait: by its name it is a version of the mapped events'."""
+def _unusable(reader: Reader, text: str, why: str) -> Misfit | NotOurs | None:
+    """What a schema that cannot be used is by its name: a version of the mapped events', so that its records wait; or
+    of a type that is passed over. None: neither."""
     name, rules = name_in_text(text), reader.rules
-    if name is None or rules is None or not rules.holds_misfits:
+    if name is None or rules is None:
         return None
-    is_ours = bool(rules.of_schema(name)) or rules.namesake(name) is not None
-    return Misfit(name, (f"the schema cannot be used: {why}",)) if is_ours else None
+    if rules.of_schema(name) or rules.namesake(name) is not None:
+        return Misfit(name, (f"the schema cannot be used: {why}",)) if rules.holds_misfits else None
+    return NotOurs(OTHER_TYPE) if rules.skips_others else None
 
 
 def renamed(reader: Reader, writer: AnyWriter) -> Misfit | None:

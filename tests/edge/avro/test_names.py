@@ -247,3 +247,16 @@ def test_what_a_header_calls_none_of_ours_and_a_frame_something_known_is_refused
     assert (found.code, "copied" in found.reason) == ("bad_frame", True)
     unknown = b"\0\0\0\0\x09" + BOOKED[5:]
     assert decoder.decode(record(unknown)._replace(headers=BY_GUID)) == NotOurs("other_type")
+
+
+async def test_a_header_alone_passes_over_nothing_whose_schema_cannot_be_used() -> None:
+    """It may have been copied from a record of another type, and what its schema would read cannot be tried."""
+    tree = json.dumps({"type": "record", "name": "a.Tree", "fields": [{"name": "of", "type": ["null", "Tree"]}]})
+    event = {"schema": "b.Booking", "eventId": "eventId", "serviceId": {"value": "0A"}, "phoneNumber": {"value": "1"}}
+    reader = Reader(CURRENT, Rules(events_of([event]), skips_others=True))
+    registry = Registry({Name(Kind.GUID, UUID_TEXT): Found(tree, ())})
+    also = Asking({Kind.GUID: registry.by_name})
+    for framing, value in ((Framing.HEADER, BARE), (Framing.AUTO, b"\1" + GUID + BARE)):
+        decoder = AvroDecoder(reader, NO_FILES, framing=framing, registry=registry, also=also, monotonic=lambda: 0.0)
+        found = await fetched(decoder, value, BY_GUID if framing is Framing.HEADER else ())
+        assert found == NotOurs("other_type") if framing is Framing.AUTO else refusal(found).code == "unsafe_schema"
