@@ -19,6 +19,7 @@ from connector.cli.main import app
 from connector.core.codes import DEFAULT_TABLE
 from connector.core.destination import OWN_CODES
 from connector.core.event import EVENT_CODES
+from connector.core.mapping.errors import MAPPING_CODES
 from connector.core.request import REMEDIES
 from connector.edge.avro.decoder import DECODE_CODES
 from connector.edge.kafka.verdicts import NO_TOKEN
@@ -169,12 +170,18 @@ def _look_at_value(row: Definition | None, label: str, value: str) -> None:
 
 
 def test_a_class_that_a_rule_names_is_one_that_a_record_or_an_answer_can_have() -> None:
-    refusals = {*DECODE_CODES, *EVENT_CODES, *REMEDIES, *OWN_CODES}
+    refusals = {*DECODE_CODES, *EVENT_CODES, *MAPPING_CODES, *REMEDIES, *OWN_CODES}
     classes = refusals | {row.code for row in DEFAULT_TABLE.rows()}
     named = {
         code for rule in RULES for value in re.findall(r'code=~?"([^"]+)"', rule["expr"]) for code in value.split("|")
     }
     assert named <= classes | {NO_TOKEN.name}
+
+
+def test_each_class_of_what_cannot_be_read_or_mapped_has_the_alert_of_it() -> None:
+    """But for null values, which a producer writes on purpose."""
+    (named,) = re.findall(r'code=~"([^"]+)"', ALERTS["InvokeConnectorDecodeFailures"]["expr"])
+    assert {*DECODE_CODES, *MAPPING_CODES} - {"tombstone"} <= set(named.split("|"))
 
 
 COMMANDS = sorted(
