@@ -5,12 +5,13 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # Tests at a time, on two cores, as many of them wait for brokers: `make test WORKERS=6` where there are more.
 WORKERS ?= 3
+PYTHONS ?= python3.12 python3.13
 UV_VERSION := 0.13.9
 # Extras stay in the locks: without them an older pip looks for the newest coverage[toml], and refuses it for want of a hash.
 LOCK := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-strip-extras --no-emit-index-url --no-annotate
 
 .DEFAULT_GOAL := help
-.PHONY: help setup prefetch test compiled quick format lint chart dashboards watchday demo kafka bench profile chaos kills failover rehearse world image tryimage release sbom cluster lock clean
+.PHONY: help setup prefetch test compiled pythons quick format lint chart dashboards watchday demo kafka bench profile chaos kills failover rehearse world image tryimage release sbom cluster lock clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -42,6 +43,14 @@ test: setup prefetch  ## all tests, on real Apache Kafka, with the coverage of l
 
 compiled: setup prefetch  ## the connector compiled as in the image, in build/compiled, and the tests of what is compiled
 	@PYTHON=$(BIN)/python WORKERS=$(WORKERS) scripts/compiled
+
+pythons:  ## before a release: all but whole processes, chart and image on newer Pythons; PYTHONS="python3.12 python3.13"
+	@set -e; for python in $(PYTHONS); do \
+		$(MAKE) --no-print-directory prefetch VENV=.venv-$$python PYTHON=$$python; \
+		.venv-$$python/bin/python --version; \
+		.venv-$$python/bin/python -m pytest --quiet --numprocesses $(WORKERS) --dist worksteal \
+			tests/core tests/config tests/observe tests/engine tests/edge tests/runtime tests/cli; \
+	done
 
 quick: setup  ## in seconds, while you write: ruff, the contracts, the laws of core, config and observe with few examples
 	@$(BIN)/ruff check --quiet
