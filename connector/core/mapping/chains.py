@@ -170,6 +170,8 @@ def _fitted(chain: Chain, target: Target) -> Chain:
     if wrong and wrong == chain.kinds and not chain.unknown:
         raise MisfitError(f"{chain.shown}; {_listed(target.takes)} is needed, not {_listed(wrong)}; {target.remedy}")
     if chain.unknown:
+        if Kind.TIME in chain.kinds - target.takes:
+            raise _untold(chain)
         takes = frozenset(takes - {Kind.TIME})
         chain = chain._replace(links=(*chain.links, _checked(takes)), kinds=takes)
     elif wrong:  # of a union some branches fit: a value of another one is refused when it comes
@@ -182,13 +184,17 @@ def _fitted(chain: Chain, target: Target) -> Chain:
 
 
 def _turned(chain: Chain, kind: Kind, link: Link) -> Chain:
-    if kind is Kind.TIME and Kind.INTEGER in chain.kinds:
-        raise MisfitError(f"{chain.shown}: nothing tells a time from another number")
+    if kind is Kind.TIME and (chain.unknown or Kind.INTEGER in chain.kinds):
+        raise _untold(chain)
     if kind is Kind.TIME and len(chain.kinds) > 1:
         link = Link(link.says, lambda value, _: times.iso(value) if type(value) is int else value)
     if link in chain.links[-1:]:
         return chain._replace(kinds=chain.kinds - {kind} | {Kind.TEXT})
     return chain._replace(links=(*chain.links, link), kinds=chain.kinds - {kind} | {Kind.TEXT})
+
+
+def _untold(chain: Chain) -> MisfitError:
+    return MisfitError(f"{chain.shown}: nothing tells a time from another number; format_time makes a text of it")
 
 
 def _finished(chain: Chain) -> Chain:

@@ -27,7 +27,7 @@ class UnmappableError(Exception):
         self.code = code
 
 
-TOO_STRANGE = (ValueError, ArithmeticError)
+TOO_STRANGE = (ValueError, TypeError, ArithmeticError)
 """What a function raises of a value that nobody thought of, such as a year beyond the calendar's."""
 
 

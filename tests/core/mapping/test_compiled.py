@@ -349,6 +349,12 @@ class TestHalves:
         assert mapped(event(variables__user__a=source))["variables"] == {"user": {"a": "b-1"}}
 
 
+def test_a_time_beside_what_no_schema_tells_is_still_a_time() -> None:
+    """Of a field that takes times."""
+    one = event(createdAt=Source(First((path("free"), path("at")))))
+    assert mapped(one)["createdAt"] == FIELDS["at"]
+
+
 class TestJson:
     """Texts that hold JSON are opened, and what is in them is looked at when it comes."""
 
@@ -438,6 +444,8 @@ class TestMisfit:
             (path("paid", steps.digits()), "paid is boolean; digits takes integer or text, not boolean"),
             (path("id", steps.digits(), steps.plus("plus 1s", 1)), "digits gives text; plus 1s takes"),
             (path("unclear"), "nothing tells a time from another number"),
+            (Source(First((path("at"), path("free")))), "nothing tells a time from another number; format_time makes"),
+            (Source(First((path("free"), path("at"))), (steps.trim(),)), "nothing tells a time from another number"),
             (path("id", steps.phone(None, path_of("nowhere"))), "nowhere: it has no field nowhere"),
             (Source(Join((path("raw"),))), "then: [text] reads bytes as UTF-8"),
             (Source(First((path("raw"), path("id", steps.plus("plus 1s", 1))))), "id is string; plus 1s takes"),
@@ -658,17 +666,18 @@ class TestWhatIsAtFault:
         assert found.endswith("; a constant is {value: …}")
 
 
-def _strange(_value: Any, _other: Any) -> Any:
-    raise OverflowError("12015550001")
-
-
-def test_a_value_that_a_function_was_not_made_for_is_refused_and_not_shown() -> None:
+@pytest.mark.parametrize("error", [OverflowError, TypeError])
+def test_a_value_that_a_function_was_not_made_for_is_refused_and_not_shown(error: type[Exception]) -> None:
     """Not a bug that stops a partition, whatever the function raises of it."""
-    step = steps.upper()._replace(run=_strange)
+
+    def strange(_value: Any, _other: Any) -> Any:
+        raise error("12015550001")
+
+    step = steps.upper()._replace(run=strange)
     one = event(variables__user__a=path("id", step))
     found = mapping(one).of(dict(FIELDS), RECORD)
     assert isinstance(found, Refusal)
-    assert "a value that cannot be worked on (OverflowError)" in found.reason
+    assert f"a value that cannot be worked on ({error.__name__})" in found.reason
     assert "12015550001" not in found.reason
     (story,) = explained(mapping(one), dict(FIELDS), RECORD)
     assert story.fields is not None
