@@ -112,6 +112,7 @@ async def _drill_by_ledger(folder: Path, source: ApacheKafka, target: ApacheKafk
         source.kill()
         said = f"{simulator.ledger.accepted:,} accepted, {committed:,} of them before the commits at the target"
         typer.echo(f"killed at the source: {said}")
+        typer.echo(_offsets("repeats", "--config", str(at_target.config)))
         await at_target.start()
         await eventually(lambda: not here.lost(marks), _PATIENCE, "the second half")
         found = await at_target.shows(records_in_hand=0)
@@ -165,9 +166,12 @@ async def _mirrored(here: Stage, target: ApacheKafka, events: int) -> int:
 
 
 def _translate(source: ConnectorProcess, target: ConnectorProcess, *more: str) -> str:
-    command = [sys.executable, "-m", "connector", "offsets", "translate"]
-    arguments = ["--from", str(source.config), "--to", str(target.config), *more]
-    return subprocess.run([*command, *arguments], capture_output=True, check=True, text=True).stdout
+    return _offsets("translate", "--from", str(source.config), "--to", str(target.config), *more)
+
+
+def _offsets(*arguments: str) -> str:
+    command = [sys.executable, "-m", "connector", "offsets", *arguments]
+    return subprocess.run(command, capture_output=True, check=True, text=True).stdout
 
 
 if __name__ == "__main__":

@@ -10,5 +10,6 @@ offsets = with_verbs(
         "export": "connector.cli.offsets.exporting:export",
         "set": "connector.cli.offsets.setting:set_offsets",
         "translate": "connector.cli.offsets.translating:translate",
+        "repeats": "connector.cli.offsets.repeats:repeats",
     },
 )

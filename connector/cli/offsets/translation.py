@@ -132,7 +132,7 @@ def _found(source: Source, origin: Partition, target: Target, place: Partition, 
             if behind and bounds.start > 0 and source.exported_at is None:
                 return _GONE.format(bounds.start)
             return Found(bounds.readable, (), (), 0, behind)
-        found = _walked(marks, target, place, _settled_here(now, target, place))
+        found = _walked(marks, target, place, settled_here(now, target, place))
         if isinstance(found, Found) and not (found.compared and not any(mark.settled for mark in marks)):
             break
     if isinstance(found, Found):
@@ -196,7 +196,8 @@ def _own(commit: Commit, target: Target, place: Partition) -> tuple[Run, ...] | 
     return None if isinstance(runs, str) else runs
 
 
-def _settled_here(now: Commit | None, target: Target, place: Partition) -> Callable[[Record], bool]:
+def settled_here(now: Commit | None, target: Target, place: Partition) -> Callable[[Record], bool]:
+    """Whether a record was settled at the target, as its commit says, and the commit's map where it is of this log."""
     runs = None if now is None else _own(now, target, place)
     if now is None or runs is None:
         return lambda _record: False
