@@ -27,7 +27,7 @@ meanwhile, since a registry that is down says nothing about the record."""
 
 _SOON = 5.0
 _KEPT_MEANWHILE = 200
-"""A partition whose schema is asked for again within so many seconds keeps up to so many records in memory: the decoder
+"""A partition whose schema is asked for again within this many seconds keeps this many records in memory: the decoder
 is told that they were there, and need not wait as long again for each of them."""
 
 
@@ -111,7 +111,7 @@ class Blocks:
         return due - self._now.ms
 
     def wait_until_due(self, assignment: Assignment, offset: int, wait_ms: int) -> None:
-        """The head at this offset is due in so many ms: a short wait is sat out, a long one is slept through."""
+        """The head at this offset is due in this many ms: a short wait is sat out, a long one is slept through."""
         if wait_ms <= _SHORT_MS:
             self._alarm(wait_ms, assignment, self.turns.add)
         else:

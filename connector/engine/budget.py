@@ -8,7 +8,7 @@ from connector.core.record import Record
 from connector.engine.partition import Assignment
 
 _TIMES_WHAT_IS_LEFT = 3
-"""A partition may have so many times in hand what room is left: three quarters of all when it is alone in having much,
+"""A partition may have in hand this many times the room that is left: three quarters of all when only it has much,
 three sevenths when two do; there is always room for the others."""
 
 

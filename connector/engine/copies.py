@@ -86,7 +86,7 @@ class Copies:
         """The partition leaves, or has left: return those that are given up.
 
         While it leaves, one that is being written is waited for, like a post, and one that was refused is written again
-        at once where it has to go before the partition does. Whoever has the partition next posts the others again.
+        at once where it has to go before the partition does. The partition's next owner posts the others again.
         """
         refused = [copy for copy in self._refused if copy.delivery.assignment is assignment]
         given_up = [copy for copy in refused if not copy.delivery.is_wanted]

@@ -30,7 +30,7 @@ class Drains:
         self.under_way: list[Drain] = []
 
     def begin(self, leaving: list[Assignment], revoked: frozenset[Partition] | None, budget: float) -> None:
-        """Wait for what is under way of these, so many seconds."""
+        """Wait this many seconds at most for what is under way of these."""
         drain = Drain(leaving, revoked, self._now.seconds + budget)
         self.under_way.append(drain)
         self._timers.at(drain.ends_at, self._outbox.append, CatchUp())

@@ -14,7 +14,7 @@ from connector.engine.partition import Delivery
 from connector.engine.timers import Now
 
 _TRICKLE = 3
-"""An endpoint where some posts passed counts as down altogether after so many times the minimum of tries in vain: where
+"""An endpoint where some posts passed counts as down altogether after this many times the minimum of vain tries: where
 one in twenty passes, 60 tries find one in 95 % of all holds."""
 
 
@@ -50,7 +50,7 @@ class Endpoint:
         self._left_at = float("-inf")
 
     def accepted(self, at: float) -> None:
-        """A post was accepted, at so many seconds."""
+        """A post was accepted at this time."""
         self._posts.add(at, marked=False)
         self._asks.accepted()
         self._passed_since += 1

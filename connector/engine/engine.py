@@ -1,6 +1,6 @@
 """What happened goes in, what is to be done comes out: the only file that knows all the parts.
 
-After each input one bounded pump asks what may go now, until nothing may: nobody is woken, so nobody can be forgotten.
+After each input one bounded pump asks what may go now, until nothing may: there are no wake-ups, so none is forgotten.
 """
 
 from __future__ import annotations

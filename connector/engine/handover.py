@@ -88,7 +88,7 @@ class Handover:
         self._events.lost([assignment.partition for assignment in lost])
 
     def caught_up(self) -> None:
-        """All that had arrived was told: whoever waits longer than its time waits no longer."""
+        """All that had arrived was told: drains whose time is over are ended."""
         self._drains.caught_up()
 
     def end_drains(self) -> None:
@@ -126,7 +126,7 @@ class Handover:
         return not (assignment.mapped or self._parts.holds.active) and self._parts.schedule.owes(assignment)
 
     def _report_left_behind(self, leaving: Iterable[Assignment]) -> None:
-        """Nobody here will use the answers of what is still posted: whoever comes next posts these records again."""
+        """Nobody here will use the answers of what is still posted: the next owner posts these records again."""
         going = {assignment for assignment in leaving if not assignment.gone}
         for delivery in self._deliveries.at_work:
             if delivery.posting and delivery.assignment in going:

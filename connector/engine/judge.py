@@ -265,7 +265,7 @@ class Judge:
         self._holds.leave(kind)
 
     def _show_well(self, delivery: Delivery, probed: bool) -> None:
-        """The vendor let the account in: whoever is refused now is refused alone."""
+        """The vendor let the account in: a record that is refused now is refused alone."""
         if probed:
             self._end("deployment", delivery)
         for suspect, wait in self._suspects.passed(delivery, delivery.began):

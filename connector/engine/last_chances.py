@@ -25,7 +25,7 @@ class LastChances:
         return self._sparing is not None
 
     def spare(self) -> None:
-        """Whoever answers during this hold leaves open for any record whether it was delivered."""
+        """The answers during this hold leave open for any record whether it was delivered."""
         if self._sparing is None:
             self._sparing = self._timers.after(self._wait, self._spare_no_longer)
             self._wait = min(self._wait * 2, _LONGEST)

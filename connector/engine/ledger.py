@@ -86,7 +86,7 @@ class Ledger:
         return []
 
     def leave(self) -> None:
-        """Partitions are about to leave: write what was refused again at once, and soon again, for whoever is next
+        """Partitions are about to leave: write what was refused again at once, and soon again, for the next owner
         posts again what is not acknowledged by then."""
         self._backoff = FIRST_BACKOFF
         if self._again is not None:
@@ -94,7 +94,7 @@ class Ledger:
             self._note_again()
 
     def forget_gone(self) -> list[Delivery]:
-        """Partitions have left: return those of their records that waited. Whoever is next posts them again."""
+        """Partitions have left: return those of their records that waited. The next owner posts them again."""
         gone = [each for each in self._waiting if each.assignment.gone]
         for delivery in gone:
             self._is_over(delivery)

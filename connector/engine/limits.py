@@ -27,7 +27,7 @@ class Limit(Protocol):
         """The number now."""
 
     def answered(self, now: float, seconds: float, under_way: int, kept_back: bool = False) -> None:
-        """A post was answered after so many seconds; so many were under way, this one included.
+        """A post was answered after this many seconds; `under_way` were posted then, this one included.
 
         `kept_back`: its service had all that one service may have of the limit.
         """

@@ -124,7 +124,7 @@ class Fetch(NamedTuple):
 
 
 class GiveRoom(NamedTuple):
-    """The source may send so many more records and bytes."""
+    """The source may send this many more records and bytes."""
 
     records: int
     size: int

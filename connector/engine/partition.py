@@ -1,6 +1,6 @@
 """One partition while it is ours, with the records of it that were taken: what waits, and what is settled.
 
-The object is the fence: a late answer finds its assignment `gone` and changes nothing, whoever owns the partition now.
+The object is the fence: a late answer finds its assignment `gone` and changes nothing, even if it is ours again.
 """
 
 from __future__ import annotations
@@ -211,7 +211,7 @@ class Assignment:
         """Whether a record that was taken may still be worked on.
 
         While the partition is leaving, only one with a later record that was posted and that no map will tell of: left
-        where it is, it would keep that one from being committed, and whoever comes next would post it again.
+        where it is, it would keep that one from being committed, and the next owner would post it again.
         """
         return not self.leaving or (not self.gone and offset < self.last_begun and not self.mapped)
 

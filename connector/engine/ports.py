@@ -28,7 +28,7 @@ class Source(Protocol):
         """Wait for the next happening. After `close` no more come."""
 
     def give_room(self, records: int, size: int) -> None:
-        """The engine can take so many more records and bytes: back-pressure as credit."""
+        """The engine can take this many more records and bytes: back-pressure as credit."""
 
     def commit(self, offsets: Mapping[Partition, Commit]) -> None:
         """Commit asynchronously; answered by one `Committed`. One at a time."""

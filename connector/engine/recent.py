@@ -17,7 +17,7 @@ MOST = 200_000
 """Events that are remembered: some 60 MB. Beyond it the oldest are forgotten before their time."""
 
 _PARTS = 8
-"""They lie in so many parts at least, each of which is forgotten as a whole."""
+"""They lie in this many parts at least, each of which is forgotten as a whole."""
 
 _Times = dict[tuple[str, Partition], int]
 """By event, service and end user in one text, and the partition of the producer's record: when it was accepted, in ms

@@ -69,7 +69,7 @@ class Schedule:
         self._side(delivery.assignment).runnable.appendleft(delivery)
 
     def requeue_after(self, delivery: Delivery, seconds: float) -> None:
-        """The same, and it may not go before so many seconds are over."""
+        """The same, and it may not go before this many seconds are over."""
         self._later[delivery] = self._timers.after(seconds, self._time_has_come, delivery)
 
     def resume(self, assignment: Assignment) -> None:

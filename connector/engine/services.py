@@ -63,7 +63,7 @@ class Services:
             del self._services[service_id]
 
     def answered(self, service_id: str, seconds: float) -> bool:
-        """It was answered after so many seconds; whether slowly, and it had all that it may have. After `end`."""
+        """It was answered after this many seconds; whether slowly, and it had all that it may have. After `end`."""
         service = self._services.get(service_id)
         if service is None:
             return False

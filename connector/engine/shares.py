@@ -38,7 +38,7 @@ class Shares:
         self.stale = False
 
     def counted(self, partitions: Mapping[str, int]) -> None:
-        """These topics have so many partitions each.
+        """These topics have this many partitions each.
 
         What a process has of new ones counts only when the others have heard of them too: until then theirs are parts
         of the old number.

@@ -77,7 +77,7 @@ class Timers:
         return heap[0].at if heap else inf
 
     def after(self, seconds: float, do: Callable[[*Ts], None], *arguments: *Ts) -> Timer:
-        """Do it in so many seconds."""
+        """Do it in this many seconds."""
         return self.at(self._now.seconds + max(0.0, seconds), do, *arguments)
 
     def at(self, at: float, do: Callable[[*Ts], None], *arguments: *Ts) -> Timer:
