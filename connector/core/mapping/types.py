@@ -92,7 +92,7 @@ def leaf(kind: Kind, shown: str | None = None, *, nullable: bool = False) -> Typ
 def resolved(whole: Type, parts: Sequence[Part], texts: frozenset[tuple[Part, ...]] = frozenset()) -> Type | str:
     """The type at a path, or why there is none, for a person.
 
-    `texts` are paths whose text holds JSON: nothing is known of what is inside.
+    `texts` are paths whose text holds JSON: nothing is known of what it says.
     """
     here = whole
     for place, part in enumerate(parts):
@@ -108,7 +108,7 @@ def resolved(whole: Type, parts: Sequence[Part], texts: frozenset[tuple[Part, ..
             nullable,
             " or ".join(distinct(inner.shown for inner in found)),
         )
-    return here
+    return ANYTHING if tuple(parts) in texts else here
 
 
 def distinct(each: Iterable[_T]) -> tuple[_T, ...]:

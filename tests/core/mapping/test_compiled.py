@@ -366,6 +366,15 @@ class TestJson:
         found = mapped(self.ONE, id='{"key": "k"}', raw=b'{"list": [1]}')
         assert (found["eventId"], found["variables"]) == ("k", {"user": {"v": 1}})
 
+    @pytest.mark.parametrize(("text", "key"), [('"k"', "k"), ("17", "17"), ('{"a": 1}', None), ("[1]", None)])
+    def test_what_the_json_is_as_a_whole_is_looked_at_when_it_comes(self, text: str, key: str | None) -> None:
+        """It is a text in the schema, and has been opened."""
+        one = event(json=["id"], eventId=Source(Join((path("id"), path("passenger.phone")), "-"), (steps.trim(),)))
+        if key is None:
+            assert "eventId (join): mapping_bad_value" in refused(one, id=text).reason
+        else:
+            assert mapped(one, id=text)["eventId"] == f"{key}-491705550147"
+
     def test_what_is_no_json_is_refused_with_its_path(self) -> None:
         found = refused(self.ONE, id='{"key":', passengers=[])
         assert found.reason.startswith("json: mapping_bad_value (id: string of 7 characters: it is no JSON)")
