@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from connector.config import ConfigError
 from connector.config import proxy as config_proxy
 from connector.config.files import SecretFile
 from connector.config.sections import Registry
 from connector.config.settings import Settings
 from connector.core.mapping.rules import Rules
-from connector.edge.avro.apicurio import ApicurioApi
 from connector.edge.avro.codec import Reader
 from connector.edge.avro.decoder import AvroDecoder
 from connector.edge.avro.framing import Framing, Kind
 from connector.edge.avro.lookup import Ask, Asking
-from connector.edge.avro.registry import Access, ConfluentRegistry
 from connector.edge.avro.schemas import (
     SchemaFile,
     SchemaFolder,
@@ -29,6 +29,9 @@ from connector.edge.openmarket import OpenMarket
 from connector.edge.shadow import NoPosts
 from connector.edge.tls import Tls
 from connector.engine.ports import Clock
+
+if TYPE_CHECKING:  # aiohttp with it takes a tenth of a second, for commands that ask no registry
+    from connector.edge.avro.registry import Access, ConfluentRegistry
 
 
 def decoder(settings: Settings, clock: Clock, registry: ConfluentRegistry | None) -> AvroDecoder:
@@ -69,6 +72,8 @@ def asking(settings: Settings, registry: ConfluentRegistry | None) -> Asking:
     given = settings.schemas.registry
     if given is None or registry is None:
         return Asking()
+    from connector.edge.avro.apicurio import ApicurioApi
+
     by: dict[Kind, Ask] = {}
     if given.guids:
         by[Kind.GUID] = lambda name: registry.by_guid(name.text)
@@ -92,11 +97,17 @@ def schema_folder(settings: Settings) -> SchemaFolder:
 def registry(settings: Settings) -> ConfluentRegistry | None:
     """The schema registry, where there is one. Raises OSError when its TLS files cannot be used."""
     given = settings.schemas.registry
-    return None if given is None else ConfluentRegistry(given.url, registry_access(given))
+    if given is None:
+        return None
+    from connector.edge.avro.registry import ConfluentRegistry
+
+    return ConfluentRegistry(given.url, registry_access(given))
 
 
 def registry_access(registry: Registry) -> Access:
     """The credentials and TLS files towards the schema registry."""
+    from connector.edge.avro.registry import Access
+
     return Access(
         _secret(registry.basic_auth_file),
         _secret(registry.bearer_token_file),

@@ -111,6 +111,7 @@ def test_a_verb_imports_nothing_of_the_others() -> None:
     imported = set(ran.stdout.splitlines()[-1].split())
     assert "connector.cli.dlq.show" in imported
     assert imported.isdisjoint({"connector.cli.dlq.redrive", "connector.cli.dlq.edit", "connector.cli.dlq.purge"})
+    assert "aiohttp" not in imported, "which only a registry needs"
 
 
 def test_a_broken_configuration_ends_with_exit_code_2(tmp_path: Path) -> None:
