@@ -21,6 +21,9 @@ from connector.edge.kafka.scan import Scan
 _MANY = 100_000
 """Offsets from which on a second process is worth its while."""
 
+_EVERY = 5_000
+"""Messages between two reports of progress: one costs the two processes as much as several messages."""
+
 _THREADS = Path("/proc/self/task")
 
 
@@ -168,7 +171,7 @@ def _count_a_part(ours: Connection[Any, Any], properties: Mapping[str, Any], top
 
 def _count(scan: Scan, tally: Tally, progress: Callable[[int], None]) -> None:
     """Without making records of ours of the messages: with millions of them that is half the price."""
-    add = tally.add
+    add, untold = tally.add, 0
     with _without_collector():
         for messages in scan.batches():
             for message in messages:
@@ -178,7 +181,11 @@ def _count(scan: Scan, tally: Tally, progress: Callable[[int], None]) -> None:
                     headers = record_of(message).headers
                 kind, time_ms = message.timestamp()
                 add(message, message.value(), headers or (), time_ms if kind else -1)
-            progress(len(messages))
+            untold += len(messages)
+            if untold >= _EVERY:
+                progress(untold)
+                untold = 0
+    progress(untold)
 
 
 @contextmanager
