@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from operator import itemgetter
+from collections.abc import Iterable, Iterator, Mapping
 from types import NoneType
 from typing import Any, NamedTuple
 
@@ -44,8 +43,6 @@ _FIELDS: dict[str, tuple[type, ...]] = {
 FIELD_NAMES = tuple(_FIELDS)
 """The fields of an event, as producers write them."""
 
-_all_of: Callable[[Mapping[str, object]], tuple[Any, ...]] = itemgetter(*FIELD_NAMES)
-
 _TYPE_NAMES: dict[type, str] = {
     str: "a string",
     int: "a long",
@@ -54,7 +51,6 @@ _TYPE_NAMES: dict[type, str] = {
     dict: "a map",
     NoneType: "null",
 }
-_WELL_TYPED = frozenset(itertools.product(*_FIELDS.values()))
 _VALUE_TYPES = (str, int, float, bool, NoneType)
 _VALUES = frozenset(_VALUE_TYPES)
 
@@ -67,24 +63,29 @@ def event_from(fields: Mapping[str, object]) -> InvocationEvent | Refusal:
     Fields that are not ours are ignored; absent optional ones are null, absent variables empty. Of more than 32
     problems the first 32 are named.
     """
-    try:
-        event = InvocationEvent._make(_all_of(fields))
-    except KeyError:
-        event = InvocationEvent._make(map(fields.get, FIELD_NAMES))
-    if tuple(map(type, event)) in _WELL_TYPED:
-        if not event.variables:
-            return event._replace(variables={})
-        if _well_typed(event.variables):
-            return event
+    get = fields.get
+    event_id, service_id, number = get("eventId"), get("serviceId"), get("phoneNumber")
+    operator, variables = get("mobileOperatorId"), get("variables")
+    created, expires = get("createdAt"), get("expiresAt")
+    if (
+        type(event_id) is str
+        and type(service_id) is str
+        and type(number) is str
+        and (operator is None or type(operator) is int)
+        and (created is None or type(created) is int)
+        and (expires is None or type(expires) is int)
+        and (variables is None or (type(variables) is dict and _well_typed(variables)))
+    ):
+        return InvocationEvent(event_id, service_id, number, operator, variables or {}, created, expires)
     return Refusal(Stage.EVENT, tuple(itertools.islice(_problems(fields), _MOST_PROBLEMS)))
 
 
-def _well_typed(variables: Any) -> bool:
+def _well_typed(variables: dict[Any, Any]) -> bool:
     for scope, keys in variables.items():
         if type(scope) is not str or type(keys) is not dict:
             return False
         for key, value in keys.items():
-            if type(key) is not str or type(value) not in _VALUES:
+            if type(key) is not str or (type(value) is not str and type(value) not in _VALUES):
                 return False
     return True
 

@@ -17,12 +17,8 @@ from connector.core.numbers import is_exact, value_text
 from connector.core.redact import safe_name, safe_service_id, shape
 from connector.core.refusal import Refusal
 from connector.core.service_id import is_service_id
+from connector.core.usual import MAX_BODY, MAX_VALUE, is_event_id, is_phone_number, is_plausible, usual_body
 from connector.core.vendor_words import BUILT_IN_VARIABLES, RESERVED_WORDS
-
-MAX_BODY = 8000
-"""Bytes (vendor page: 8000, not 8192)."""
-MAX_VALUE = 4096
-"""Characters of a value. One sentence of the vendor page says "up to", another "less than": we let 4096 pass."""
 
 SCOPES = frozenset({"request", "session", "user", "userservice", "userservicecoll"})
 
@@ -51,16 +47,11 @@ REMEDIES: Mapping[str, str] = {
 NORMALIZATIONS = ("phone_number_plus", "operator_id_not_positive", "null_value", "empty_scope")
 """What is put right without a refusal, because it harms nobody. Null operators and empty variables are defaults."""
 
-_EVENT_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}").fullmatch
-_PHONE_NUMBER = re.compile(r"[1-9][0-9]{5,15}").fullmatch
 _NATIONAL_NUMBER = re.compile(r"0[0-9]{5,17}").fullmatch
 _KEY = re.compile(r"[A-Za-z_\-.]{1,255}").fullmatch
 _KEY_WITH_DIGITS = re.compile(r"[A-Za-z0-9_\-.]{1,255}").fullmatch
 _NOT_BMP = re.compile("[\ud800-\udfff\U00010000-\U0010ffff]").search
 _KEYS_REMEMBERED = 4096
-_LONG = 2**63
-_YEAR_2000_MS = 946_684_800_000
-_YEAR_2101_MS = 4_133_980_800_000
 
 Scope = dict[str, str | int | float]
 Named = tuple[str, int]  # a producer's name and its place, from 1, for when the name cannot be shown
@@ -130,41 +121,14 @@ def build(event: InvocationEvent, rules: RequestRules) -> InvokeRequest | Refusa
     Scopes are sent in lower case, the only spelling in the vendor's examples; keys and service id as written
     (a listed service id as listed). What would not be sent, a null value or an empty scope, is not judged either.
     """
-    return usual(event, rules) or judged(event, rules)
-
-
-def usual(event: InvocationEvent, rules: RequestRules) -> InvokeRequest | None:
-    """What `judged` returns of an event with nothing to refuse or to put right, and texts in ASCII only.
-
-    Nearly all are like that, and this costs a third. None: the event has to be judged.
-    """
-    number, operator = event.phone_number, event.mobile_operator_id
-    if not (_EVENT_ID(event.event_id) and rules.is_listed(event.service_id) and _PHONE_NUMBER(number)):
-        return None
-    for time_ms in (event.created_at_ms, event.expires_at_ms):
-        if time_ms is not None and not _YEAR_2000_MS <= time_ms < _YEAR_2101_MS:
-            return None
-    for scope, keys in event.variables.items():
-        if not rules.has_good_keys(scope, tuple(keys)):
-            return None
-        for value in keys.values():
-            if type(value) is not str or len(value) > MAX_VALUE or not value.isascii():
-                return None
-    end_user: dict[str, object] = {"phoneNumber": number}
-    if operator is not None:
-        if not 0 < operator < _LONG:
-            return None
-        end_user["mobileOperatorId"] = operator
-    body = orjson.dumps(
-        {"endUser": end_user, "variables": event.variables} if event.variables else {"endUser": end_user}
-    )
-    return InvokeRequest(event.service_id, body, ()) if len(body) <= MAX_BODY else None
+    body = usual_body(event, rules.is_listed, rules.has_good_keys)
+    return judged(event, rules) if body is None else InvokeRequest(event.service_id, body, ())
 
 
 def judged(event: InvocationEvent, rules: RequestRules) -> InvokeRequest | Refusal:
     """What `build` returns, value by value."""
     found = Findings(REMEDIES)
-    if not _EVENT_ID(event.event_id):
+    if not is_event_id(event.event_id):
         found.problem("bad_event_id", "eventId", shape(event.event_id))
     service_id = _service_id(event, rules, found)
     content: dict[str, object] = {"endUser": _end_user(event, found)}
@@ -204,7 +168,7 @@ def _end_user(event: InvocationEvent, found: Findings) -> dict[str, object]:
         number = number[1:]
         found.normalized("phone_number_plus")
     end_user: dict[str, object] = {}
-    if _PHONE_NUMBER(number):
+    if is_phone_number(number):
         end_user["phoneNumber"] = number
     else:
         code = "national_phone_number" if _NATIONAL_NUMBER(number) else "bad_phone_number"
@@ -222,7 +186,7 @@ def _end_user(event: InvocationEvent, found: Findings) -> dict[str, object]:
 
 
 def _check_time(name: str, time_ms: int | None, found: Findings) -> None:
-    if time_ms is not None and not _YEAR_2000_MS <= time_ms < _YEAR_2101_MS:
+    if time_ms is not None and not is_plausible(time_ms):
         found.problem("bad_time", name, shape(time_ms))
 
 

@@ -23,7 +23,7 @@ from connector.core.record import Headers, Record
 from connector.core.redact import safe_event_id, safe_service_id, scrub
 from connector.core.refusal import Problem, Refusal, Stage
 from connector.core.reply import Answer, NoReply
-from connector.core.request import RequestRules, build
+from connector.core.request import InvokeRequest, RequestRules, build
 from connector.core.signals import SchemaNeeded
 from connector.core.trace import trace_of
 from connector.engine.partition import Assignment, Delivery
@@ -76,9 +76,10 @@ class Road:
         if isinstance(event, Refusal):
             delivery.refused = refused(event, history)
             return delivery
-        delivery.event_id = safe_event_id(event.event_id, event.phone_number)
         delivery.end_user = delivery.lane = event.phone_number.removeprefix("+")
         request = build(event, self._rules.request)
+        is_well_formed = isinstance(request, InvokeRequest)
+        delivery.event_id = safe_event_id(event.event_id, event.phone_number, is_well_formed=is_well_formed)
         if isinstance(request, Refusal):
             delivery.refused = refused(request, history)
             delivery.shown_service = safe_service_id(event.service_id, event.phone_number)

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from connector.core.event import InvocationEvent, Value
 from connector.core.findings import MAX_LISTED
 from connector.core.refusal import Refusal, Stage
-from connector.core.request import NORMALIZATIONS, REMEDIES, InvokeRequest, RequestRules, build, judged, usual
+from connector.core.request import NORMALIZATIONS, REMEDIES, InvokeRequest, RequestRules, build, judged
+from connector.core.usual import usual_body
 
 ANY_SERVICE = RequestRules(service_ids=None)
 EVENT = InvocationEvent("gate-change-1", "0A1B2C3D4E5F", "12515550123", None, {}, None, None)
@@ -172,14 +173,16 @@ plain_events = st.builds(
 @example(EVENT._replace(variables={"session": {"a": "x" * 4097}}), ANY_SERVICE)
 @example(EVENT._replace(variables={"session": {"a": "x" * 4096, "b": "x" * 4000}}), ANY_SERVICE)
 def test_the_short_way_builds_what_the_long_one_does(event: InvocationEvent, rules: RequestRules) -> None:
-    assert usual(event, rules) in (None, judged(event, rules))
+    body = usual_body(event, rules.is_listed, rules.has_good_keys)
+    assert body is None or judged(event, rules) == InvokeRequest(event.service_id, body, ())
 
 
 def test_an_ordinary_event_goes_the_short_way() -> None:
     event = EVENT._replace(mobile_operator_id=383, variables={"session": {"seat": "aisle"}}, created_at_ms=10**12)
     for rules in (ANY_SERVICE, RequestRules(service_ids={"0A1B2C3D4E5F": "0A1B2C3D4E5F"})):
-        assert usual(event, rules) is not None
-    assert usual(event, RequestRules(service_ids={"0A1B2C3D4E5F": "0a1b2c3d4e5f"})) is None
+        assert usual_body(event, rules.is_listed, rules.has_good_keys) is not None
+    rules = RequestRules(service_ids={"0A1B2C3D4E5F": "0a1b2c3d4e5f"})
+    assert usual_body(event, rules.is_listed, rules.has_good_keys) is None
 
 
 def test_the_vendors_own_example_is_built_as_it_stands() -> None:

@@ -13,7 +13,7 @@ from connector.core.lint.keys import Keys
 from connector.core.lint.phone_numbers import PhoneNumbers, Plans
 from connector.core.redact import mask_phone, safe_name, safe_service_id
 from connector.core.refusal import Problem
-from connector.core.request import MAX_VALUE
+from connector.core.usual import MAX_VALUE
 
 VALUE_NEAR_LIMIT = "value_near_limit"
 TIME_IN_FUTURE = "time_in_future"
