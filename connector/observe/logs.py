@@ -11,7 +11,6 @@ import logging
 import re
 import sys
 from collections.abc import Callable, Collection, MutableMapping
-from datetime import UTC, datetime
 from typing import Any, Literal, TextIO
 
 import orjson
@@ -19,9 +18,7 @@ import structlog
 from structlog.typing import FilteringBoundLogger, Processor
 from typing_extensions import override
 
-from connector.core.envelope import History
-from connector.core.record import Partition, Record
-from connector.observe.events import AcceptedLine, past
+from connector.observe.accepted_line import AcceptedLine, Stamp, accepted_line
 from connector.observe.lines import Lines, Stream
 from connector.observe.metrics import Series
 from connector.observe.redaction import Redaction
@@ -101,79 +98,6 @@ class Logs:
 
     def _tell_dropped(self, count: int) -> None:
         self.logger.warning("lines_dropped", count=count)
-
-
-class Stamp:
-    """ms since the epoch → "2026-01-31T23:59:59.123Z", with the last text and its second kept."""
-
-    def __init__(self) -> None:
-        self._second = self._now_ms = -1
-        self._until_second = self._text = ""
-
-    def __call__(self, now_ms: int) -> str:
-        """Return the text."""
-        if now_ms != self._now_ms:
-            second, ms = divmod(now_ms, 1000)
-            if second != self._second:
-                self._until_second = datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
-                self._second = second
-            self._text = f"{self._until_second}.{ms:03}Z"
-            self._now_ms = now_ms
-        return self._text
-
-
-_ACCEPTED = (
-    b'{"timestamp":"%b","level":"info","event":"accepted",%b,"offset":%d,"event_id":%b,"request_id":%b,"post_ms":%d,'
-    b'"attempts":1}\n'
-)
-"""The line of a record that was accepted at its first attempt."""
-
-
-def _place(partition: Partition) -> bytes:
-    return b'"topic":%b,"partition":%d' % (orjson.dumps(partition.topic), partition.number)
-
-
-def accepted_line(lines: Lines, stamp: Stamp) -> AcceptedLine:
-    """The accepted record's line, straight to bytes; a test holds its shape to that of the chain."""
-    dumps, write_soon, newline = orjson.dumps, lines.write_soon, orjson.OPT_APPEND_NEWLINE
-    places: dict[Partition, bytes] = {}
-
-    def write(
-        record: Record,
-        history: History,
-        event_id: str | None,
-        request_id: str | None,
-        post_seconds: float,
-        now_ms: int,
-        trace_id: str | None,
-    ) -> None:
-        if not history.attempts and trace_id is None and event_id is not None and request_id is not None:
-            place = places.get(record.partition) or places.setdefault(record.partition, _place(record.partition))
-            ids = dumps(event_id), dumps(request_id)
-            write_soon(_ACCEPTED % (stamp(now_ms).encode(), place, record.offset, *ids, int(post_seconds * 1000)))
-            return
-        topic, partition = record.partition
-        line: dict[str, object] = {
-            "timestamp": stamp(now_ms),
-            "level": "info",
-            "event": "accepted",
-            "topic": topic,
-            "partition": partition,
-            "offset": record.offset,
-            "event_id": event_id,
-            "request_id": request_id,
-            "post_ms": int(post_seconds * 1000),
-            "attempts": history.attempts + 1,
-        }
-        if history.attempts:
-            line.update(past(record, history))
-        if trace_id is not None:
-            line["trace_id"] = trace_id
-        if event_id is None or request_id is None:
-            line = {key: value for key, value in line.items() if value is not None}
-        write_soon(dumps(line, None, newline))
-
-    return write
 
 
 class _Output:

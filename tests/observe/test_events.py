@@ -19,6 +19,7 @@ from connector.core.signals import SchemaMissing, SchemaNeeded
 from connector.observe.events import Events
 from connector.observe.logs import Logs
 from connector.observe.metrics import Metrics
+from connector.observe.record_counts import RecordCounts
 from tests.observe.test_metrics import samples
 
 RECORD = Record(Partition("invocations", 3), 17, 0, None, b"x")
@@ -170,7 +171,12 @@ def test_each_happening_moves_its_counter_and_writes_its_line(name: str) -> None
 
 
 def test_no_happening_is_missing_here() -> None:
-    methods = {name for name, _ in inspect.getmembers(Events, inspect.isfunction) if not name.startswith("_")}
+    methods = {
+        name
+        for reporter in (Events, RecordCounts)
+        for name, _ in inspect.getmembers(reporter, inspect.isfunction)
+        if not name.startswith("_")
+    }
     assert methods == HAPPENINGS.keys() | NO_HAPPENINGS
 
 

@@ -19,8 +19,9 @@ from hypothesis import strategies as st
 
 from connector.core.envelope import History, Origin, fresh
 from connector.core.record import Partition, Record
+from connector.observe.accepted_line import Stamp
 from connector.observe.events import Events
-from connector.observe.logs import Format, Level, Logs, Stamp
+from connector.observe.logs import Format, Level, Logs
 from connector.observe.metrics import Metrics
 from connector.observe.redaction import Redaction
 

@@ -7,12 +7,13 @@ without any value of the event. One file for each that reports; who reports one 
 
 from __future__ import annotations
 
+from connector.observe.accepted_line import AcceptedLine, past
 from connector.observe.events.holds import HoldEvents
 from connector.observe.events.kafka import KafkaEvents
 from connector.observe.events.ledger import LedgerEvents
 from connector.observe.events.partitions import PartitionEvents, where
 from connector.observe.events.process import ProcessEvents
-from connector.observe.events.records import AcceptedLine, RecordEvents, past
+from connector.observe.events.records import RecordEvents
 from connector.observe.events.reporter import Logger
 
 __all__ = [

@@ -4,44 +4,23 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Protocol
 
 from connector.core.envelope import History
-from connector.core.outcome import Fate, Outcome
+from connector.core.outcome import Outcome
 from connector.core.record import Record
 from connector.core.refusal import Stage
 from connector.core.reply import Failure
 from connector.core.signals import SchemaMissing, SchemaNeeded
+from connector.observe.accepted_line import AcceptedLine, past
 from connector.observe.events.reporter import STANDING_SECONDS, Logger, Reporter, place
-from connector.observe.labels import LEFT_BEHIND, OTHER
-from connector.observe.metrics import Metrics, Series
+from connector.observe.labels import LEFT_BEHIND
+from connector.observe.metrics import Metrics
+from connector.observe.record_counts import RecordCounts
 from connector.observe.retries import Copies
-
-_STATUS_FAMILIES = ("1xx", "2xx", "3xx", "4xx", "5xx")
-_KINDS_REMEMBERED = 256
-
-_Answer = tuple[str, str, Fate, int | None]
-"""An answer's code, service, fate and status, which say what counts it."""
-
-
-class AcceptedLine(Protocol):
-    """Writes the line of an accepted record: the only line that is written for every record."""
-
-    def __call__(
-        self,
-        record: Record,
-        history: History,
-        event_id: str | None,
-        request_id: str | None,
-        post_seconds: float,
-        now_ms: int,
-        trace_id: str | None,
-        /,
-    ) -> None: ...
 
 
 class RecordEvents(Reporter):
-    """What becomes of records."""
+    """What becomes of records. `taken`, `answered` and `accepted` are those of `RecordCounts`."""
 
     def __init__(
         self,
@@ -54,25 +33,11 @@ class RecordEvents(Reporter):
     ) -> None:
         """`accepted_line` None: accepted records are logged through `logger` like everything else."""
         super().__init__(metrics, logger, monotonic)
-        self._write_accepted = (accepted_line or self._plain_accepted_line) if log_accepted else None
+        counts = RecordCounts(metrics, (accepted_line or self._plain_accepted_line) if log_accepted else None)
+        self.taken = counts.taken
+        self.answered = counts.answered
+        self.accepted = counts.accepted
         self.copies = Copies()
-        self._taken = metrics.counter("records_taken").at()
-        self._accepted = metrics.counter("records_accepted").at()
-        self._accepted_again = metrics.counter("accepted_after_maybe_delivered").at()
-        self._answers = metrics.counter("answers")
-        self._service_answers = metrics.counter("service_answers")
-        self._services = frozenset(service for service, _ in self._service_answers.series)
-        self._answered: dict[_Answer, tuple[Series, ...]] = {}
-        statuses = metrics.counter("http_answers")
-        self._statuses = {number: statuses.at(name) for number, name in enumerate(_STATUS_FAMILIES, 1)}
-        self._no_status = statuses.at("none")
-        self._other_status = statuses.at("other")
-        self._post_seconds = metrics.histogram("post_seconds")
-        self._end_to_end_seconds = metrics.histogram("end_to_end_seconds")
-
-    def taken(self, count: int) -> None:
-        """Records came from Kafka."""
-        self._taken.value += count
 
     def skipped(self, count: int) -> None:
         """Records had been settled before, as the commit's metadata says."""
@@ -91,45 +56,6 @@ class RecordEvents(Reporter):
     def event_ids_forgotten(self, count: int) -> None:
         """So many accepted ids were forgotten before their time, for want of room."""
         self._count("event_ids_forgotten", by=count)
-
-    def answered(self, outcome: Outcome, post_seconds: float, service_id: str = OTHER) -> None:
-        """A post for this service was answered, or failed, after so many seconds."""
-        self._post_seconds.observe(post_seconds)
-        service = service_id if service_id in self._services else OTHER
-        kind = outcome.code, service, outcome.fate, outcome.status
-        for series in self._answered.get(kind) or self._series_of(kind):
-            series.value += 1
-
-    def _series_of(self, kind: _Answer) -> tuple[Series, ...]:
-        """What counts answers of one kind, of which nearly all are one or two."""
-        code, service, fate, status = kind
-        by_status = self._no_status if status is None else self._statuses.get(status // 100, self._other_status)
-        if len(self._answered) >= _KINDS_REMEMBERED:
-            self._answered.clear()
-        series = self._answers.at(code), self._service_answers.at(service, fate), by_status
-        self._answered[kind] = series
-        return series
-
-    def accepted(  # noqa: PLR0913 - the fields of a line
-        self,
-        record: Record,
-        history: History,
-        event_id: str | None,
-        request_id: str | None,
-        post_seconds: float,
-        end_to_end_seconds: float | None,
-        now_ms: int,
-        *,
-        trace_id: str | None = None,
-    ) -> None:
-        """The vendor accepted a record's request. `history` is what it had been through before this post."""
-        self._accepted.value += 1
-        if history.maybe_delivered:
-            self._accepted_again.value += 1
-        if end_to_end_seconds is not None:
-            self._end_to_end_seconds.observe(end_to_end_seconds)
-        if self._write_accepted is not None:
-            self._write_accepted(record, history, event_id, request_id, post_seconds, now_ms, trace_id)
 
     def retried(
         self,
@@ -294,15 +220,3 @@ class RecordEvents(Reporter):
             **past(record, history),
             trace_id=trace_id,
         )
-
-
-def past(record: Record, history: History) -> dict[str, object]:
-    """What a line says of a record that comes from the retry topic: where the producer's own lies in the main topic,
-    and whether it may have been delivered before. The topic's name is left out: in a header it is free text."""
-    shown: dict[str, object] = {}
-    partition, offset, _ = history.origin
-    if (partition, offset) != (record.partition, record.offset):
-        shown = {"origin_partition": partition.number, "origin_offset": offset}
-    if history.maybe_delivered:
-        shown["possible_duplicate"] = True
-    return shown
