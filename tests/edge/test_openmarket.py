@@ -554,6 +554,56 @@ class InvokerSuite:
         assert len(server.requests) == 50
         assert server.connections <= 3
 
+    async def test_a_post_abandoned_in_its_own_turn_is_never_sent_nor_answered(self) -> None:
+        answers: list[Answer] = []
+        async with raw_server(accept) as server, self.open(server.url) as invoker:
+            invoker.post(REQUEST, answers.append)
+            invoker.abandon_all()
+            assert await invoker.invoke(REQUEST) == Reply(202, "id-1", b"")
+        assert len(server.requests) == 1
+        assert answers == []
+
+    async def test_who_abandons_the_others_in_an_answers_turn_hears_of_none_of_them(self) -> None:
+        answers: list[Answer] = []
+        async with raw_server(accept) as server, self.open(server.url) as invoker:
+            for _ in range(3):
+                await asyncio.gather(*(invoker.invoke(REQUEST) for _ in range(4)))  # connections that are open already
+                told = asyncio.Event()
+
+                def first(answer: Answer, told: asyncio.Event = told) -> None:
+                    answers.append(answer)
+                    invoker.abandon_all()
+                    told.set()
+
+                for _ in range(4):
+                    invoker.post(REQUEST, first)
+                await asyncio.wait_for(told.wait(), 10)
+                await invoker.invoke(REQUEST)
+        assert answers == [Reply(202, "id-1", b"")] * 3
+
+    async def test_a_callback_that_raises_costs_no_other_post_its_answer(self) -> None:
+        raised: list[object] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: raised.append(context["exception"]))
+        bug = ZeroDivisionError()
+
+        def fail(_answer: Answer) -> None:
+            raise bug
+
+        async with raw_server(accept) as server, self.open(server.url) as invoker:
+            await asyncio.gather(*(invoker.invoke(REQUEST) for _ in range(4)))
+            invoker.post(REQUEST, fail)
+            assert await asyncio.gather(*(invoker.invoke(REQUEST) for _ in range(4))) == [Reply(202, "id-1", b"")] * 4
+        assert raised == [bug]
+
+    async def test_a_post_that_was_not_sent_yet_when_the_transport_is_closed_never_will_be(self) -> None:
+        answers: list[Answer] = []
+        async with raw_server(accept) as server:
+            async with self.open(server.url) as invoker:
+                await invoker.invoke(REQUEST)
+                invoker.post(REQUEST, answers.append)
+            assert answers == [NoReply(Failure.RESET, sent=False)]
+        assert len(server.requests) == 1
+
     async def test_posts_under_way_when_the_transport_is_closed_are_answered_as_cut(self) -> None:
         read = asyncio.Event()
 

@@ -12,8 +12,6 @@ import socket
 from collections.abc import Callable
 from typing import Protocol, cast
 
-from typing_extensions import override
-
 from connector.core.reply import Answer, Failure, NoReply, Reply
 from connector.edge.http.answer import HttpAnswer
 from connector.edge.http.dial import refuses_certificate
@@ -58,8 +56,8 @@ class Owner(Protocol):
         """The post is over."""
 
 
-class Connection(asyncio.Protocol):
-    """Takes one post at a time, until it is `closed`."""
+class Connection:
+    """Takes one post at a time, until it is `closed`. An `asyncio.Protocol` by shape: compiled, it can have no base."""
 
     __slots__ = ("_answer", "_owner", "_post", "_socket", "_tls", "_transport", "_unread", "closed", "peer", "since")
 
@@ -130,12 +128,10 @@ class Connection(asyncio.Protocol):
 
     # The event loop's calls.
 
-    @override
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
         self._owner.opened(self)
 
-    @override
     def data_received(self, data: bytes) -> None:
         post = self._post
         if post is None:
@@ -161,17 +157,21 @@ class Connection(asyncio.Protocol):
             self._owner.familiar.learn(data, reply)
         self._over(reply, usable=answer.reusable)
 
-    @override
     def eof_received(self) -> None:
         if self._post is not None:
             self._end(self._cut(None), clean=True)
         self.drop()
 
-    @override
     def connection_lost(self, exc: Exception | None) -> None:
         if self._post is not None:
             self._end(self._cut(exc), clean=False)
         self.drop()
+
+    def pause_writing(self) -> None:
+        """Of one request at a time more than the kernel takes is no reason to wait for anything."""
+
+    def resume_writing(self) -> None:
+        """As above."""
 
     def _end(self, otherwise: NoReply, *, clean: bool) -> None:
         """No more of this answer comes, or is waited for: what has come decides."""

@@ -11,7 +11,7 @@ import ssl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from aiohappyeyeballs import AddrInfoType, start_connection
 
@@ -27,7 +27,8 @@ _FOR_EVER = 3600.0  # seconds; whoever waits for a handshake has a time-out of t
 # OpenSSL's names for alerts by which a server refuses our certificate, rather than the handshake.
 _CERTIFICATE_ALERTS = ("CERTIFICATE", "UNKNOWN_CA", "ACCESS_DENIED")
 
-P = TypeVar("P", bound=asyncio.Protocol)
+P = TypeVar("P")
+"""An `asyncio.Protocol`, by shape."""
 
 
 class DialError(Exception):
@@ -137,9 +138,9 @@ class Dialer:
     ) -> P:
         made: list[P] = []
 
-        def protocol() -> P:
+        def protocol() -> asyncio.Protocol:
             made.append(make(connected))
-            return made[0]
+            return cast(asyncio.Protocol, made[0])
 
         try:
             connected.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
