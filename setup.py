@@ -26,13 +26,18 @@ COMPILED = [
             "redact",
             "settled_map",
             "suspects",
+            "usual",
             "window",
         )
     ),
     *(f"connector/edge/avro/{name}.py" for name in ("codec", "decoder", "decoding", "entries")),
-    *(f"connector/edge/http/{name}.py" for name in ("answer", "familiar")),
+    *(f"connector/edge/http/{name}.py" for name in ("answer", "connection", "familiar", "pool")),
+    "connector/edge/clock.py",
+    "connector/edge/openmarket.py",
     "connector/deadline.py",
-    "connector/observe/lines.py",
+    *(f"connector/observe/{name}.py" for name in ("accepted_line", "histogram", "lines", "record_counts")),
+    "connector/runtime/driver.py",
+    "connector/runtime/traced.py",
     *sorted(glob("connector/engine/*.py")),
 ]
 LEFT = {
