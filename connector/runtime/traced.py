@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
 
 from typing_extensions import override
 
@@ -145,7 +145,10 @@ class TracedDriver(Driver):
         self._spans.answered(post, answer, dict(_outcome(delivery)), at)
 
     @override
-    async def _copy(self, effect: Write) -> WriteFailed | None:
+    def _copy(self, effect: Write) -> Coroutine[None, None, WriteFailed | None]:
+        return self._traced_copy(effect)
+
+    async def _traced_copy(self, effect: Write) -> WriteFailed | None:
         delivery = effect.copy.delivery
         parent = self._parent(delivery)
         known = {**dict(_event(delivery)), "invoke.class": effect.copy.destination.cause.code}

@@ -174,7 +174,7 @@ def test_no_happening_is_missing_here() -> None:
     methods = {
         name
         for reporter in (Events, RecordCounts)
-        for name, _ in inspect.getmembers(reporter, inspect.isfunction)
+        for name, _ in inspect.getmembers(reporter, inspect.isroutine)
         if not name.startswith("_")
     }
     assert methods == HAPPENINGS.keys() | NO_HAPPENINGS
