@@ -18,8 +18,8 @@ DELIVERED = 91.3
 13 decoding and 2 building, and most of the others the engine's."""
 
 POSTED = 21.0
-"""From a request to its answer, on a connection that is open; 5 of these are once for all posts and answers of a turn of
-the event loop, of which there is one here."""
+"""From a request to its answer, on a connection that is open; 5 of these are once for all posts and answers of a turn
+of the event loop, of which there is one here."""
 
 
 def within(expected: float, counted: Calls) -> None:
