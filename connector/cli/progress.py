@@ -12,9 +12,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemaini
 from rich.progress import Progress as Bar
 
 from connector.core.record import Record
+from connector.edge.clock import SystemClock
 from connector.edge.kafka.scan import Scan
 
 _EVERY = 1000
+_PAUSE = 0.1
 
 
 class Progress:
@@ -35,12 +37,20 @@ class Progress:
             else None
         )
         self._task = self._bar.add_task(what, total=total, rate="") if self._bar is not None else None
+        self._clock = SystemClock()
+        self._unshown, self._shown_at = 0, 0.0
 
     def advance(self, count: int) -> None:
-        """So many more."""
-        if self._bar is not None and self._task is not None:
-            speed = self._bar.tasks[0].speed
-            self._bar.update(self._task, advance=count, rate="" if speed is None else f"{speed:,.0f}/s")
+        """So many more. Shown ten times a second at most: showing takes as long as reading a hundred records."""
+        if self._bar is None or self._task is None:
+            return
+        self._unshown += count
+        now = self._clock.monotonic()
+        if now < self._shown_at + _PAUSE:
+            return
+        speed = self._bar.tasks[0].speed
+        self._bar.update(self._task, advance=self._unshown, rate="" if speed is None else f"{speed:,.0f}/s")
+        self._unshown, self._shown_at = 0, now
 
     def __enter__(self) -> Self:
         if self._bar is not None:
