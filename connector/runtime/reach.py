@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import orjson
-
 from connector.edge.kafka.errors import ALL_DOWN, NOT_REACHED, remedy_of
+from connector.edge.kafka.round_trips import brokers
 from connector.edge.kafka.verdicts import NO_TOKEN
 from connector.engine.ports import Clock
 from connector.observe.events import KafkaEvents
@@ -86,8 +85,7 @@ class Told:
 
     def statistics(self, statistics: str) -> None:
         """Of the main topic's consumer, as JSON."""
-        brokers = orjson.loads(statistics).get("brokers", {})
-        if any(broker.get("state") == "UP" for broker in brokers.values()):
+        if any(broker.get("state") == "UP" for broker in brokers(statistics)):
             self._reach.reached(self._clock.monotonic())
 
     def _error(self, client: str, code: str, remedy: str | None) -> None:

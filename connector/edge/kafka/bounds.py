@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 import time
-from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping
-from concurrent.futures import Future
+from collections import defaultdict, deque
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any, NamedTuple
 
 from confluent_kafka import IsolationLevel, KafkaError, KafkaException, TopicPartition
@@ -27,6 +28,10 @@ _TRY = 3.0
 
 _LEAST = 0.1
 """Seconds that a question gets even when the time is up: librdkafka takes 0 for no bound."""
+
+_AT_ONCE = 200
+"""Partitions in a question: librdkafka searches its answer once for each of them from the beginning, and the library
+makes three futures of 2 KB each."""
 
 _ABSENT = frozenset({KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION})
 _NO_LEADER = name_of(KafkaError(KafkaError.LEADER_NOT_AVAILABLE))
@@ -71,6 +76,16 @@ class Look:
     cluster_id: str | None = None
 
 
+_Answer = Future[ListOffsetsResultInfo]
+
+
+class _Asked(NamedTuple):
+    partition: Partition
+    start: _Answer
+    end: _Answer
+    readable: _Answer
+
+
 def asking_client(properties: Mapping[str, Any], logger: logging.Logger | None = None) -> AdminClient:
     """A client for questions that costs no core while a broker is down. Raises KafkaException for bad properties."""
     client = AdminClient({**properties, **_ASKING}, logger=logger or logging.getLogger("librdkafka"))
@@ -83,7 +98,7 @@ def look(client: AdminClient, partitions: Collection[Partition], seconds: float)
 
     Metadata comes first, every time: librdkafka asks for offsets by the leaders and leader epochs that it has cached,
     and keeps those for 15 minutes after they are out of date. Each leader is then asked on its own, so that one that
-    does not answer takes only its own partitions along.
+    does not answer takes only its own partitions along; and for some of its partitions at a time.
     """
     deadline = time.monotonic() + seconds
     told = Look()
@@ -99,15 +114,45 @@ def look(client: AdminClient, partitions: Collection[Partition], seconds: float)
         for partition in wanted:
             if (leader := _leader(metadata, partition, told)) is not None:
                 leaders[leader].append(partition)
-    asked = [each for led in leaders.values() for each in _ask(client, led, deadline)]
-    for partition, *answers in asked:
-        try:
-            told.bounds[partition] = Bounds(*(_offset(answer, deadline) for answer in answers))
-        except KafkaException as raised:
-            _say(raised.args[0], partition, told)
-        except TimeoutError:
-            told.unknown[partition] = _TIMED_OUT
+    _ask_leaders(client, leaders, deadline, told)
     return told
+
+
+def _ask_leaders(client: AdminClient, leaders: Mapping[int, Sequence[Partition]], deadline: float, told: Look) -> None:
+    """Ask each leader for its next partitions once it has told of those before."""
+    waiting = {leader: deque(_in_parts(led)) for leader, led in leaders.items()}
+    under_way: dict[_Answer, tuple[int, list[_Asked]]] = {}
+    free = list(waiting)
+    while free or under_way:
+        for leader in free:
+            if waiting[leader]:
+                asked = list(_ask(client, waiting[leader].popleft(), deadline))
+                under_way[asked[-1].readable] = leader, asked
+        answered, _ = wait(under_way, max(deadline - time.monotonic(), 0.0) + _LEAST, FIRST_COMPLETED)
+        free = []
+        for last in answered or list(under_way):
+            leader, asked = under_way.pop(last)
+            for each in asked:
+                _hear(each, deadline, told)
+            if time.monotonic() < deadline:
+                free.append(leader)
+    for part in chain.from_iterable(waiting.values()):
+        told.unknown |= dict.fromkeys(part, _TIMED_OUT)
+
+
+def _in_parts(partitions: Sequence[Partition]) -> Iterator[Sequence[Partition]]:
+    for start in range(0, len(partitions), _AT_ONCE):
+        yield partitions[start : start + _AT_ONCE]
+
+
+def _hear(asked: _Asked, deadline: float, told: Look) -> None:
+    partition, *answers = asked
+    try:
+        told.bounds[partition] = Bounds(*(_offset(answer, deadline) for answer in answers))
+    except KafkaException as raised:
+        _say(raised.args[0], partition, told)
+    except TimeoutError:
+        told.unknown[partition] = _TIMED_OUT
 
 
 def _metadata(client: AdminClient, topic: str, deadline: float) -> ClusterMetadata:
@@ -141,12 +186,7 @@ def _say(error: KafkaError, partition: Partition, told: Look) -> None:
         told.unknown[partition] = name_of(error)
 
 
-_Answer = Future[ListOffsetsResultInfo]
-
-
-def _ask(
-    client: AdminClient, partitions: list[Partition], deadline: float
-) -> Iterator[tuple[Partition, _Answer, _Answer, _Answer]]:
+def _ask(client: AdminClient, partitions: Sequence[Partition], deadline: float) -> Iterator[_Asked]:
     left = max(deadline - time.monotonic(), _LEAST)
     native = {partition: TopicPartition(partition.topic, partition.number) for partition in partitions}
     earliest, latest = OffsetSpec.earliest(), OffsetSpec.latest()  # type: ignore[no-untyped-call]  # stubs lack the types
@@ -159,7 +199,7 @@ def _ask(
         )
     )
     for partition, tp in native.items():
-        yield partition, starts[tp], ends[tp], readable[tp]
+        yield _Asked(partition, starts[tp], ends[tp], readable[tp])
 
 
 def _offset(answer: _Answer, deadline: float) -> int:

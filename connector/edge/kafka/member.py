@@ -44,29 +44,6 @@ _RELEASE_GRACE = 5.0
 _NEW_CLIENT_PAUSE = 1.0
 """Seconds between two clients."""
 
-_PROMISED: dict[str, object] = {
-    "enable.auto.commit": False,
-    "enable.auto.offset.store": False,
-    "auto.offset.reset": "error",
-    "enable.partition.eof": True,
-    "check.crcs": True,
-    "queued.min.messages": 1000,
-    "fetch.queue.backoff.ms": 50,
-    "statistics.interval.ms": 15000,
-}
-"""What the promises rest on: only we commit, nothing is skipped silently, commits follow the log past what is no
-record, memory is bounded at full speed."""
-
-_DEFAULTS: dict[str, object] = {
-    # Partitions that are added are read that soon; by default after up to 5 minutes. With 1,000 partitions it costs no
-    # CPU that could be measured. With KIP-848 the broker tells of them by itself.
-    "topic.metadata.refresh.interval.ms": 10_000,
-    # Bytes of one answer. What is asked for while there is room is taken whatever it is: by default 1 MiB of each
-    # partition, 6,000 small events, and 50 MiB of all. With 1 MiB events of 64 KiB would be fetched too slowly.
-    "fetch.max.bytes": 2 * 1024 * 1024,
-}
-"""What `kafka.client` may set otherwise."""
-
 
 class Callbacks(NamedTuple):
     """Who is told, each from the owner's thread: what happens, the names of errors that pass, and statistics."""
@@ -87,7 +64,7 @@ class Member:
         credit: MemberCredit,
         callbacks: Callbacks,
     ) -> None:
-        self._properties = {**_DEFAULTS, **membership.properties, **_PROMISED}
+        self._properties = membership.properties
         self._incremental = not is_eager(membership.properties)
         self._reads = list(membership.topics)
         self._subscription = subscription

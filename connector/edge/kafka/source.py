@@ -25,7 +25,7 @@ _GOODBYE = 15.0
 class KafkaSource:
     """Satisfies `engine.ports.Source`. `properties` are librdkafka's, for the connection and the group.
 
-    A process may be several members of the group, one for each topic (`kafka_memberships`): what is theirs together is
+    A process may be several members of the group, one for each topic (`memberships`): what is theirs together is
     the credit, the commit under way and the goodbye. `on_error` is called on the event loop's thread with the bounded
     name of an error that passes by itself, `on_statistics` with those of the main topic's client.
     """
@@ -50,7 +50,7 @@ class KafkaSource:
             callbacks = Callbacks(
                 tell=partial(self._call_soon, self._receive, len(self._members)),
                 report=partial(self._call_soon, on_error),
-                statistics=partial(self._call_soon, on_statistics) if not self._members else _ignore,
+                statistics=partial(self._call_soon, on_statistics),
             )
             self._members.append(Member(membership, subscription, identities, self.credit.of_member(), callbacks))
         self._ended = [asyncio.Event() for _ in self._members]
@@ -181,7 +181,3 @@ class _Merged:
         self._left -= 1
         self.answer = Committed({**self.answer.offsets, **part.offsets}, self.answer.error or part.error)
         return self._left == 0
-
-
-def _ignore(_statistics: str) -> None:
-    pass

@@ -321,6 +321,12 @@ def test_the_member_of_the_main_topic_keeps_the_static_name_and_the_others_add_t
     assert static_names({}, "events", ["retry"]) == []
 
 
+def test_the_member_of_the_main_topic_alone_tells_statistics() -> None:
+    """Of the brokers each would tell the same, in a megabyte of text where there are 1,000 partitions."""
+    members = memberships({}, "events", ["retry"])
+    assert [member.properties.get("statistics.interval.ms") for member in members] == [15_000, None]
+
+
 @pytest.mark.parametrize("strategy", ["range", "roundrobin"])
 def test_an_eager_process_is_one_member(strategy: str) -> None:
     """Its assignors share each topic alone anyway, and each member more would be a rebalance that stops everybody."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from connector.edge.kafka.round_trips import RoundTrips
+from connector.edge.kafka.round_trips import RoundTrips, brokers
 
 
 def told(name: str, count: int, average: int, state: str = "UP", nodeid: int = 1) -> dict[str, Any]:
@@ -14,6 +14,12 @@ def told(name: str, count: int, average: int, state: str = "UP", nodeid: int = 1
 
 def statistics(*brokers: dict[str, Any]) -> str:
     return json.dumps({"brokers": {broker["name"]: broker for broker in brokers}})
+
+
+def test_only_the_brokers_are_read_of_a_megabyte_of_statistics() -> None:
+    """What comes after them need not even be JSON."""
+    text = statistics(told("a:9092/1", 3, 2500))[:-1]
+    assert [broker["name"] for broker in brokers(f'{text}, "topics":')] == ["a:9092/1"]
 
 
 def test_they_are_the_last_that_were_measured_of_brokers_that_are_connected() -> None:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+from concurrent.futures import Future
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
-from confluent_kafka import Producer
+from confluent_kafka import KafkaError, KafkaException, Producer
+from confluent_kafka.admin import AdminClient
 
 from connector.core.record import Partition
 from connector.edge.kafka.bounds import Bounds, asking_client, look
@@ -95,6 +99,51 @@ async def test_the_round_trips_are_those_of_questions_and_of_no_fetch(kafka: Kaf
     brokers = json.loads(told[-1])["brokers"].values()
     assert {(broker["name"],) for broker in brokers if broker["nodeid"] >= 0} == trips.seconds.keys()
     assert sum(broker["req"].get("Fetch", 0) for broker in brokers) == 0
+
+
+class Brokers:
+    """An AdminClient of two brokers: 1 leads the even partitions, 2 the odd ones, and says nothing until all of 1's
+    were told, and then that it was asked in vain."""
+
+    def __init__(self, partitions: int) -> None:
+        leaders = {number: SimpleNamespace(leader=1 + number % 2) for number in range(partitions)}
+        self._topic = SimpleNamespace(error=None, partitions=leaders)
+        self._left = partitions // 2 * 3
+        self._silent: list[Future[Any]] = []
+        self.asked: list[int] = []
+
+    def list_topics(self, topic: str, timeout: float) -> Any:
+        return SimpleNamespace(cluster_id="c", topics={topic: self._topic})
+
+    def list_offsets(self, specs: Any, request_timeout: float, isolation_level: Any) -> Any:
+        self.asked.append(len(specs))
+        answers: dict[Any, Future[Any]] = {asked: Future() for asked in specs}
+        for asked, answer in answers.items():
+            if asked.partition % 2:
+                self._silent.append(answer)
+            else:
+                answer.set_result(SimpleNamespace(offset=asked.partition))
+                self._left -= 1
+        while self._silent and not self._left:
+            self._silent.pop().set_exception(KafkaException(KafkaError(KafkaError._TIMED_OUT)))
+        return answers
+
+
+def test_who_leads_many_partitions_is_asked_for_some_at_a_time_and_waits_for_no_other_leader() -> None:
+    """2,000 partitions were asked for at once: 6,000 futures, and a search through the answer for each of them."""
+    brokers, partitions = Brokers(900), [Partition("events", number) for number in range(900)]
+    told = look(cast("AdminClient", brokers), partitions, 60)
+    assert told.bounds == {partition: Bounds(*[partition.number] * 3) for partition in partitions[::2]}
+    assert told.unknown == dict.fromkeys(partitions[1::2], "timed_out")
+    assert max(brokers.asked) <= 200
+
+
+def test_who_has_no_time_left_asks_each_leader_once() -> None:
+    """What could not be asked any more is unknown."""
+    partitions = [Partition("events", number) for number in range(0, 900, 2)]
+    told = look(cast("AdminClient", Brokers(900)), partitions, 0)
+    assert 0 < len(told.bounds) < 450
+    assert told.unknown == {each: "timed_out" for each in partitions if each not in told.bounds}
 
 
 async def test_bounds_are_those_of_the_broker(kafka: Kafka) -> None:
