@@ -26,9 +26,10 @@ allows 30 without a turn."""
 
 
 class Log(NamedTuple):
-    """What names a partition's log, and the offset after its last record."""
+    """What names a partition's log, its first offset, and the one after its last record."""
 
     identity: LogIdentity
+    start: int
     end: int
 
 
@@ -114,7 +115,7 @@ class LogIdentities:
                 failed = True
                 continue
             if told.cluster_id and topic_id != NO_TOPIC_ID:
-                found[partition] = Log(LogIdentity(told.cluster_id, topic_id), bounds.end)
+                found[partition] = Log(LogIdentity(told.cluster_id, topic_id), bounds.start, bounds.end)
         return failed
 
 

@@ -19,7 +19,7 @@ from connector.core.settled_map import (
     without_shadow,
 )
 from connector.core.signals import Assigned, Commit
-from connector.edge.kafka.identity import LogIdentities, Logs
+from connector.edge.kafka.identity import Log, LogIdentities, Logs
 from connector.edge.kafka.tokens import let_go
 from connector.edge.kafka.verdicts import NO_COMMIT, OF_A_DELIVERY, OF_A_SHADOW, Row
 
@@ -93,7 +93,7 @@ class Starts:
         )
         return [
             Start(
-                TopicPartition(tp.topic, tp.partition, offset),
+                TopicPartition(tp.topic, tp.partition, _number(offset, logs.get(_partition(tp)))),
                 is_new=tp.offset < 0 and offset >= 0,
                 assigned=_assigned(tp, offset, logs),
             )
@@ -141,10 +141,19 @@ class Starts:
         return consumer.committed(native, timeout=_LOOK_UP)
 
 
+def _number(offset: int, log: Log | None) -> int:
+    """The log's first offset in place of Kafka's name for it, where it is known.
+
+    The client asks for that of each partition by itself, and what is told after the first fetch began has to wait until
+    that one ends: for half a second while the others have no records.
+    """
+    return log.start if offset == OFFSET_BEGINNING and log is not None else offset
+
+
 def _assigned(committed: TopicPartition, offset: int, logs: Logs) -> Assigned:
     partition, metadata = _partition(committed), committed.metadata or "" if committed.offset >= 0 else ""
     log = logs.get(partition)
-    identity, end = (None, None) if log is None else log
+    identity, end = (None, None) if log is None else (log.identity, log.end)
     return Assigned(partition, max(offset, 0), metadata, identity, end, logs.cluster_id)
 
 

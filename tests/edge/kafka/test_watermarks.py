@@ -185,7 +185,7 @@ async def test_after_a_restart_of_the_broker_the_bounds_are_known_again_within_s
     await eventually(lambda: watermarks.bounds == {partition: Bounds(0, 2, 2)}, 60, "the bounds are known again")
     looking.cancel()
     identities.ask(partition.topic)
-    assert identities.of([partition], urgent=[partition]) == {partition: Log(before.identity, 2)}
+    assert identities.of([partition], urgent=[partition]) == {partition: Log(before.identity, 0, 2)}
 
 
 async def test_retention_is_that_of_the_topic_and_none_where_records_are_kept_for_ever(kafka: Kafka) -> None:
