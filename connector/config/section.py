@@ -18,6 +18,8 @@ class Section(BaseModel):
         # An error's text would show what was typed in, and that may be a secret in the wrong place.
         hide_input_in_errors=True,
         arbitrary_types_allowed=True,
+        # Nobody reads a section but as part of all: validators of its own are built when somebody does.
+        defer_build=True,
     )
 
 
