@@ -31,14 +31,12 @@ _OURS: Mapping[str, object] = {
 }
 """Not idempotent: an entry may be there twice, and no fatal error can end the client."""
 
-_GATHER, _GATHER_AWAITED = 0.1, 0.015
+_GATHER, _GATHER_AWAITED = 0.1, 0.01
 """Seconds for which entries gather before they are sent, and reports before they are looked at: what is done together
 costs less. The second where records wait for them."""
-_SOON = 0.02
-"""Seconds that are given to entries which records wait for, once they were sent, before others are sent."""
-_BURST = 256
+_BURST, _BURST_AWAITED = 256, 64
 """Entries that are encoded at once, as soon as there are so many: one after the other between posts each takes twice as
-long. It keeps the event loop for half a millisecond."""
+long. 256 keep the event loop for half a millisecond."""
 _MOST_WAITING = 20_000
 """Entries that nobody waits for, kept until it is known how many partitions the topic has."""
 _IDLE = 1.0
@@ -81,7 +79,7 @@ class KafkaLedger:
         self.recall = recalls.of
         self._loop = asyncio.get_running_loop()
         self._required = required
-        self._gather = _GATHER_AWAITED if required else _GATHER
+        self._gather, self._burst = (_GATHER_AWAITED, _BURST_AWAITED) if required else (_GATHER, _BURST)
         own = {**_OURS, "linger.ms": self._gather * 1000, "delivery.report.only.error": not required}
         self._producer = Producer({**own, **properties}, logger=logging.getLogger("librdkafka"))
         keep(self._producer, properties)
@@ -111,7 +109,7 @@ class KafkaLedger:
         waiting.append(note)
         if not count:
             self._some.set()
-        elif count >= _BURST and self._partitions:
+        elif count >= self._burst and self._partitions:
             self._produced += self._produce_waiting()
 
     async def close(self) -> None:
@@ -157,10 +155,7 @@ class KafkaLedger:
 
     def _serve(self) -> None:
         with contextlib.suppress(KafkaException):
-            if self._required:
-                self._producer.flush(_SOON)
-            else:
-                self._producer.poll(0)
+            self._producer.poll(0)
         self._tell()
 
     def _write_waiting(self) -> None:
