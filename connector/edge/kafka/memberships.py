@@ -12,8 +12,8 @@ _DEFAULTS: Mapping[str, object] = {
     # CPU that could be measured. With KIP-848 the broker tells of them by itself.
     "topic.metadata.refresh.interval.ms": 10_000,
     # Bytes of one answer. What is asked for while there is room is taken whatever it is: by default 1 MiB of each
-    # partition, 6,000 small events, and 50 MiB of all. With 1 MiB events of 64 KiB would be fetched too slowly.
-    "fetch.max.bytes": 2 * 1024 * 1024,
+    # partition, 6,000 small events, and 50 MiB of all. With 2 MiB events of 64 KiB cost a seventh more CPU.
+    "fetch.max.bytes": 4 * 1024 * 1024,
 }
 """What `kafka.client` may set otherwise."""
 
