@@ -26,7 +26,7 @@ _PART = 0.1
 
 
 class BrakeRules(NamedTuple):
-    """The brake is put on at `share` of at least `minimum` dead letters within `window` seconds, or at `rate` of them.
+    """The brake engages when at least `minimum` records and `share` of all became dead letters within `window` seconds.
 
     `holds` False: it only says so.
     """
@@ -35,12 +35,10 @@ class BrakeRules(NamedTuple):
     window: float
     share: float
     minimum: int
-    rate: int | None
 
     def trips(self, counts: Counts) -> bool:
         """Whether that is too much."""
-        many = counts.marked >= self.minimum and counts.share >= self.share
-        return many or (self.rate is not None and counts.marked >= self.rate)
+        return counts.marked >= self.minimum and counts.share >= self.share
 
 
 class Brake:
@@ -191,8 +189,7 @@ class Brake:
     def _is_over(self, now: float) -> bool:
         """Whether the share is surely below the bound again, or a whole window had no dead letter."""
         total, marked = self._letters.counts(now)
-        few = self._rules.rate is None or marked < self._rules.rate
-        return few and (not marked or Counts(total, total - marked).surely_above(1 - self._rules.share))
+        return not marked or Counts(total, total - marked).surely_above(1 - self._rules.share)
 
     def _disarm(self, now: float) -> None:
         """Brake no more until they were few for a whole window."""

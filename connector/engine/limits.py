@@ -54,7 +54,6 @@ class PaceRules(NamedTuple):
     the retry topics, and of the posts under way for one service id."""
 
     rate: float | None = None
-    burst: int = 1
     retry_share: float = 0.5
     service_share: float = 1.0
 
@@ -133,11 +132,10 @@ class Limits:
         """This process has that part of all partitions."""
         self.share = share
         if self.rate:
-            burst = self._rules.burst * share
             if self._bucket is None:
-                self._bucket = Bucket(self.rate, burst)
+                self._bucket = Bucket(self.rate)
             else:
-                self._bucket.set(self.rate, burst)
+                self._bucket.set(self.rate)
 
     # What may go.
 

@@ -97,7 +97,7 @@ def _ledger(ledger: Ledger | None) -> Literal["required", "optional"] | None:
 def _pace(settings: Settings) -> PaceRules:
     pace, services = settings.pace, settings.openmarket.service_ids
     alone = not isinstance(services, AnyService) and len(services) == 1
-    return PaceRules(pace.rate, retry_share=pace.retry_share, service_share=1.0 if alone else pace.service_share)
+    return PaceRules(pace.rate, pace.retry_share, 1.0 if alone else pace.service_share)
 
 
 def _hold(settings: Settings) -> HoldRules:
@@ -105,7 +105,7 @@ def _hold(settings: Settings) -> HoldRules:
     return HoldRules(
         _intervals(settings.hold.canary),
         EndpointRules(endpoint.window, _FAILED_SHARE, endpoint.minimum, _intervals(endpoint.probes)),
-        BrakeRules(brake.then == "hold", brake.window, brake.share, brake.minimum, None),
+        BrakeRules(brake.then == "hold", brake.window, brake.share, brake.minimum),
         _LONGEST_PAUSE,
     )
 

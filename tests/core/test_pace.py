@@ -11,14 +11,13 @@ from hypothesis import strategies as st
 from connector.core.pace import LATENESS, Bucket, Part, share_of
 
 rates = st.floats(0.01, 5_000)
-bursts = st.floats(0.1, 50)
 pauses = st.lists(st.floats(0, 3), min_size=1, max_size=60)
 
 
-@given(rates, bursts, pauses)
-def test_no_window_has_more_than_the_burst_and_the_rate(rate: float, burst: float, idle: list[float]) -> None:
-    """Whoever waits what it is told, and rests now and then, keeps the rate in every window between two requests."""
-    bucket, now, sent = Bucket(rate, burst), 0.0, []
+@given(rates, pauses)
+def test_no_window_has_more_than_the_rate(rate: float, idle: list[float]) -> None:
+    """Who waits what it says, and rests now and then, keeps the rate in every window between two requests."""
+    bucket, now, sent = Bucket(rate), 0.0, []
     for pause in idle:
         now += pause
         now += bucket.wait(now)
@@ -26,14 +25,14 @@ def test_no_window_has_more_than_the_burst_and_the_rate(rate: float, burst: floa
         sent.append(now)
     for first, start in enumerate(sent):
         for last in range(first, len(sent)):
-            allowed = max(burst, 1) + rate * (sent[last] - start + LATENESS)
+            allowed = 1 + rate * (sent[last] - start + LATENESS)
             assert last - first + 1 <= allowed + 1e-6 * (1 + allowed)
 
 
-@given(rates, bursts, st.floats(0, 1e6))
-def test_waiting_what_it_says_is_enough(rate: float, burst: float, now: float) -> None:
+@given(rates, st.floats(0, 1e6))
+def test_waiting_what_it_says_is_enough(rate: float, now: float) -> None:
     """And a bucket that was never used lets one go at once."""
-    bucket = Bucket(rate, burst)
+    bucket = Bucket(rate)
     assert bucket.wait(now) == 0
     for _ in range(5):
         wait = bucket.wait(now)
@@ -42,9 +41,9 @@ def test_waiting_what_it_says_is_enough(rate: float, burst: float, now: float) -
         bucket.take(now)
 
 
-def test_without_a_burst_requests_are_spaced_evenly() -> None:
+def test_requests_are_spaced_evenly() -> None:
     """Within what a timer may be late."""
-    bucket, now, sent = Bucket(10, 1), 0.0, []
+    bucket, now, sent = Bucket(10), 0.0, []
     for _ in range(5):
         now += bucket.wait(now)
         bucket.take(now)
@@ -54,7 +53,7 @@ def test_without_a_burst_requests_are_spaced_evenly() -> None:
 
 def test_a_timer_that_rings_late_costs_nothing_of_a_high_rate() -> None:
     """5000 a second, asked every millisecond: all of them go."""
-    bucket, sent = Bucket(5000, 1), 0
+    bucket, sent = Bucket(5000), 0
     for tick in range(1000):
         while bucket.wait(tick / 1000) == 0:
             bucket.take(tick / 1000)
@@ -64,9 +63,9 @@ def test_a_timer_that_rings_late_costs_nothing_of_a_high_rate() -> None:
 
 def test_another_rate_counts_from_the_next_request_on() -> None:
     """What went before is not forgotten: a change of the share is no fresh burst."""
-    bucket = Bucket(1, 1)
+    bucket = Bucket(1)
     bucket.take(0.0)
-    bucket.set(100, 1)
+    bucket.set(100)
     assert bucket.wait(0.0) == pytest.approx(1 - LATENESS)
 
 

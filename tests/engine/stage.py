@@ -58,7 +58,7 @@ POLICY = Policy(
 HOLD = HoldRules(
     canary=Intervals(30.0, 900.0),
     endpoint=EndpointRules(10.0, 0.9, 20, Intervals(2.0, 30.0)),
-    brake=BrakeRules(True, 60.0, 0.5, 100, None),
+    brake=BrakeRules(True, 60.0, 0.5, 100),
     longest_pause=900.0,
 )
 BOUNDS = Bounds(in_flight=8, uncommitted=500, records=1000, size=1 << 20)

@@ -36,7 +36,7 @@ MINIMUM = 10
 
 def braking(**changes: Any) -> HoldRules:
     """A brake that is put on at ten dead letters."""
-    brake = BrakeRules(holds=True, window=60.0, share=0.5, minimum=MINIMUM, rate=None)
+    brake = BrakeRules(holds=True, window=60.0, share=0.5, minimum=MINIMUM)
     return HOLD._replace(brake=brake._replace(**changes))
 
 
@@ -132,18 +132,6 @@ async def test_what_expired_does_not_count(clock: VirtualClock) -> None:
         await asyncio.sleep(60)
         assert len(values(kafka, DEAD)) == 200
         assert connector.count("holds") == 0
-
-
-@run_virtual
-async def test_a_bound_on_their_number_counts_whatever_their_share_is(clock: VirtualClock) -> None:
-    kafka = broker(clock)
-    vendor = ScriptedVendor(lambda who, _: PERMANENT if int(who[-4:]) % 20 == 0 else ACCEPTED)
-    for n in range(1000):
-        feed(kafka, event(n))
-    async with running(Connector(kafka, vendor, clock, hold=braking(rate=30))) as connector:
-        await asyncio.sleep(20)
-        assert "brake" in connector.engine.holds
-        assert len(values(kafka, DEAD)) == 29
 
 
 @run_virtual

@@ -100,12 +100,12 @@ async def test_a_stop_posts_what_waits_for_its_service_before_an_answered_record
     clock: VirtualClock,
 ) -> None:
     """Also when it has to wait for the rate once its service has room again."""
-    kafka, vendor = broker(clock, main=1), ScriptedVendor(always(ACCEPTED), latency=1)
+    kafka, vendor = broker(clock, main=1), ScriptedVendor(always(ACCEPTED), latency=0.6)
     kafka.cluster_id = None
     for n in range(4):
         feed(kafka, event(n, serviceId="0510" if n < 3 else "0A"))
-    connector = Connector(kafka, vendor, clock, pace=PaceRules(rate=0.2, burst=3, service_share=0.25))
-    await asyncio.sleep(0.5)
+    connector = Connector(kafka, vendor, clock, pace=PaceRules(rate=4, service_share=0.25))
+    await asyncio.sleep(0.55)
     assert sorted(vendor.posted) == [number(0), number(1), number(3)]
     assert await connector.leave()
     assert vendor.posted[3:] == [number(2)]

@@ -104,18 +104,6 @@ async def test_posts_are_spaced_evenly(clock: VirtualClock) -> None:
 
 
 @run_virtual
-async def test_a_burst_is_what_may_go_at_once(clock: VirtualClock) -> None:
-    kafka, vendor = broker(clock), Vendor(clock)
-    for n in range(50):
-        feed(kafka, event(n))
-    bounds = BOUNDS._replace(in_flight=50)
-    async with running(Connector(kafka, vendor, clock, bounds=bounds, pace=PaceRules(rate=1.0, burst=20))):
-        await asyncio.sleep(10)
-        assert len([at for at in vendor.at if at < 0.01]) == 20
-        assert len(vendor.at) == pytest.approx(30, abs=1)
-
-
-@run_virtual
 async def test_retries_and_canaries_pass_the_limiter_too(clock: VirtualClock) -> None:
     """All fail at once, and come back after 15 minutes: never faster than the rate."""
     kafka, vendor = broker(clock), Vendor(clock)

@@ -86,14 +86,11 @@ def odd_settings(chance: Random) -> Settings:
         BOUNDS._replace(in_flight=chance.choice((1, 4, 8)), records=chance.choice((40, 400))),
         PaceRules(
             rate=chance.choice((None, None, 20.0, 200.0)),
-            burst=chance.choice((1, 10)),
             retry_share=chance.choice((0.1, 0.5, 0.9)),
             service_share=chance.choice((0.25, 0.5, 1.0)),
         ),
         HELD_SOON._replace(
-            brake=HELD_SOON.brake._replace(
-                holds=chance.random() < 0.8, minimum=chance.choice((5, 100)), rate=chance.choice((None, 20))
-            )
+            brake=HELD_SOON.brake._replace(holds=chance.random() < 0.8, minimum=chance.choice((5, 100)))
         ),
         knows_logs=chance.random() < 0.5,
     )
