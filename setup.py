@@ -33,6 +33,7 @@ COMPILED = [
     *(f"connector/edge/avro/{name}.py" for name in ("codec", "decoder", "decoding", "entries")),
     *(f"connector/edge/http/{name}.py" for name in ("answer", "connection", "familiar", "pool")),
     "connector/edge/clock.py",
+    *(f"connector/edge/kafka/{name}.py" for name in ("credit", "records", "waits")),
     "connector/edge/openmarket.py",
     "connector/deadline.py",
     *(f"connector/observe/{name}.py" for name in ("accepted_line", "histogram", "lines", "record_counts")),

@@ -28,7 +28,7 @@ from connector.edge.kafka.joining import Joining
 from connector.edge.kafka.leaving import leave
 from connector.edge.kafka.memberships import Membership, is_eager
 from connector.edge.kafka.owned import OwnedPartitions
-from connector.edge.kafka.records import record_of
+from connector.edge.kafka.records import records_of
 from connector.edge.kafka.starts import NoStartError, Starts, Subscription, first_commits
 from connector.edge.kafka.topics import TopicWatch
 from connector.edge.kafka.verdicts import CREATED_ANEW
@@ -169,16 +169,10 @@ class Member:
             pass
 
     def _take(self, messages: list[Message]) -> None:
-        records = []
-        size = 0
+        records, size, errors = records_of(messages)
         ends: dict[Partition, int | None] = {}
-        for message in messages:
-            if (error := message.error()) is not None:
-                self._meet(error, message, ends)
-                continue
-            record = record_of(message)
-            size += record.size
-            records.append(record)
+        for message in errors:
+            self._meet(message, ends)
         if records:
             self._credit.use(len(records), size)
             self._ends.hand_over(records)
@@ -186,9 +180,10 @@ class Member:
         for gap in self._ends.reach(ends):
             self._tell(gap)
 
-    def _meet(self, error: KafkaError, message: Message, ends: dict[Partition, int | None]) -> None:
-        """An error, or that the client is at the end of a log: noted in `ends`, and None for what is in doubt."""
-        topic, number = message.topic(), message.partition()
+    def _meet(self, message: Message, ends: dict[Partition, int | None]) -> None:
+        """It is an error, or that the client is at the end of a log: noted in `ends`, and None for what is in doubt."""
+        error, topic, number = message.error(), message.topic(), message.partition()
+        assert error is not None
         is_end = error.code() == KafkaError._PARTITION_EOF
         if topic is not None and number is not None:
             partition = Partition(topic, number)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+from collections.abc import Sequence
 
 from confluent_kafka import Message
 
@@ -15,6 +16,21 @@ headers_of = operator.methodcaller("headers")
 anywhere later. Called like this, the interpreter looks for it at once and raises SystemError."""
 
 _interned: dict[tuple[str | None, int | None], Partition] = {}
+
+
+def records_of(messages: Sequence[Message]) -> tuple[list[Record], int, list[Message]]:
+    """Return what those without an error hold, the bytes of these together, and the messages that are errors."""
+    records: list[Record] = []
+    errors: list[Message] = []
+    size = 0
+    for message in messages:
+        if message.error() is None:
+            record = record_of(message)
+            size += record.size
+            records.append(record)
+        else:
+            errors.append(message)
+    return records, size, errors
 
 
 def record_of(message: Message) -> Record:
