@@ -20,6 +20,7 @@ COMPILED = [
             "destination",
             "envelope",
             "event",
+            "made",
             "offsets",
             "outcome",
             "record",

@@ -13,7 +13,7 @@ from connector.config import ConfigError, load
 from connector.edge.clock import SystemClock
 from connector.observe.logs import Logs
 from connector.runtime import wiring
-from connector.runtime.memory import share_heap
+from connector.runtime.memory import collect_rarely, share_heap
 from connector.runtime.renewal import secrets
 from connector.runtime.stopping import STOPPING
 
@@ -34,6 +34,7 @@ def run(config: ConfigFile) -> None:
     """
     STOPPING.listen()
     share_heap()
+    collect_rarely()
     settings = load(config, os.environ)
     logs = Logs(
         open(sys.stderr.fileno(), "wb", buffering=0, closefd=False),  # noqa: SIM115 - as long as the process

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from hashlib import sha256
 from typing import NamedTuple
 
+from connector.core.made import made
 from connector.core.record import Headers, Partition, Record, small
 from connector.core.refusal import Stage
 
@@ -109,7 +110,8 @@ class Names(NamedTuple):
 
 def fresh(record: Record) -> History:
     """Return the history of a record of the main topic: none. `invoke.*` headers there are somebody else's."""
-    return History(Origin(record.partition, record.offset, record.timestamp_ms))
+    origin = made(Origin, (record.partition, record.offset, record.timestamp_ms))
+    return made(History, (origin, 0, None, 0, None, 0))
 
 
 def opened(record: Record) -> tuple[History, Headers]:

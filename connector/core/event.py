@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from types import NoneType
 from typing import Any, NamedTuple
 
+from connector.core.made import made
 from connector.core.redact import safe_name, shape
 from connector.core.refusal import Problem, Refusal, Stage
 
@@ -76,7 +77,7 @@ def event_from(fields: Mapping[str, object]) -> InvocationEvent | Refusal:
         and (expires is None or type(expires) is int)
         and (variables is None or (type(variables) is dict and _well_typed(variables)))
     ):
-        return InvocationEvent(event_id, service_id, number, operator, variables or {}, created, expires)
+        return made(InvocationEvent, (event_id, service_id, number, operator, variables or {}, created, expires))
     return Refusal(Stage.EVENT, tuple(itertools.islice(_problems(fields), _MOST_PROBLEMS)))
 
 

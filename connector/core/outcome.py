@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import orjson
 
+from connector.core.made import made
 from connector.core.reply import Answer, Failure, NoReply, Reply
 
 
@@ -140,10 +141,8 @@ class Table:
         if request_id and not request_id.isspace():
             row = self._accepted.get(answer.status)
             if row is not None:
-                # By position: this is the one that is made for every event.
-                return Outcome(
-                    row.fate, row.code, row.why, row.remedy, row.delivered, answer.status, None, request_id, None, True
-                )
+                known = row.fate, row.code, row.why, row.remedy, row.delivered
+                return made(Outcome, (*known, answer.status, None, request_id, None, True, False))
         return self._rejected(answer)
 
     def _unanswered(self, answer: NoReply) -> Outcome:

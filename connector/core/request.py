@@ -13,6 +13,7 @@ import orjson
 
 from connector.core.event import InvocationEvent, Value, Variables
 from connector.core.findings import Findings
+from connector.core.made import made
 from connector.core.numbers import is_exact, value_text
 from connector.core.redact import safe_name, safe_service_id, shape
 from connector.core.refusal import Refusal
@@ -122,7 +123,7 @@ def build(event: InvocationEvent, rules: RequestRules) -> InvokeRequest | Refusa
     (a listed service id as listed). What would not be sent, a null value or an empty scope, is not judged either.
     """
     body = usual_body(event, rules.is_listed, rules.has_good_keys)
-    return judged(event, rules) if body is None else InvokeRequest(event.service_id, body, ())
+    return judged(event, rules) if body is None else made(InvokeRequest, (event.service_id, body, ()))
 
 
 def judged(event: InvocationEvent, rules: RequestRules) -> InvokeRequest | Refusal:

@@ -6,6 +6,7 @@ from typing import assert_never
 
 from connector.core.destination import Again, Destination, Keep, Settled, ToDeadLetter, ToRetry
 from connector.core.ledger import Fate
+from connector.core.made import made
 from connector.core.reply import Answer
 from connector.core.signals import WriteFailed
 from connector.engine.copy import Copy
@@ -42,7 +43,7 @@ class Deliveries:
         elif delivery.request is not None:
             self._limits.begin(delivery)
             self._road.begin(delivery)
-            self._outbox.append(Post(delivery))
+            self._outbox.append(made(Post, (delivery,)))
         else:
             self.answered(delivery, None)
 
@@ -91,7 +92,7 @@ class Deliveries:
         assignment = delivery.assignment
         self.at_work.discard(delivery)
         assignment.at_work -= 1
-        if Block.MEMORY in assignment.blocks:
+        if assignment.blocks and Block.MEMORY in assignment.blocks:
             self._blocks.see_memory(assignment)
 
     def broke(self, effect: Post | Write | Fetch, error: Exception) -> None:

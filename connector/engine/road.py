@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from connector.core.destination import (
     SETTLED,
@@ -30,6 +30,10 @@ from connector.engine.partition import Assignment, Delivery
 from connector.engine.ports import Decoder
 from connector.engine.timers import Now
 from connector.observe.events import Events
+
+_ACCEPTED: Final = (
+    Fate.ACCEPTED
+)  # a member costs a look-up each time that it is named, and this is asked for every event
 
 
 class Rules(NamedTuple):
@@ -116,7 +120,7 @@ class Road:
         delivery.post_seconds = seconds = self._now.seconds - delivery.began
         delivery.outcome = outcome = self._classify(answer, delivery.end_user)
         self._events.answered(outcome, seconds, delivery.service_id)
-        if outcome.fate is Fate.ACCEPTED:
+        if outcome.fate is _ACCEPTED:
             return SETTLED
         return self._route(delivery, outcome, answer)
 

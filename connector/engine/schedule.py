@@ -11,7 +11,7 @@ from connector.core.destination import EXPIRED
 from connector.engine.budget import Budget
 from connector.engine.context import Context
 from connector.engine.heads import Heads
-from connector.engine.limits import Admission, Limits
+from connector.engine.limits import GO, Admission, Limits
 from connector.engine.partition import Assignment, Block, Delivery
 from connector.engine.road import Road
 from connector.engine.side import Side
@@ -119,7 +119,7 @@ class Schedule:
     def next(self, rank: Rank) -> Delivery | Stop | None:
         """The next one to start; None: nothing now, or no turns are left. `rank` says what is tried first in a hold."""
         admission = self._limits.admission()
-        if admission is Admission.GO:
+        if admission is GO:
             first, second = (self._delayed, self._fresh) if self._owed > 0 else (self._fresh, self._delayed)
             found = self._first_of(first) or self._first_of(second)
             if isinstance(found, Delivery):
@@ -165,7 +165,7 @@ class Schedule:
         """Whether it may go now; else it waits where it is found again, or was given up with its partition."""
         if not delivery.is_wanted:
             return False
-        if Block.PAUSED in delivery.assignment.blocks:
+        if delivery.assignment.blocks and Block.PAUSED in delivery.assignment.blocks:
             delivery.assignment.parked.append(delivery)
             return False
         self._road.look_at_time(delivery)

@@ -9,6 +9,7 @@ from functools import partial
 from math import inf
 from typing import Literal, NamedTuple, TypeVar, assert_never
 
+from connector.core.made import made
 from connector.core.pauses import Paused, Target
 from connector.core.reply import Answer
 from connector.core.signals import Failed, WriteFailed
@@ -249,7 +250,7 @@ class Driver:
             self._feed(Broken(effect, error))
 
     def _answered(self, delivery: Delivery, answer: Answer) -> None:
-        self._feed(Answered(delivery, answer))
+        self._feed(made(Answered, (delivery, answer)))
 
     async def _write(self, effect: Write) -> None:
         happened: Input

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from connector.core.made import made
 from connector.core.reply import Reply
 from connector.edge.http.answer import text
 
@@ -31,7 +32,8 @@ class Familiar:
         if known is None or known[0] != at:  # elsewhere it may be a line of the body
             return None
         _, like = known
-        return Reply(like.status, text(data[at + len(_REQUEST_ID) : end]), like.body, like.retry_after)
+        request_id = text(data[at + len(_REQUEST_ID) : end])
+        return made(Reply, (like.status, request_id, like.body, like.retry_after, True))
 
     def learn(self, data: bytes, reply: Reply) -> None:
         """Keep what an answer said that came in one piece, and after which its connection could be used."""

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from confluent_kafka import Message
 
 from connector.core.envelope import UNREADABLE_HEADERS
+from connector.core.made import made
 from connector.core.record import Headers, Partition, Record
 from connector.core.settled_map import NO_EPOCH
 
@@ -40,14 +41,18 @@ def record_of(message: Message) -> Record:
     if partition is None:
         partition = _interned[place] = Partition(str(place[0]), int(place[1] or 0))
     kind, timestamp = message.timestamp()
-    return Record(
-        partition,
-        message.offset() or 0,
-        timestamp if kind else None,
-        message.key(),
-        message.value(),
-        _headers(message),
-        NO_EPOCH if (epoch := message.leader_epoch()) is None else epoch,
+    epoch = message.leader_epoch()
+    return made(
+        Record,
+        (
+            partition,
+            message.offset() or 0,
+            timestamp if kind else None,
+            message.key(),
+            message.value(),
+            _headers(message),
+            NO_EPOCH if epoch is None else epoch,
+        ),
     )
 
 
