@@ -107,7 +107,8 @@ class OpenMarket:
         if trace is not None:
             head += _lines(trace.headers())
         body = request.body
-        return self._pool.post(b"%bContent-Length: %d\r\n\r\n%b" % (head, len(body), body), on_answer)
+        data = b"".join((head, b"Content-Length: ", str(len(body)).encode(), b"\r\n\r\n", body))
+        return self._pool.post(data, on_answer)
 
     async def invoke(self, request: InvokeRequest, trace: TraceContext | None = None) -> Answer:
         """Post once, and return what came back. Raises ValueError as `post` does."""

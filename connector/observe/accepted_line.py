@@ -11,12 +11,6 @@ from connector.core.envelope import History
 from connector.core.record import Partition, Record
 from connector.observe.lines import Lines
 
-_ACCEPTED = (
-    b'{"timestamp":"%b","level":"info","event":"accepted",%b,"offset":%d,"event_id":%b,"request_id":%b,"post_ms":%d,'
-    b'"attempts":1}\n'
-)
-"""That of a record that was accepted at its first attempt."""
-
 
 class AcceptedLine(Protocol):
     """Writes the line of an accepted record."""
@@ -69,9 +63,21 @@ def accepted_line(lines: Lines, stamp: Stamp) -> AcceptedLine:
     ) -> None:
         if not history.attempts and trace_id is None and event_id is not None and request_id is not None:
             place = places.get(record.partition) or places.setdefault(record.partition, _place(record.partition))
-            ids = dumps(event_id), dumps(request_id)
-            line = _ACCEPTED % (stamp(now_ms).encode(), place, record.offset, *ids, int(post_seconds * 1000))
-            lines.write_soon(line)
+            # Joined and not formatted, which takes twice the time.
+            line = (
+                b'{"timestamp":"',
+                stamp(now_ms).encode(),
+                place,
+                str(record.offset).encode(),
+                b',"event_id":',
+                dumps(event_id),
+                b',"request_id":',
+                dumps(request_id),
+                b',"post_ms":',
+                str(int(post_seconds * 1000)).encode(),
+                b',"attempts":1}\n',
+            )
+            lines.write_soon(b"".join(line))
             return
         topic, partition = record.partition
         fields: dict[str, object] = {
@@ -98,7 +104,9 @@ def accepted_line(lines: Lines, stamp: Stamp) -> AcceptedLine:
 
 
 def _place(partition: Partition) -> bytes:
-    return b'"topic":%b,"partition":%d' % (orjson.dumps(partition.topic), partition.number)
+    """What stands between the stamp and the offset."""
+    place = orjson.dumps(partition.topic), partition.number
+    return b'","level":"info","event":"accepted","topic":%b,"partition":%d,"offset":' % place
 
 
 def past(record: Record, history: History) -> dict[str, object]:

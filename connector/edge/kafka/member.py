@@ -154,7 +154,8 @@ class Member:
             self._take([first, *self._consumer.consume(_BATCH - 1, 0)])
 
     def _wait_while_full(self) -> None:
-        self._wait_for_command(self._waits.look(self.turned_at, busy=True))
+        has_answer = not self._commits.under_way
+        self._wait_for_command(self._waits.look(self.turned_at, busy=True, woken=has_answer))
         # The engine may wait for a commit's answer before it makes room, and a hold can last: only poll brings the
         # answer, lets the group ask partitions back, and tells it that we live. At most one record too many a turn
         # comes with it, and none while everything is paused.

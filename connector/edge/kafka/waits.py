@@ -23,10 +23,13 @@ class Waits:
         """A commit was sent."""
         self._committed_at = now
 
-    def look(self, now: float, *, busy: bool) -> float:
-        """Seconds for this turn; `busy` while the engine has records in hand or a commit has no answer."""
+    def look(self, now: float, *, busy: bool, woken: bool = False) -> float:
+        """Seconds for this turn; `busy` while the engine has records in hand or a commit has no answer.
+
+        `woken`: the wait is for commands alone, so that the next commit ends it.
+        """
         if busy:
             self._busy_at = now
-        if now < self._committed_at + _QUICK_FOR:
+        if not woken and now < self._committed_at + _QUICK_FOR:
             return _QUICK
         return _BUSY if now < self._busy_at + _LINGER else _IDLE

@@ -13,6 +13,12 @@ def test_a_commit_that_follows_another_waits_a_millisecond_at_most() -> None:
     assert waits.look(now=100.009, busy=False) == 0.001
 
 
+def test_who_waits_for_commands_alone_is_woken_by_the_next_commit() -> None:
+    waits = Waits()
+    waits.committing(now=100.0)
+    assert waits.look(now=100.002, busy=True, woken=True) == 0.005
+
+
 def test_while_records_are_in_hand_a_commit_waits_five_milliseconds_at_most() -> None:
     assert Waits().look(now=100.0, busy=True) == 0.005
 
