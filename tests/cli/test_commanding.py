@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +18,7 @@ from connector.edge.control import HOLDS, LONGEST_REASON
 from connector.edge.listener import Listener
 from connector.runtime import control
 from tests.cli.conftest import Run, own_loop
+from tests.support.ports import free_port
 from tests.support.told import Told
 
 TOKEN = "planted-token-0123"
@@ -52,13 +52,6 @@ def listening(config_file: WriteConfig, **admin: object) -> Iterator[Stage]:
 def stage(config_file: WriteConfig) -> Iterator[Stage]:
     with listening(config_file) as stage:
         yield stage
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def shown(run: Result) -> str:

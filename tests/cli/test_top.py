@@ -8,7 +8,6 @@ import json
 import os
 import pty
 import re
-import socket
 import subprocess
 import sys
 import time
@@ -28,6 +27,7 @@ from connector.edge.admin import AdminServer
 from connector.edge.status_client import Shown
 from connector.observe.page.html import Page
 from tests.cli.conftest import Run, own_loop
+from tests.support.ports import free_port
 
 URL = "http://a:9464"
 AWAY = Shown(5.0, None, {}, "not reached")
@@ -172,9 +172,7 @@ def counting() -> Callable[[], Mapping[str, object]]:
 
 
 def nobody() -> str:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return f"http://127.0.0.1:{probe.getsockname()[1]}"
+    return f"http://127.0.0.1:{free_port()}"
 
 
 def once_answered(connector: Run, *arguments: str | Path) -> Result:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import socket
 import subprocess
 import sys
 import urllib.request
@@ -16,6 +15,7 @@ import yaml
 from tests.cluster.sandbox import HOST_V4, HOST_V6
 from tests.support.apache_kafka import ApacheKafka
 from tests.support.deadline import wait_until
+from tests.support.ports import free_ports
 
 PASSWORD = "simulated"
 
@@ -26,7 +26,7 @@ class Neighbours:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self.kafka = ApacheKafka(folder / "kafka", {"num.partitions": "4"})
-        self._v4, self._v6, self._vendor, self._vendor_v6 = _free_ports(4)
+        self._v4, self._v6, self._vendor, self._vendor_v6 = free_ports(4)
         _listen_for_pods(folder / "kafka" / "server.properties", self._v4, self._v6)
         self._processes: list[subprocess.Popen[bytes]] = []
 
@@ -119,11 +119,3 @@ def _listen_for_pods(properties: Path, v4: int, v6: int) -> None:
     kinds = ",".join(f"{name}:PLAINTEXT" for name in ("PLAINTEXT", "CONTROLLER", "POD", "POD6"))
     text += f"listener.security.protocol.map={kinds}\ninter.broker.listener.name=PLAINTEXT\n"
     properties.write_text(text, encoding="utf-8")
-
-
-def _free_ports(count: int) -> list[int]:
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [int(each.getsockname()[1]) for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-import socket
 from collections.abc import Mapping
 from pathlib import Path
 
 import aiohttp
 import yaml
 
+from tests.support.ports import free_port
 from tests.support.prometheus import program
 
 SCRAPE = 1
@@ -29,7 +29,7 @@ class Prometheus:
     def __init__(self, folder: Path, targets: Mapping[str, str]) -> None:
         folder.mkdir(parents=True)
         self._folder = folder
-        self._address = f"127.0.0.1:{_free_port()}"
+        self._address = f"127.0.0.1:{free_port()}"
         static = [{"targets": [at], "labels": {"pod": pod, "namespace": "messages"}} for at, pod in targets.items()]
         job = {"job_name": "invoke-connector", "static_configs": static}
         settings = {
@@ -112,8 +112,3 @@ def filled(query: str) -> str:
     for name, value in _VARIABLES.items():
         query = query.replace(name, value)
     return re.sub(r"\$\{?\w+\}?", ".*", query)
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])

@@ -19,8 +19,8 @@ import yaml
 from connector import __version__
 from tests.image.engine import Engine, NoEngineError
 from tests.support.apache_kafka import ApacheKafka
-from tests.support.connector_process import free_port
 from tests.support.deadline import wait_until
+from tests.support.ports import free_port
 
 EVENTS = 200
 STOPS = 5

@@ -14,7 +14,7 @@ from connector.edge.clock import SystemClock
 from connector.simulator.rules import PASSWORD
 from tests.rehearsal import stuck
 from tests.rehearsal.world import World
-from tests.support.connector_process import free_port
+from tests.support.ports import free_port
 from tests.whole.stage import confluent, event, number, single_object
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-import socket
 import subprocess
 from collections.abc import Iterable
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 import aiohttp
 
 from tests.support.connector_process import ConnectorProcess
+from tests.support.ports import free_port
 from tests.support.prometheus import program
 
 RULES = Path(__file__).parents[2] / "helm/invoke-connector/files/alerts.yaml"
@@ -50,8 +50,7 @@ class Prometheus:
         times = {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"}
         config = {"global": times, "rule_files": ["alerts.yaml"], "scrape_configs": [scrape]}
         (folder / "prometheus.yml").write_text(json.dumps(config))
-        with socket.create_server(("127.0.0.1", 0)) as listener:
-            self._address = f"127.0.0.1:{listener.getsockname()[1]}"
+        self._address = f"127.0.0.1:{free_port()}"
         self._namespace = ""
         self._process: subprocess.Popen[bytes] | None = None
 

@@ -7,8 +7,9 @@ from typing import Any
 
 from aiohttp import web
 
-from tests.support.connector_process import ConnectorProcess, free_port
+from tests.support.connector_process import ConnectorProcess
 from tests.support.kafka_broker import KafkaBroker
+from tests.support.ports import free_port
 from tests.whole.stage import SCHEMA, Stage, event
 
 

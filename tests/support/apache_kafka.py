@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import os
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -14,6 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tests.support.jars import UnavailableError, class_path, java
+from tests.support.ports import free_ports
 
 COORDINATES = ("org.apache.kafka:kafka_2.13:4.4.0", "org.slf4j:slf4j-simple:1.7.36")
 _STARTED = b"Kafka Server started"
@@ -32,7 +32,7 @@ class ApacheKafka:
     def __init__(self, folder: Path, settings: Mapping[str, str] | None = None, *, short_lived: bool = False) -> None:
         self._folder = folder
         self._java_options = (_COMPILE_FAST,) if short_lived else ()
-        self._port, controller = _free_ports(2)
+        self._port, controller = free_ports(2)
         self._properties = folder / "server.properties"
         self._log = folder / "broker.log"
         self._process: subprocess.Popen[bytes] | None = None
@@ -131,14 +131,6 @@ def _watch(broker: int) -> subprocess.Popen[bytes]:
     """End the broker when we are gone, however we went: the kernel then closes our end of the pipe."""
     command = ["/bin/sh", "-c", f"read -r _; kill -KILL {broker}"]
     return subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
-
-
-def _free_ports(count: int) -> list[int]:
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [int(each.getsockname()[1]) for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports
 
 
 def _server_properties(data: Path, port: int, controller: int) -> dict[str, str]:

@@ -6,7 +6,6 @@ import asyncio
 import json
 import os
 import signal
-import socket
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -14,6 +13,8 @@ from typing import Any
 
 import aiohttp
 from prometheus_client.parser import text_string_to_metric_families
+
+from tests.support.ports import free_port
 
 _POLL_SECONDS = 0.05
 _START_SECONDS = 60.0
@@ -214,9 +215,3 @@ class ConnectorProcess:
                 return await answer.text() if answer.status == 200 else None
         except (aiohttp.ClientError, TimeoutError):
             return None
-
-
-def free_port() -> int:
-    """A port that nobody has now."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])

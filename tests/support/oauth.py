@@ -11,6 +11,7 @@ from pathlib import Path
 
 from connector.edge.clock import SystemClock
 from tests.support.kafka_broker import KafkaBroker
+from tests.support.ports import free_port
 
 USER, PASSWORD = "connector", "a password of Kafka's"
 _CONNECTION_SECONDS = 5.0
@@ -89,8 +90,7 @@ class OAuthBroker(KafkaBroker):
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.oauth_servers = f"127.0.0.1:{free.getsockname()[1]}"
+        self.oauth_servers = f"127.0.0.1:{free_port()}"
         listeners = f"PLAINTEXT://{self.bootstrap_servers},OAUTH://{self.oauth_servers}"
         properties = folder / "server.properties"
         controller = _property(properties.read_text(), "controller.quorum.voters").partition("@")[2]

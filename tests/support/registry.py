@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import tarfile
 import urllib.error
@@ -18,6 +17,7 @@ import pytest
 from tests.support import jars
 from tests.support.deadline import wait_until
 from tests.support.jars import UnavailableError
+from tests.support.ports import free_port
 
 GROUP, ARTIFACT, VERSION = "io.apicurio", "apicurio-registry-app", "2.6.13.Final"
 _START_SECONDS = 120.0
@@ -29,8 +29,7 @@ class Apicurio:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self._port = int(free.getsockname()[1])
+        self._port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
