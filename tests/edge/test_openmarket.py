@@ -6,6 +6,7 @@ import asyncio
 import gzip
 import socket
 import ssl
+import time
 from base64 import b64encode
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -582,18 +583,40 @@ class InvokerSuite:
         assert answers == [Reply(202, "id-1", b"")] * 3
 
     async def test_a_callback_that_raises_costs_no_other_post_its_answer(self) -> None:
-        raised: list[object] = []
+        """Also when its answer comes first in a turn that brings all of them."""
+        raised, answers = list[object](), asyncio.Queue[Answer]()
         asyncio.get_running_loop().set_exception_handler(lambda _, context: raised.append(context["exception"]))
-        bug = ZeroDivisionError()
+        read, bug = asyncio.Barrier(4), ZeroDivisionError()
+
+        async def together(peer: Peer) -> None:
+            while True:
+                await peer.request()
+                await read.wait()
+                await peer.answer(X_Request_Id="id-1")
 
         def fail(_answer: Answer) -> None:
             raise bug
 
-        async with raw_server(accept) as server, self.open(server.url) as invoker:
+        async with raw_server(together) as server, self.open(server.url) as invoker:
             await asyncio.gather(*(invoker.invoke(REQUEST) for _ in range(4)))
-            invoker.post(REQUEST, fail)
-            assert await asyncio.gather(*(invoker.invoke(REQUEST) for _ in range(4))) == [Reply(202, "id-1", b"")] * 4
+            for on_answer in (fail, *[answers.put_nowait] * 3):
+                invoker.post(REQUEST, on_answer)
+            came = [await asyncio.wait_for(answers.get(), 5) for _ in range(3)]
+        assert came == [Reply(202, "id-1", b"")] * 3
         assert raised == [bug]
+
+    async def test_a_post_that_a_freeze_kept_from_being_sent_never_will_be(self) -> None:
+        """Its event may have expired, and its answer would come after its time-out."""
+        answers = asyncio.Queue[Answer]()
+        async with raw_server(accept) as server, self.open(server.url, Options(total_timeout=2.0)) as invoker:
+            await invoker.invoke(REQUEST)
+            asyncio.get_running_loop().call_soon(time.sleep, 1.1)
+            for _ in range(4):
+                invoker.post(REQUEST, answers.put_nowait)
+            came = [await asyncio.wait_for(answers.get(), 10) for _ in range(4)]
+            assert came == [NoReply(Failure.TIMEOUT, sent=False)] * 4
+            assert await invoker.invoke(REQUEST) == Reply(202, "id-1", b"")
+        assert len(server.requests) == 2
 
     async def test_a_post_that_was_not_sent_yet_when_the_transport_is_closed_never_will_be(self) -> None:
         answers: list[Answer] = []

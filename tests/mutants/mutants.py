@@ -352,4 +352,18 @@ MUTANTS = (
         "            assignment.block(Block.LEDGER)\n            assignment.unblock(Block.LEDGER)\n",
         f"{_ENGINE}_duplicates.py::test_nothing_of_a_partition_is_posted_before_the_ledger_said_what_others_accepted",
     ),
+    Mutant(
+        "a callback that raises takes the answers of its turn along",
+        "edge/http/pool.py",
+        "            if self._answers or self._new:  # somebody",
+        "            if not True:  # somebody",
+        "pytest tests/edge/test_openmarket.py -k raises",
+    ),
+    Mutant(
+        "what a freeze kept from being sent is sent, and its answer thrown away",
+        "edge/http/pool.py",
+        "if time.monotonic() - self._turn_asked > self._stale:",
+        "if not True:",
+        "pytest tests/edge/test_openmarket.py -k freeze",
+    ),
 )

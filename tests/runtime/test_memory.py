@@ -1,11 +1,15 @@
-"""The heap of a process, asked of the C library itself."""
+"""The heap of a process, asked of the C library itself, and what the garbage collector finds in it."""
 
 from __future__ import annotations
 
+import gc
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+
+from benchmarks.in_memory import MIXES, measure
 
 _HEAPS = """
 import ctypes, sys, tempfile, threading
@@ -39,3 +43,19 @@ def test_all_threads_share_one_heap() -> None:
     """What one thread frees another can have."""
     assert _heaps() > 1
     assert _heaps("shared") == 1
+
+
+def _garbage(events: int, folder: Path) -> int:
+    """Objects in cycles that nobody holds, once so many events were posted."""
+    gc.collect()
+    gc.disable()
+    try:
+        measure(MIXES["failures"], events, folder)
+        return gc.collect()
+    finally:
+        gc.enable()
+
+
+def test_records_leave_nothing_behind_that_only_the_collector_finds(tmp_path: Path) -> None:
+    """Which is why it is asked rarely. One of a hundred is written to the retry topic, and one to the dead letters."""
+    assert _garbage(1200, tmp_path) - _garbage(300, tmp_path) < 900 / 10

@@ -80,6 +80,8 @@ class Connection:
             self.drop()
             return False
         data = post.data
+        self._post = post
+        post.connection = self  # before the bytes go: whatever is raised from here on, it may be delivered
         if self._tls:
             self._transport.write(data)
         else:
@@ -88,12 +90,11 @@ class Connection:
             except BlockingIOError:
                 sent = 0
             except OSError:
+                self._post = post.connection = None
                 self.drop()
                 return False
             if sent < len(data):
                 self._transport.write(data[sent:])
-        self._post = post
-        post.connection = self
         return True
 
     def give_up(self, post: Post, failure: Failure | None) -> None:

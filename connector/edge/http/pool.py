@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
+import time
 from collections import deque
 from collections.abc import Callable
 
@@ -18,6 +19,10 @@ from connector.edge.http.tunnel import Proxy
 # Shorter than the server's, or a post meets a connection that is just being closed and may have been delivered.
 # The shortest default in common use is 5 s (Apache, Node.js); under load a connection is never idle that long.
 _KEEP_ALIVE_SECONDS = 4.0
+
+# From a post to its bytes a turn of the event loop goes by, milliseconds. When it was so many seconds, or half of the
+# time-out, the process was frozen: the event may have expired, and the time-out would throw the answer away.
+_STALE_SECONDS = 5.0
 
 
 class Peer:
@@ -66,6 +71,7 @@ class Pool:
         self._peer = peer
         self._limit = limit
         self._connect_timeout = connect_timeout
+        self._stale = min(_STALE_SECONDS, total_timeout / 2)
         self._loop = asyncio.get_running_loop()
         self._idle: list[Connection] = []
         self._open: set[Connection] = set()
@@ -73,7 +79,9 @@ class Pool:
         self._answers: deque[tuple[Post, Answer]] = deque()
         self._new: dict[Post, None] = {}
         self._has_turn = False
-        self._waiting: dict[Post, None] = {}
+        self._turn_asked = 0.0
+        # For a connection, since then by `time.monotonic`: the event loop's own clock stands still within a turn.
+        self._waiting: dict[Post, float] = {}
         self._dials: set[asyncio.Task[None]] = set()
         self._connecting = Deadlines[Post](connect_timeout, self._overdue)
         self._answering = Deadlines[Post](total_timeout, self._overdue)
@@ -94,6 +102,7 @@ class Pool:
     def _soon(self) -> None:
         if not self._has_turn:
             self._has_turn = True
+            self._turn_asked = time.monotonic()
             self._loop.call_soon(self._turn)
 
     def _turn(self) -> None:
@@ -116,13 +125,16 @@ class Pool:
                 self._soon()
 
     def _send(self, post: Post) -> None:
+        if time.monotonic() - self._turn_asked > self._stale:
+            self._fail(post, Failure.TIMEOUT)
+            return
         while self._idle:
             connection = self._idle.pop()
             if self._loop.time() - connection.since > _KEEP_ALIVE_SECONDS:
                 connection.retire()
             elif connection.take(post):
                 return
-        self._waiting[post] = None
+        self._waiting[post] = time.monotonic()
         self._connecting.add(post)
         self._dial()
 
@@ -155,12 +167,12 @@ class Pool:
         """Close the connections. Posts under way are answered as cut."""
         self._closed = True
         self._dialer.close()
+        for post in (*self._new, *self._waiting):
+            self._fail(post, Failure.RESET)
         dials = list(self._dials)
         for dial in dials:
             dial.cancel()
         await asyncio.gather(*dials, return_exceptions=True)
-        for post in (*self._new, *self._waiting):
-            self._fail(post, Failure.RESET)
         for connection in list(self._open):
             connection.shut()
         self._connecting.stop()
@@ -183,8 +195,7 @@ class Pool:
             return
         connection.since = self._loop.time()
         self._idle.append(connection)
-        while self._waiting and self._idle:
-            post = next(iter(self._waiting))
+        while self._idle and (post := self._first_waiting()) is not None:
             if self._idle.pop().take(post):
                 self._goes(post)
         if self._sweep is None and self._idle:
@@ -242,13 +253,22 @@ class Pool:
 
     def _use(self, connection: Connection) -> None:
         # Also under certificates that were replaced meanwhile, or who waits could wait for ever.
-        if not self._waiting:
+        post = self._first_waiting()
+        if post is None:
             self.free(connection)
             return
-        post = next(iter(self._waiting))
         self._goes(post)
         if not connection.take(post):  # a server that cuts or talks at once: not tried in a circle
             self._fail(post, connection.peer.broken_off(Failure.RESET))
+
+    def _first_waiting(self) -> Post | None:
+        """Who waits longest; those whose time was over while the process was frozen are told so."""
+        while self._waiting:
+            post, since = next(iter(self._waiting.items()))
+            if time.monotonic() - since <= self._connect_timeout + self._stale:
+                return post
+            self._fail(post, Failure.TIMEOUT)
+        return None
 
     def _goes(self, post: Post) -> None:
         self._new.pop(post, None)
