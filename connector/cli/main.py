@@ -24,7 +24,7 @@ SUMMARIES = {
     "status": (
         "Show every partition of the main and retry topics: committed offset, what is settled ahead of it, and lag."
     ),
-    "offsets": "Export a group's committed offsets, set them, or translate them for another cluster.",
+    "offsets": "Export a group's committed offsets, set or translate them, or count what a start from them repeats.",
     "dlq": "Dead letters: count, look at, redrive, export and purge them.",
     "retry": "Copies that wait for their next attempt: count, look at, expedite and drop them.",
     "trace": "Tell the story of an event: when it was produced, each attempt that failed, where it is now.",

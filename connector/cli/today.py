@@ -29,7 +29,7 @@ from connector.runtime import parts, policies
 
 Fields = Mapping[str, object]
 _Answer = TypeVar("_Answer")
-_NO_SCHEMA = "schema_unavailable"
+NO_SCHEMA = "schema_unavailable"
 
 
 class Today(NamedTuple):
@@ -165,4 +165,4 @@ async def _awaited(question: Awaitable[_Answer]) -> _Answer:
 
 
 def _unavailable(missing: SchemaMissing) -> Refusal:
-    return Refusal(Stage.DECODE, (Problem(_NO_SCHEMA, "schema", f"{missing.code}: {missing.cause}", missing.remedy),))
+    return Refusal(Stage.DECODE, (Problem(NO_SCHEMA, "schema", f"{missing.code}: {missing.cause}", missing.remedy),))

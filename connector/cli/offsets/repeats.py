@@ -3,110 +3,103 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 import orjson
 import typer
 
 from connector.cli.dlq.view import time_text
 from connector.cli.loading import load_of_deliveries
+from connector.cli.offsets.behind import ACCEPTED, DEAD_LETTER, LATELY, REFUSED, UNREADABLE, Behind, Event, Ledger
 from connector.cli.offsets.files import unanswered
 from connector.cli.offsets.translation import Target, settled_here
 from connector.cli.options import AsJson, ConfigFile
 from connector.cli.progress import watched
-from connector.cli.today import Judge
+from connector.cli.today import NO_SCHEMA, PASSED_OVER, Judge, Today
 from connector.config.client import kafka_properties
 from connector.config.settings import Settings
-from connector.core.ledger import Entry, Fate, Told
 from connector.core.record import Partition, Record
-from connector.core.redact import safe_event_id
-from connector.core.refusal import Refusal
-from connector.edge.avro.entries import decoded
+from connector.core.redact import safe_event_id, safe_service_id
+from connector.edge.avro.entries import Entries, decoded
 from connector.edge.clock import SystemClock
 from connector.edge.kafka.admin import AdminError
 from connector.edge.kafka.scan import Scan, partitions_of
-
-_UNTOLD, _DEAD_LETTER, _ACCEPTED_BEFORE, _ACCEPTED = range(4)
-"""What the ledger says of a record: nothing, or only that it is tried again; a dead letter; accepted, longer ago than
-`delivery.deduplicate` or since. Of several entries the highest counts."""
+from connector.engine.recent import MOST
 
 _HOUR_MS = 3_600_000
-_MOST_SECONDS = 1000
-_LATELY = 10  # seconds before the last entry in which those that were accepted are counted, as a rate
+_OTHER_KEY = (
+    "no entry has the HMAC of the end user of its event: ledger.key_file has another key than the one that they were "
+    "written with, so delivery.deduplicate recognises none of them"
+)
+_NO_START = "the group has no commit and kafka.start is error: a connector does not start"
+
+_Settled = Mapping[Partition, Callable[[Record], bool]]
 
 
-@dataclass(slots=True)
-class Behind:
-    """The records behind a partition's commit, in their order. `commit` None: there is none, so all of them."""
+class _Sums(NamedTuple):
+    """Over all partitions. `unrecognised`: accepted, and unknown to `delivery.deduplicate`, at least; `in_one`: where
+    one process has all partitions, and forgets some."""
 
-    commit: int | None
-    told: bytearray = field(default_factory=bytearray)
-
-    def count(self, *which: int) -> int:
-        """How many of them the ledger says this of."""
-        return sum(map(self.told.count, which))
-
-    @property
-    def accepted(self) -> int:
-        """Those that were accepted, whenever that was."""
-        return self.count(_ACCEPTED, _ACCEPTED_BEFORE)
-
-    @property
-    def untold(self) -> int:
-        """Those it says nothing of, before the last that it says something of: they may have been accepted too."""
-        last = max(self.told.rfind(each) for each in (_DEAD_LETTER, _ACCEPTED_BEFORE, _ACCEPTED))
-        return self.told[: last + 1].count(_UNTOLD)
+    accepted: int
+    unrecognised: int
+    in_one: int
+    untold: int
+    unreadable: int
 
 
-@dataclass(slots=True)
-class Ledger:
-    """When the group's entries were settled: how many were accepted in each of the last seconds, since the epoch."""
+class _Found(NamedTuple):
+    """`since_ms`: what was accepted later is within `delivery.deduplicate`. `problems`: why the figures are not to be
+    relied on."""
 
-    seconds: Counter[int] = field(default_factory=Counter)
-
-    def note(self, entry: Entry) -> None:
-        """One more."""
-        self.seconds[entry.settled_ms // 1000] += entry.fate is Fate.ACCEPTED
-        if len(self.seconds) > _MOST_SECONDS:
-            kept = sorted(self.seconds)[-_LATELY - 1 :]
-            self.seconds = Counter({each: self.seconds[each] for each in kept})
+    behind: Mapping[Partition, Behind]
+    ledger: Ledger
+    since_ms: int
+    problems: Sequence[str]
 
     @property
-    def last(self) -> int | None:
-        """The last of these seconds; None: there is no entry."""
-        return max(self.seconds, default=None)
-
-    @property
-    def lately(self) -> int:
-        """Accepted in the seconds before."""
-        last = self.last or 0
-        return sum(self.seconds[each] for each in range(last - _LATELY, last))
+    def sums(self) -> _Sums:
+        """Of all partitions."""
+        every = self.behind.values()
+        forgotten_ms = self.ledger.not_remembered(self.since_ms)
+        return _Sums(
+            sum(each.count(ACCEPTED) for each in every),
+            sum(each.unrecognised(self.since_ms) for each in every),
+            sum(each.unrecognised(forgotten_ms or self.since_ms) for each in every),
+            sum(each.untold for each in every),
+            sum(each.count(UNREADABLE) for each in every),
+        )
 
 
 def repeats(file: ConfigFile, as_json: AsJson = False) -> None:
     """Say how many events a connector that starts from the group's commits posts again, as far as the ledger tells.
 
     For the day when the source of a mirror is gone, or a commit was set back: reads the main topic behind the commits,
-    and the ledger's topic, and compares by partition and event id. Takes some 150 bytes of memory for each record
-    behind them. Joins no group and changes nothing. Exit code 1 when the brokers cannot be asked.
+    and the ledger's topic, and compares by partition and event id. Takes some 300 bytes of memory for each record
+    behind them. Joins no group and changes nothing. Exit code 1 when the figures are not to be relied on: the brokers
+    cannot be asked, a schema is not to be had, the ledger has another key, or the group has members.
     """
     settings = load_of_deliveries(file, os.environ)
     if settings.ledger is None:
         raise typer.BadParameter("the delivery ledger is off in this file: without the section ledger nothing is told")
     try:
-        found, ledger = _found(settings)
+        found = _found(settings, settings.ledger.key_file.secret.get_secret_value())
     except AdminError as error:
         raise unanswered(error) from None
     if as_json:
-        typer.echo(_document(settings, found, ledger))
-        return
-    for text in _lines(settings, found, ledger):
-        typer.echo(text)
+        typer.echo(_document(settings, found))
+    else:
+        for text in _lines(settings, found):
+            typer.echo(text)
+    for problem in found.problems:
+        typer.echo(problem, err=True)
+    if found.problems:
+        raise typer.Exit(1)
 
 
-def _found(settings: Settings) -> tuple[dict[Partition, Behind], Ledger]:
+def _found(settings: Settings, key: str) -> _Found:
     main, properties = settings.kafka.topics.main, kafka_properties(settings.kafka)
     partitions = [Partition(main, number) for number in range(partitions_of(properties, main))]
     with Target(settings.kafka, partitions) as target:
@@ -118,87 +111,121 @@ def _found(settings: Settings) -> tuple[dict[Partition, Behind], Ledger]:
                 raise AdminError(str(commit or target.unknown[each]), f"{each} is not told now")
             behind[each] = Behind(None if commit is None else commit.offset)
             settled[each] = settled_here(commit, target, each)
-    places: dict[tuple[int, str], list[int]] = {}
-    oldest_ms: int | None = None
+        missing, oldest_ms = _read(settings, Entries(key, settings.kafka.group_id), behind, settled)
+        found = _tell(settings, behind, oldest_ms or 0)
+        unrest = target.unrest()
+    problems = [f"{count} records cannot be read: {why}" for why, count in missing.items()]
+    if any(each.compared for each in behind.values()) and not any(each.alike for each in behind.values()):
+        problems.append(_OTHER_KEY)
+    if settings.kafka.start == "error" and not _are_known(behind):
+        problems.append(_NO_START)
+    if unrest is not None:
+        problems.append(f"group {settings.kafka.group_id} {unrest}")
+    return found._replace(problems=problems)
+
+
+def _are_known(behind: Mapping[Partition, Behind]) -> bool:
+    """Whether the group has a commit on the topic; if not, `kafka.start` says where it begins."""
+    return any(each.commit is not None for each in behind.values())
+
+
+def _read(
+    settings: Settings, entries: Entries, behind: Mapping[Partition, Behind], settled: _Settled
+) -> tuple[Counter[str], int | None]:
+    """Read the records. How many have a schema that is not to be had, by why; and the oldest one's time."""
+    main, missing = settings.kafka.topics.main, Counter[str]()
     starts = {each: found.commit for each, found in behind.items() if found.commit is not None}
-    with Judge(settings) as judge, Scan(properties, main, starts) as scan:
+    if settings.kafka.start != "earliest" and not _are_known(behind):
+        starts = dict.fromkeys(behind, sys.maxsize)
+    oldest_ms: int | None = None
+    with Judge(settings) as judge, Scan(kafka_properties(settings.kafka), main, starts) as scan:
         for record in watched(scan, main):
             if settled[record.partition](record):
                 continue
-            told = behind[record.partition].told
-            if (name := _event_id(judge, record)) is not None:
-                places.setdefault((record.partition.number, name), []).append(len(told))
-            told.append(_UNTOLD)
-            oldest_ms = min(oldest_ms or record.timestamp_ms or 0, record.timestamp_ms or 0)
-    return behind, _tell(settings, behind, places, oldest_ms or 0)
+            today = judge.of(record, record.timestamp_ms)
+            if today.refusal is PASSED_OVER:
+                continue
+            time_ms = record.timestamp_ms or 0
+            oldest_ms = time_ms if oldest_ms is None else min(oldest_ms, time_ms)
+            event = _event(settings, entries, today)
+            if event is not None:
+                behind[record.partition].add(event)
+                continue
+            behind[record.partition].add_other(UNREADABLE if today.fields is None else REFUSED)
+            if today.refusal is not None and today.refusal.code == NO_SCHEMA:
+                missing[str(today.refusal.problems[0])] += 1
+    return missing, oldest_ms
 
 
-def _event_id(judge: Judge, record: Record) -> str | None:
-    """As the ledger has it."""
-    fields = judge.fields(record)
-    if isinstance(fields, Refusal):
+def _event(settings: Settings, entries: Entries, today: Today) -> Event | None:
+    """As the ledger has it; None where it would not be posted."""
+    if today.fields is None or today.request is None:
         return None
-    return safe_event_id(str(fields.get("eventId")), str(fields.get("phoneNumber")))
+    phone, service_id = str(today.fields.get("phoneNumber")), today.request.service_id
+    is_listed = settings.openmarket.allowed_services is not None
+    return Event(
+        safe_event_id(str(today.fields.get("eventId")), phone),
+        service_id if is_listed else safe_service_id(service_id, phone),
+        entries.hmac_of(phone.removeprefix("+")),
+    )
 
 
-def _tell(
-    settings: Settings, behind: Mapping[Partition, Behind], places: Mapping[tuple[int, str], list[int]], oldest_ms: int
-) -> Ledger:
+def _tell(settings: Settings, behind: Mapping[Partition, Behind], oldest_ms: int) -> _Found:
     """Note what the entries say; those of before the oldest record say nothing of these."""
     window = settings.delivery.deduplicate
     since_ms = SystemClock().now_ms() - (_HOUR_MS if window is None else round(window * 1000))
-    main, topic, ledger = settings.kafka.topics.main, settings.ledger_topic, Ledger()
+    topic, ledger = settings.ledger_topic, Ledger(MOST)
     with Scan(kafka_properties(settings.kafka), topic) as scan:
         scan.since(max(0, oldest_ms - _HOUR_MS))  # clocks differ
         for record in watched(scan, topic):
             told = decoded(record.value)
-            if told is None or told.group_id != settings.kafka.group_id or told.entry.origin.partition.topic != main:
+            if told is None or told.group_id != settings.kafka.group_id:
                 continue
-            said = _said(told, since_ms)
-            ledger.note(told.entry)
-            partition = told.entry.origin.partition
-            for place in places.get((partition.number, str(told.entry.event_id)), ()) if said else ():
-                notes = behind[partition].told
-                notes[place] = max(said, notes[place])
-    return ledger
+            if (place := behind.get(told.entry.origin.partition)) is not None:
+                ledger.note(record.partition, told)
+                place.tell(told)
+    return _Found(behind, ledger, since_ms, ())
 
 
-def _said(told: Told, since_ms: int) -> int:
-    match told.entry.fate:
-        case Fate.ACCEPTED:
-            return _ACCEPTED if told.entry.settled_ms >= since_ms else _ACCEPTED_BEFORE
-        case Fate.DEAD_LETTER:
-            return _DEAD_LETTER
-    return _UNTOLD
-
-
-def _lines(settings: Settings, found: Mapping[Partition, Behind], ledger: Ledger) -> Iterator[str]:
-    for place, each in found.items():
+def _lines(settings: Settings, found: _Found) -> Iterator[str]:
+    for place, each in found.behind.items():
         commit = "no commit" if each.commit is None else f"commit {each.commit}"
-        yield (
-            f"{place}: {commit}, {len(each.told)} records behind it: {each.accepted} accepted, "
-            f"{each.count(_DEAD_LETTER)} dead letters, {each.untold} before the last of these of which nothing is told"
-        )
-    accepted, before, untold = _sums(found)
+        yield f"{place}: {commit}, {len(each.told)} records behind it: {', '.join(_known(each))}"
+    sums = found.sums
     window = "" if settings.delivery.deduplicate else " of 1h, which is off"
-    yield f"posted again: {accepted}; with delivery.deduplicate{window}: {before}"
-    yield f"posted again in either case, if they were accepted: {untold} of which nothing is told"
-    if ledger.last is None:
-        yield "there is no entry of this group"
+    yield f"posted again: {sums.accepted}; with delivery.deduplicate{window}: at least {sums.unrecognised}"
+    if sums.in_one != sums.unrecognised:
+        yield f"a process remembers {MOST:,} events: where one has all partitions, at least {sums.in_one}"
+    yield f"posted again in either case, if they were accepted: {sums.untold} of which nothing is told"
+    if sums.unreadable:
+        yield f"not counted: {sums.unreadable} that cannot be read"
+    lasts = found.ledger.lasts
+    if not lasts:
+        yield "the ledger has no entry of this group that is about as young as these records"
         return
-    at, lately = time_text(ledger.last * 1000), ledger.lately
-    yield f"and all that was accepted after the last entry, of {at} UTC: {lately} were in the {_LATELY} s before it"
+    where, first = min(lasts.items(), key=lambda last: last[1])
+    at, lately = time_text(first * 1000), found.ledger.lately
+    which = f" (in {where}; others have later ones)" if max(lasts.values()) - first > 1 else ""
+    after = f"and all that was accepted after the last entry, of {at} UTC{which}"
+    yield f"{after}: {lately} were in the {LATELY} s before it"
 
 
-def _sums(found: Mapping[Partition, Behind]) -> tuple[int, int, int]:
-    """Accepted, accepted longer ago than `delivery.deduplicate`, not told of."""
-    every = found.values()
-    before = sum(each.count(_ACCEPTED_BEFORE) for each in every)
-    return sum(each.accepted for each in every), before, sum(each.untold for each in every)
+def _known(each: Behind) -> Iterator[str]:
+    """What the ledger says of a partition's records."""
+    if each.told and not each.entries:
+        yield "nothing is told of this partition"
+    else:
+        yield f"{each.count(ACCEPTED)} accepted"
+        yield f"{each.count(DEAD_LETTER)} dead letters"
+        yield f"{each.untold} before the last of these of which nothing is told"
+    if unreadable := each.count(UNREADABLE):
+        yield f"{unreadable} cannot be read"
+    if refused := each.count(REFUSED):
+        yield f"{refused} would be dead letters today"
 
 
-def _document(settings: Settings, found: Mapping[Partition, Behind], ledger: Ledger) -> str:
-    accepted, before, untold = _sums(found)
+def _document(settings: Settings, found: _Found) -> str:
+    sums, lasts = found.sums, found.ledger.lasts
     content = {
         "group": settings.kafka.group_id,
         "partitions": [
@@ -207,17 +234,22 @@ def _document(settings: Settings, found: Mapping[Partition, Behind], ledger: Led
                 "partition": place.number,
                 "offset": each.commit,
                 "records": len(each.told),
-                "accepted": each.accepted,
-                "accepted_before_deduplicate": each.count(_ACCEPTED_BEFORE),
-                "dead_letters": each.count(_DEAD_LETTER),
+                "entries": each.entries,
+                "accepted": each.count(ACCEPTED),
+                "dead_letters": each.count(DEAD_LETTER),
                 "untold": each.untold,
+                "unreadable": each.count(UNREADABLE),
+                "refused_today": each.count(REFUSED),
             }
-            for place, each in found.items()
+            for place, each in found.behind.items()
         ],
-        "repeats": accepted,
-        "repeats_with_deduplicate": before,
-        "untold": untold,
-        "last_entry_at": None if ledger.last is None else f"{time_text(ledger.last * 1000).replace(' ', 'T')}Z",
-        "accepted_in_the_10_s_before": ledger.lately,
+        "repeats": sums.accepted,
+        "repeats_with_deduplicate": sums.unrecognised,
+        "repeats_with_deduplicate_in_one_process": sums.in_one,
+        "untold": sums.untold,
+        "unreadable": sums.unreadable,
+        "last_entry_at": f"{time_text(min(lasts.values()) * 1000).replace(' ', 'T')}Z" if lasts else None,
+        "accepted_in_the_10_s_before": found.ledger.lately,
+        "problems": found.problems,
     }
     return orjson.dumps(content, option=orjson.OPT_INDENT_2).decode()
