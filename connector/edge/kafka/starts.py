@@ -142,12 +142,13 @@ class Starts:
 
 
 def _number(offset: int, log: Log | None) -> int:
-    """The log's first offset in place of Kafka's name for it, where it is known.
+    """The log's first offset in place of Kafka's name for it, where it is known and nothing was deleted yet.
 
     The client asks for that of each partition by itself, and what is told after the first fetch began has to wait until
-    that one ends: for half a second while the others have no records.
+    that one ends: for half a second while the others have no records. Where retention is at work, a number can be
+    deleted before the first fetch, which would end the process.
     """
-    return log.start if offset == OFFSET_BEGINNING and log is not None else offset
+    return 0 if offset == OFFSET_BEGINNING and log is not None and log.start == 0 else offset
 
 
 def _assigned(committed: TopicPartition, offset: int, logs: Logs) -> Assigned:
