@@ -30,7 +30,8 @@ from connector.core.vendor_words import BUILT_IN_VARIABLES, RESERVED_WORDS
 CIE_HOST = "servicemanager-cie.openmarket.com"
 """The vendor's test environment, which triggers nothing (vendor's pages on testing)."""
 
-_HEADERS_OF_OURS = frozenset({"authorization", "content-type", "content-length", "host", "traceparent", "tracestate"})
+HEADERS_OF_OURS = frozenset({"authorization", "content-type", "content-length", "host", "traceparent", "tracestate"})
+"""Of each request, in lower case: none can carry the name of mutual TLS."""
 
 
 def _base(url: str) -> str:
@@ -129,7 +130,7 @@ class Tls(Section):
         together("name_header and name go together", self.name_header, self.name)
         if self.key_password_file is not None and self.key_file is None:
             raise ValueError("key_password_file needs key_file")
-        if self.name_header is not None and self.name_header.lower() in _HEADERS_OF_OURS:
+        if self.name_header is not None and self.name_header.lower() in HEADERS_OF_OURS:
             raise ValueError("name_header names a header that the request has already")
         return self
 

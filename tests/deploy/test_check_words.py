@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from connector.config import ConfigError, load
+from connector.config.openmarket import HEADERS_OF_OURS
 from tests.deploy.conftest import Chart
 
 WRONG = {
@@ -214,6 +215,19 @@ ALONE = {"image": {"repository": "registry.example.com/invoke-connector"}}
 def test_settings_are_refused_in_the_words_of_check(chart: Chart, kind: str, tmp_path: Path) -> None:
     """Every problem that the connector has with these settings, and no other, in one refusal."""
     config, file = _written(WRONG[kind], tmp_path)
+    with pytest.raises(ConfigError) as refused:
+        load(file, {})
+    said = _problems(chart.refusal({**ALONE, "config": config}, base=""))
+    assert said == sorted(f"config.{problem}" for problem in refused.value.problems)
+
+
+@pytest.mark.parametrize("name", sorted(HEADERS_OF_OURS))
+def test_no_header_of_a_request_is_the_names(chart: Chart, name: str, tmp_path: Path) -> None:
+    """The chart has a list of its own, which has to be the connector's."""
+    tls = f"{{name_header: {name.title()}, name: a}}"
+    config, file = _written(
+        f"openmarket: {{base_url: 'https://a.example', account_id: a, service_ids: [0a], tls: {tls}}}", tmp_path
+    )
     with pytest.raises(ConfigError) as refused:
         load(file, {})
     said = _problems(chart.refusal({**ALONE, "config": config}, base=""))

@@ -124,7 +124,7 @@ that has a problem already, or of which a variable gives a part: nobody can tell
 {{- define "invoke-connector.certificateWords" -}}
 {{- $it := include "invoke-connector.section" . | fromJson -}}
 {{- $name := index . 1 -}}
-{{- $ours := list "authorization" "content-type" "content-length" "host" "traceparent" -}}
+{{- $ours := list "authorization" "content-type" "content-length" "host" "traceparent" "tracestate" -}}
 {{- if ne (not $it.certificate_file) (not $it.key_file) -}}certificate_file and key_file go together
 {{- else if and (eq $name "openmarket.tls") (ne (not $it.name_header) (not $it.name)) -}}name_header and name go together
 {{- else if and $it.key_password_file (not $it.key_file) -}}key_password_file needs key_file
