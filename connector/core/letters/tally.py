@@ -173,7 +173,7 @@ class Tally:
             letter.vendor_code or "",
             "" if letter.origin is None else letter.origin.partition.topic,
             _schema(_frame(record.value)),
-            (record.timestamp_ms or 0) // HOUR_MS,
+            -1 if record.timestamp_ms is None else record.timestamp_ms // HOUR_MS,
             letter.maybe_delivered > 0,
             (letter.reason or "") if len(self._foreign) < self._most_kinds else OTHER,
         )

@@ -180,11 +180,13 @@ def test_letters_of_weeks_are_shown_by_day() -> None:
     for day in (0, 2, 3):
         add(tally, day, headers("expired"), time=day * 24 * HOUR_MS)
     add(tally, 9, headers("expired", maybe=1), time=-1)
+    foreign = Record(Partition("dlq", 0), 10, None, b"k", b"..", ())
+    tally.add(foreign, foreign.value, foreign.headers, -1)
     found = report(tally, 3 * 24 * HOUR_MS)
     assert found.step_ms == 24 * HOUR_MS
     assert list(found.over_time.values()) == [1, 0, 1, 1]
-    assert found.by["age"] == {"up to 7 days": 1, "up to 1 day": 1, "up to 1 hour": 1, "unknown": 1}
-    assert found.by["possible_duplicate"] == {"no": 3, "yes": 1}
+    assert found.by["age"] == {"up to 7 days": 1, "up to 1 day": 1, "up to 1 hour": 1, "unknown": 2}
+    assert found.by["possible_duplicate"] == {"no": 4, "yes": 1}
 
 
 def test_times_far_apart_leave_the_gaps_out() -> None:
