@@ -14,6 +14,7 @@ from tests.chaos.books import Done, Repeat, Spread, cause_of, moved_after, repea
 from tests.chaos.plan import Parameters
 from tests.chaos.report import figures, page
 from tests.chaos.run import Seen
+from tests.chaos.topics import number_of
 
 GIVEN = Parameters(1000, 60.0, 4, 3, 5, 2, 1, 2, seed=7)
 KILL = Done("kill", 100.0, 110.0, (0, 1))
@@ -23,6 +24,12 @@ STOP = Done("clean stop", 200.0, 203.0, (2,))
 def test_the_plan_has_as_many_faults_of_each_kind_as_asked_for() -> None:
     kinds = Counter(fault.kind for fault in plan.faults(GIVEN))
     assert kinds == {"kill": 5, "clean stop": 2, "join and leave": 1, "broker stop": 1, "broker kill": 1}
+
+
+def test_what_somebody_else_wrote_into_a_topic_has_no_number() -> None:
+    """Such as the mark of a `connector dlq redrive` during the run."""
+    assert number_of([("invoke.redriven", b"17")]) is None
+    assert number_of([("a", None), ("chaos-number", b"17")]) == 17
 
 
 def test_the_first_process_is_never_a_victim() -> None:

@@ -64,7 +64,8 @@ def _or_raise(error: KafkaError | None, _message: object) -> None:
 
 
 def numbers_in(bootstrap_servers: str, topic: str) -> Iterator[tuple[int, int]]:
-    """The number of each event that the topic has, with its partition."""
+    """The number of each event that the topic has, with its partition. Others have none, such as the marks that the
+    commands `dlq` and `retry` write: they are passed over."""
     consumer = Consumer(
         {
             "bootstrap.servers": bootstrap_servers,
@@ -81,12 +82,18 @@ def numbers_in(bootstrap_servers: str, topic: str) -> Iterator[tuple[int, int]]:
             for message in consumer.consume(1000, 1.0):
                 error = message.error()
                 if error is None:
-                    header = dict(message.headers() or [])[_NUMBER]
-                    yield int(header or b""), message.partition() or 0
+                    if (number := number_of(message.headers() or [])) is not None:
+                        yield number, message.partition() or 0
                 elif error.code() == KafkaError._PARTITION_EOF:
                     ended.add(message.partition())
     finally:
         consumer.close()
+
+
+def number_of(headers: dict[str, str | bytes | None] | list[tuple[str, str | bytes | None]]) -> int | None:
+    """The number of an event, or of the dead letter made of it; None for a record of others."""
+    number = dict(headers).get(_NUMBER)
+    return None if number is None else int(number)
 
 
 def unread(bootstrap_servers: str, group: str, *topics: str) -> int:
