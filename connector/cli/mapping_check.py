@@ -14,12 +14,13 @@ from connector.core.mapping.rules import Rules
 from connector.edge.avro.codec import MisfitError, Reader
 from connector.edge.avro.json_values import JsonWriter
 from connector.edge.avro.resolution import IncompatibleError
-from connector.edge.avro.schema_text import load_json
+from connector.edge.avro.schema_text import branches_in_text, load_json
 from connector.edge.avro.schemas import SchemaFile, SchemaFolderError, load_file, reader_schema
 from connector.edge.avro.vetting import NoRecordError, UnsafeSchemaError
-from connector.edge.avro.writers import AnyWriter, renamed
+from connector.edge.avro.writers import OWN_SUBJECT, AnyWriter, renamed
 
 OK, OTHER, FAILED = "ok", "other", "failed"
+_LIST = f"warning: a list, which cannot be used as the schema of a subject: {OWN_SUBJECT}"
 
 
 class Checked(NamedTuple):
@@ -71,9 +72,12 @@ def checked(rules: Rules, files: Sequence[Path]) -> Found:
 
 
 def _checked(reader: Reader, file: Path, files: Sequence[Path]) -> Iterator[Checked]:
-    """A file of several types has a verdict for each that is the mapping's."""
+    """A file of several types has a verdict for each that is the mapping's, with a warning: as the schema of a subject
+    such a list is a union, which cannot be used."""
     found = [_verdict(reader, given, files) for given in schemas_in(file)]
     ours = [each for each in found if each.verdict != OTHER]
+    if ours and branches_in_text(load_file(file).text):
+        ours = [each._replace(texts=(*each.texts, _LIST)) for each in ours]
     yield from ours or found[:1]
 
 

@@ -342,7 +342,10 @@ class TestCheck:
         file.write_text(json.dumps([channel | {"namespace": "com.example.booking"}, other, schema]))
         run = connector("map", "--config", mapping(), "--check", file)
         fits = "the mapping fits com.example.booking.BookingConfirmed, of which it has 1 event"
-        assert run.stdout == f"ok      {file}: {fits}\n"
+        warning = (
+            "warning: a list, which cannot be used as the schema of a subject: register each record under a subject"
+        )
+        assert run.stdout == f"ok      {file}: {fits}\n        {warning} of its own\n"
         event = EXAMPLES / "flat-booking/event.json"
         run = connector("map", "--config", mapping(), "--explain", event, file)
         assert (run.exit_code, run.stdout.split("\n")[1]) == (0, "com.example.booking.BookingConfirmed: takes it")

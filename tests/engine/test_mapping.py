@@ -41,7 +41,7 @@ from tests.engine.stage import (
 from tests.support.avro import CURRENT, EVENT
 from tests.support.clock import VirtualClock, run_virtual
 
-BOOKING, RENAMED, AUDIT, OURS, MOVED, RECURSIVE, TREE = 1, 2, 3, 4, 5, 6, 7
+BOOKING, RENAMED, AUDIT, OURS, MOVED, RECURSIVE, TREE, UNION, OTHERS = range(1, 10)
 PHONE = "491705550147"
 RULES = """
 events:
@@ -82,6 +82,8 @@ SCHEMAS: dict[int, Any] = {
     MOVED: {**booking("phone"), "name": "com.example.v2.Booking"},
     TREE: {"type": "record", "name": "a.Tree", "fields": [{"name": "of", "type": {"type": "array", "items": "Tree"}}]},
     RECURSIVE: {**booking("phone"), "fields": [{"name": "earlier", "type": ["null", "com.example.Booking"]}]},
+    UNION: [AUDITED, booking("phone")],
+    OTHERS: [AUDITED, "null"],
 }
 
 
@@ -287,18 +289,39 @@ async def test_a_version_that_the_mapping_does_not_fit_holds_its_partition(clock
     assert world.registry.versions_asked == [2]
 
 
+@pytest.mark.parametrize(
+    ("schema", "cause"),
+    [
+        (RECURSIVE, "recursive"),
+        (UNION, "a union of types, and not one record; register each record under a subject of its own"),
+    ],
+)
 @run_virtual
-async def test_a_version_that_cannot_be_used_at_all_holds_its_partition_too(clock: VirtualClock) -> None:
-    """A field of the record's own type: every event from then on has this schema."""
+async def test_a_version_that_cannot_be_used_at_all_holds_its_partition_too(
+    clock: VirtualClock, schema: int, cause: str
+) -> None:
+    """A field of the record's own type, or a list of records: every event from then on has this schema."""
     world = World(clock)
-    world.kafka.append(Partition(MAIN, 0), b"\0" + RECURSIVE.to_bytes(4, "big") + b"\0")
+    world.kafka.append(Partition(MAIN, 0), b"\0" + schema.to_bytes(4, "big") + b"\0")
     world.book("2")
     async with running(world.connector) as connector:
         await asyncio.sleep(100)
         assert (world.vendor.order, world.dead, world.committed()) == ([], [], 0)
         (line, *_) = [line for line in connector.log if line["event"] == "schema_unavailable"]
-    assert (line["code"], line["schema_id"]) == (MISFIT, RECURSIVE)
-    assert "id 6 (bookings-value version 6): the schema cannot be used: recursive" in str(line["cause"])
+    assert (line["code"], line["schema_id"]) == (MISFIT, schema)
+    said = f"id {schema} (bookings-value version {schema}): the schema cannot be used: {cause}"
+    assert said in str(line["cause"])
+    assert "com.example.Booking" in str(line["cause"])
+
+
+@run_virtual
+async def test_a_union_without_a_record_of_the_mapping_holds_nothing(clock: VirtualClock) -> None:
+    world = World(clock, others="skip")
+    world.kafka.append(Partition(MAIN, 0), b"\0" + OTHERS.to_bytes(4, "big") + b"\0")
+    world.book("last")
+    async with running(world.connector):
+        await asyncio.sleep(10)
+    assert (world.vendor.order, world.dead) == (["last"], [b"unsafe_schema"])
 
 
 @pytest.mark.parametrize(("others", "dead"), [("skip", []), ("dead_letter", [b"unsafe_schema"])])

@@ -12,10 +12,25 @@ _STRING_OR_COMMENT = re.compile(r'"(?:[^"\\]|\\.)*+"|//[^\n]*+|/\*.*?\*/', re.DO
 
 def name_in_text(text: str) -> str | None:
     """The full name that a record's schema says, whatever else is wrong with it; None for what has none."""
+    return _name_of(_given(text))
+
+
+def branches_in_text(text: str) -> tuple[str, ...]:
+    """The full names that the branches of a union say, or are; none for what is no union."""
+    given = _given(text)
+    branches = given if isinstance(given, list) else []
+    names = (each if isinstance(each, str) else _name_of(each) for each in branches)
+    return tuple(name for name in names if name is not None)
+
+
+def _given(text: str) -> Any:
     try:
-        given = load_json(text)
+        return load_json(text)
     except (ValueError, RecursionError):
         return None
+
+
+def _name_of(given: Any) -> str | None:
     match given:
         case {"name": str(name), "namespace": str(namespace)} if namespace and "." not in name:
             return f"{namespace}.{name}"

@@ -12,7 +12,7 @@ from connector.edge.avro.framing import Kind, Name, by_id
 from connector.edge.avro.json_values import JsonWriter
 from connector.edge.avro.registry_answers import REMEDIES, STRANGE, Found
 from connector.edge.avro.resolution import IncompatibleError
-from connector.edge.avro.schema_text import name_in_text
+from connector.edge.avro.schema_text import branches_in_text, name_in_text
 from connector.edge.avro.schemas import SchemaFile, SchemaFolder, SchemaFolderError, names_of
 from connector.edge.avro.vetting import UnsafeSchemaError
 
@@ -86,14 +86,16 @@ def found_writer(reader: Reader, known_as: str, found: Found) -> AnyWriter | Ref
 
 
 def _unusable(reader: Reader, text: str, why: str) -> Misfit | NotOurs | None:
-    """What a schema that cannot be used is by its name: a version of the mapped events', so that its records wait; or
-    of a type that is passed over. None: neither."""
-    name, rules = name_in_text(text), reader.rules
-    if name is None or rules is None:
+    """What a schema that cannot be used is by its name: a version of the mapped events', or a union with one, so that
+    its records wait; or of a type that is passed over. None: neither."""
+    name, branches, rules = name_in_text(text), branches_in_text(text), reader.rules
+    if rules is None:
         return None
-    if rules.of_schema(name) or rules.namesake(name) is not None:
-        return Misfit(name, (f"the schema cannot be used: {why}",)) if rules.holds_misfits else None
-    return NotOurs(OTHER_TYPE) if rules.skips_others else None
+    for each in branches or filter(None, (name,)):
+        if rules.of_schema(each) or rules.namesake(each) is not None:
+            remedy = f"; {OWN_SUBJECT}" if branches else ""
+            return Misfit(each, (f"the schema cannot be used: {why}{remedy}",)) if rules.holds_misfits else None
+    return NotOurs(OTHER_TYPE) if rules.skips_others and name is not None else None
 
 
 def renamed(reader: Reader, writer: AnyWriter) -> Misfit | None:
@@ -148,6 +150,7 @@ def remedy_of(code: str, name: Name) -> str:
 
 REGISTER = "register the schema, or map its id in ids.json of schemas.folder; the id is asked for again meanwhile"
 MEND = "correct mapping.events (connector map --check), or have the producer go back to a schema that it fits"
+OWN_SUBJECT = "register each record under a subject of its own"
 NOT_READ = "write events in Avro, or in JSON with a schema that refers to no other"
 _ADD = "add one, or set mapping.misfits to dead_letter if this is another type"
 _NO_REGISTRY = "set schemas.registry, or map the id in ids.json of schemas.folder"
