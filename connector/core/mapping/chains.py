@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from connector.core.mapping import steps, times
+from connector.core.mapping import phones, steps, times
 from connector.core.mapping.errors import UnmappableError
 from connector.core.mapping.paths import Fields, Get, getter, type_around
-from connector.core.mapping.rules import Constant, First, From, Join, Source
+from connector.core.mapping.rules import Constant, First, From, Join, Source, dialled
 from connector.core.mapping.steps import Step
 from connector.core.mapping.types import Kind, Part, Type, resolved
 from connector.core.record import Record
@@ -56,6 +56,7 @@ class Target(NamedTuple):
 _ISO = Link("as ISO 8601", lambda value, _: times.iso(value))
 _AS_TEXT = Link("as text", lambda value, _: value if type(value) is str else str(value))
 _READ = Link("as text", lambda value, _: steps.as_text(value))
+_AS_DIALLED = Link("as dialled", lambda value, _: phones.as_dialled(value))
 
 TEXT = Target(frozenset({Kind.TEXT}), {Kind.INTEGER: _AS_TEXT})
 INTEGER = Target(frozenset({Kind.INTEGER}), remedy="then: [number] reads it from text")
@@ -105,16 +106,22 @@ def _begun(source: Source, whole: Type, texts: Texts) -> Chain:
         case Constant(value):
             kinds = frozenset() if value is None else frozenset({steps.kind_of(value)})
             return _start("a constant", lambda _fields, _record: value)._replace(kinds=kinds, shown="the constant")
-        case Join(parts, separator, complete):
-            chains = tuple(chain_of(part, _PART, whole, texts) for part in parts)
-            gets = [chain.get for chain in chains]
-            if complete:
-                said = zip(parts, gets, strict=True)
-                gets = [get if isinstance(part.origin, Constant) else _filled(get) for part, get in said]
-            joined = _start("join", (_join_all if complete else _join)(gets, separator))
-            return joined._replace(parts=chains, kinds=frozenset({Kind.TEXT}), shown="a join is text")
+        case Join():
+            return _joined(source.origin, whole, texts)
         case _:
             return _first_of(source.origin, whole, texts)
+
+
+def _joined(origin: Join, whole: Type, texts: Texts) -> Chain:
+    chains = tuple(chain_of(part, _PART, whole, texts) for part in origin.parts)
+    gets = [chain.get for chain in chains]
+    if origin.dialled:  # what stands behind a part can hide that it was computed with
+        gets = [_linked(get, (_AS_DIALLED,)) for get in gets]
+    if origin.complete:
+        said = zip(origin.parts, gets, strict=True)
+        gets = [get if isinstance(part.origin, Constant) else _filled(get) for part, get in said]
+    joined = _start("join", (_join_all if origin.complete else _join)(gets, origin.separator))
+    return joined._replace(parts=chains, kinds=frozenset({Kind.TEXT}), shown="a join is text")
 
 
 def _first_of(origin: First, whole: Type, texts: Texts) -> Chain:
@@ -130,7 +137,7 @@ def _first_of(origin: First, whole: Type, texts: Texts) -> Chain:
 
 def _through(source: Source, whole: Type, texts: Texts) -> Chain:
     """A source with its functions and its default."""
-    chain = _begun(source, whole, texts)
+    chain = _begun(dialled(source) if any(step.dials for step in source.then) else source, whole, texts)
     for step in source.then:
         chain = _with_step(chain, step, whole, texts, strict=source.default is None)
     if source.default is None:

@@ -17,8 +17,20 @@ from connector.core.redact import shape
 _NOT_DIGITS = re.compile("[^0-9]+")
 _REMEMBERED = 20_000  # reading one takes as long as all else about its event; the same people come again
 
-_COMPUTED = re.compile(r"\s*(?:-\s*\d+(?:\.\d*)?|\+?\d+\.0{1,2}|[+-]?\d+(?:\.\d*)?[eE][+-]?\d+)\s*")
-"""A sign, decimals, an exponent: what a spreadsheet or a column of doubles makes of a phone number."""
+_COMPUTED = re.compile(
+    r"""
+    ^\s*+[-\u2212]\s*+\d++(?:[.,]\d*+)?\s*+$  # a minus
+    | ^\s*+\+?\d++[.,]0{1,2}\s*+$  # decimals of a whole text, such as a country code: 49.0
+    | (?<!\d)(?:\d{5,}+[.,]0++|\d{9,}+[.,]\d)\D*+$  # decimals behind anything, not the 01.00 that people write
+    | ^\s*+[1-9]\d{0,2}(?:[ \u00a0'.,]\d{3}){2,}+[.,]0{1,2}\s*+$  # decimals behind groups of thousands
+    | \d[eE][+-]?\d  # an exponent
+    """,
+    re.VERBOSE,
+)
+"""What a spreadsheet or a column of doubles makes of a phone number. It takes time in proportion to the text."""
+
+_LETTER = re.compile(r"\d\D*?[^\W\d_]")
+"""A letter behind a digit: the library drops one, such as an O for a 0, and makes digits of three."""
 
 International = Callable[[object, object], str]
 
@@ -48,6 +60,8 @@ def international(region_from: str | None = None) -> International:
 
     @lru_cache(_REMEMBERED)
     def read(text: str, region: str | None) -> str:
+        if _LETTER.search(text):
+            raise UnmappableError(_shape(text), _REMEDY)
         try:
             number = number_of(text, region)
         except phonenumbers.NumberParseException:
@@ -65,9 +79,9 @@ def international(region_from: str | None = None) -> International:
 
 def as_dialled(value: object) -> str:
     """A text or number as text. Raises UnmappableError for `491705550147.0` and the like: the last digit of it is none
-    of the phone number, and with it is another person's."""
+    of the phone number, and with it is another person's. Of a join each part is looked at, too: 49.0 and 1705550147."""
     text = str(value)
-    if _COMPUTED.fullmatch(text):
+    if _COMPUTED.search(text):
         raise UnmappableError(f"{shape(text)} that is a number to compute with", "write the phone number as a text")
     return text
 

@@ -25,11 +25,13 @@ class Constant(NamedTuple):
 
 
 class Join(NamedTuple):
-    """The texts of all parts that are not null. `complete`: null if one of them is, or has nothing but spaces."""
+    """The texts of all parts that are not null. `complete`: null if one of them is, or has nothing but spaces.
+    `dialled`: it is made into a phone number, so that no part may be a number to compute with."""
 
     parts: tuple[Source, ...]
     separator: str = ""
     complete: bool = False
+    dialled: bool = False
 
 
 class First(NamedTuple):
@@ -120,6 +122,17 @@ def completed(source: Source) -> Source:
             return source._replace(origin=source.origin._replace(complete=True))
         case First(parts):
             return source._replace(origin=First(tuple(map(completed, parts))))
+        case _:
+            return source
+
+
+def dialled(source: Source) -> Source:
+    """The source of a phone number: its joins look at each part."""
+    match source.origin:
+        case Join(parts):
+            return source._replace(origin=source.origin._replace(parts=tuple(map(dialled, parts)), dialled=True))
+        case First(parts):
+            return source._replace(origin=First(tuple(map(dialled, parts))))
         case _:
             return source
 

@@ -29,7 +29,7 @@ _LONGEST_NUMBER = 20
 
 class Step(NamedTuple):
     """One function with its arguments. `run` takes the value, which is never null, and what `other` names of the event:
-    null without it. It raises UnmappableError."""
+    null without it. It raises UnmappableError. `dials`: what it takes is a phone number."""
 
     says: str
     takes: frozenset[Kind]
@@ -37,6 +37,7 @@ class Step(NamedTuple):
     run: Callable[[Any, Any], Any]
     other: Path | None = None
     table: Mapping[str, Scalar] | None = None
+    dials: bool = False
 
 
 def _text_step(says: str, run: Callable[[Any], str]) -> Step:
@@ -46,7 +47,7 @@ def _text_step(says: str, run: Callable[[Any], str]) -> Step:
 def digits() -> Step:
     """The digits of a text or number, without the separators between them and a plus before them."""
     takes = frozenset({Kind.TEXT, Kind.INTEGER})
-    return Step("digits", takes, _TEXTS, lambda value, _: _digits(phones.as_dialled(value)))
+    return Step("digits", takes, _TEXTS, lambda value, _: _digits(phones.as_dialled(value)), dials=True)
 
 
 def lower() -> Step:
@@ -113,7 +114,7 @@ def phone(region: str | None, region_from: Path | None) -> Step:
     run = phones.international(None if region_from is None else str(region_from))
     says = f"phone {region_from or region or ''}".rstrip()
     takes = frozenset({Kind.TEXT, Kind.INTEGER})
-    return Step(says, takes, _TEXTS, lambda value, other: run(value, other or region), region_from)
+    return Step(says, takes, _TEXTS, lambda value, other: run(value, other or region), region_from, dials=True)
 
 
 def time(layout: str, zone: str | None, zone_from: Path | None) -> Step:

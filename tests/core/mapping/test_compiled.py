@@ -349,6 +349,33 @@ class TestHalves:
         assert mapped(event(variables__user__a=source))["variables"] == {"user": {"a": "b-1"}}
 
 
+class TestDialled:
+    """A join that becomes a phone number looks at each part: what was computed with can be hidden by what follows."""
+
+    @pytest.mark.parametrize("step", [steps.digits(), steps.phone("DE", None)])
+    @pytest.mark.parametrize("separator", ["", " ", "-"])
+    @pytest.mark.parametrize(
+        ("first", "second"),
+        [("49", "1705550147.0"), ("49.0", "1705550147"), ("+49170555.0", "0147"), ("+49", "-1705550147")],
+    )
+    def test_no_part_was_computed_with(self, step: steps.Step, separator: str, first: str, second: str) -> None:
+        join = Source(Join((path("id"), path("status")), separator))
+        for source in (
+            join._replace(then=(steps.trim(), step)),
+            Source(First((join,)), (step,)),
+            Source(Join((join,)), (step,)),
+        ):
+            (problem,) = refused(event(phoneNumber=source), id=first, status=second).problems
+            assert problem.code == BAD_VALUE
+            assert "that is a number to compute with" in problem.shape
+
+    def test_other_joins_take_any_text(self) -> None:
+        source = Source(Join((path("id"), path("status")), "-"))
+        assert mapped(event(eventId=source), id="49.0", status="1E5")["eventId"] == "49.0-1E5"
+        dialled = source._replace(then=(steps.digits(),))
+        assert mapped(event(phoneNumber=dialled), id="+49 170", status="555 01.00")["phoneNumber"] == "491705550100"
+
+
 def test_a_time_beside_what_no_schema_tells_is_still_a_time() -> None:
     """Of a field that takes times."""
     one = event(createdAt=Source(First((path("free"), path("at")))))

@@ -26,7 +26,17 @@ def done(step: Step, value: object, other: object = None) -> Any:
 @pytest.mark.parametrize(
     "damaged",
     [
-        *("491705550147.0", "+491705550147.00", " 1705550147.0 ", "01705550147.0"),
+        *("491705550147.0", "+491705550147.00", " 1705550147.0 ", "01705550147.0", "491705550147.0000"),
+        *("49 1705550147.0", "0170 5550147.0", "+49 1705550147.0", "+49-1705550147.0", "(1705550147.0)\u202c"),
+        *(
+            "1705550147,0",
+            "+49 1705550147,00",
+            "1705550147.5",
+            "1 705 550 147.00",
+            "1.705.550.147,00",
+            "1,705,550,147.0",
+        ),
+        *("1,705550147E9", "+49 1.705550147E9", "\u22121705550147", "49.0", "+49.00"),
         *("-491705550147", "-1705550147.5", -491705550147, "4.91705550147E11", "4.91706e+11", "491705550147e0"),
     ],
 )
@@ -47,6 +57,12 @@ def test_what_is_a_number_to_python_alone_is_none(step: Step) -> None:
 @pytest.mark.parametrize("spelt", ["+49.170.5550147", "0049 170-555 01 47", "+49 170 555 01.47", "+49-170-5550147"])
 def test_what_people_write_is_one(spelt: str) -> None:
     assert done(steps.phone("DE", None), spelt) == "491705550147"
+
+
+@pytest.mark.parametrize("step", [steps.digits(), steps.phone("DE", None)])
+@pytest.mark.parametrize("spelt", ["+49 170 555 01.00", "+49.170.555.01.00", "+49 170 555.0100"])
+def test_what_people_write_may_end_with_zeros_behind_a_dot(step: Step, spelt: str) -> None:
+    assert done(step, spelt) == "491705550100"
 
 
 @pytest.mark.parametrize(
@@ -147,6 +163,10 @@ def test_digits_are_those_that_are_there_or_the_text_is_refused(text: str) -> No
     )
 
 
+LETTERED = ["+49 17O5550147", "017055501l7", "+49 170 555014O", "0170 5550 abc", "0170 555 EUR"]
+"""The library leaves letters out, or makes digits of them: it would be somebody else's number."""
+
+
 class TestPhone:
     """Spellings of one number become one, so that its events share a lane."""
 
@@ -184,7 +204,7 @@ class TestPhone:
         assert done(step, "(212) 555-0147") == "12125550147"
         assert (step.says, steps.phone(None, None).says) == ("phone country", "phone")
 
-    @pytest.mark.parametrize("text", ["", "call me", "0170 5550147 ext. 5", "1" * 40])
+    @pytest.mark.parametrize("text", ["", "call me", "0170 5550147 ext. 5", "1" * 40, *LETTERED])
     def test_what_is_no_number_cannot_be_taken(self, text: str) -> None:
         with pytest.raises(UnmappableError, match="no number of this region"):
             done(steps.phone("DE", None), text)
