@@ -49,7 +49,7 @@ pythons:  ## before a release: all but whole processes, chart and image on newer
 		$(MAKE) --no-print-directory prefetch VENV=.venv-$$python PYTHON=$$python; \
 		.venv-$$python/bin/python --version; \
 		.venv-$$python/bin/python -m pytest --quiet --numprocesses $(WORKERS) --dist worksteal \
-			tests/core tests/config tests/observe tests/engine tests/edge tests/runtime tests/cli; \
+			tests/core tests/config tests/observe tests/engine tests/edge tests/runtime tests/simulator tests/cli; \
 	done
 
 quick: setup  ## in seconds, while you write: ruff, the contracts, the laws of core, config and observe with few examples
