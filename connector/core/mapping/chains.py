@@ -172,7 +172,7 @@ def _with_step(chain: Chain, step: Step, whole: Type, texts: Texts, *, strict: b
 
 
 def _fitted(chain: Chain, target: Target) -> Chain:
-    takes = target.takes | target.turned.keys()
+    takes = target.takes.union(target.turned)
     wrong = chain.kinds - takes
     if wrong and wrong == chain.kinds and not chain.unknown:
         raise MisfitError(f"{chain.shown}; {_listed(target.takes)} is needed, not {_listed(wrong)}; {target.remedy}")
