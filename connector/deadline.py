@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 PASSES = 8
 """Turns of the event loop between a deadline and its verdict. The sockets are read in the second at the latest; the
-others are for what was read to reach the task that waits for it, by way of futures."""
+others are for what was read to reach whoever waits for it, by way of `Pool._turn` and of futures."""
 
 
 _LATE = 0.1  # seconds; what a busy event loop may be late by

@@ -15,14 +15,15 @@ from connector.engine.partition import Assignment
 from connector.engine.timers import Timer
 
 CADENCE = 0.02
-"""Seconds from an acknowledged commit to the next while little is settled: a commit costs the broker a write."""
+"""Seconds that a few settled records wait for more, from the first of them or from the last commit's answer on: a
+commit costs the broker a write."""
 
 ENOUGH = 16
 """Newly settled records from which on the next commit does not wait for that: at full speed commits follow each other
 without a pause, since whatever lies between two of them is posted twice by a crash."""
 
-MOST_OF_THE_TIME = 0.05
-"""The share of the time that making such commits may take."""
+AT_MOST_OF_THE_TIME = 0.05
+"""The share of the time that making commits which do not wait for `CADENCE` may take."""
 
 A_RUN, A_PARTITION = 4e-6, 2e-5
 """Seconds that it takes to tell of one run of offsets settled ahead, and of one partition: a long map has a thousand
@@ -206,7 +207,7 @@ class Commits:
             return CADENCE
         if self.full:
             return 0.0
-        earliest = self._began_at + self._spent / MOST_OF_THE_TIME
+        earliest = self._began_at + self._spent / AT_MOST_OF_THE_TIME
         return min(CADENCE, max(0.0, earliest - self._now.seconds))
 
     def _schedule(self, seconds: float) -> None:

@@ -13,7 +13,7 @@ from connector.core.settled_map import LogIdentity, Run, encode
 from connector.core.signals import Commit, Committed
 from connector.engine.blocks import Blocks
 from connector.engine.budget import Budget
-from connector.engine.commits import A_RUN, CADENCE, ENOUGH, FIRST_BACKOFF, MOST_OF_THE_TIME, SLOW, Commits
+from connector.engine.commits import A_RUN, AT_MOST_OF_THE_TIME, CADENCE, ENOUGH, FIRST_BACKOFF, SLOW, Commits
 from connector.engine.context import Context
 from connector.engine.messages import Effect, SendCommit
 from connector.engine.partition import Assignment
@@ -284,7 +284,7 @@ def test_commits_that_are_long_to_make_take_no_more_than_their_share_of_the_time
     desk.settle(*range(2 * runs - 2 * ENOUGH + 1, 2 * runs, 2))
     desk.answer()
     assert len(desk.commits) == 1
-    pause = A_RUN * runs / MOST_OF_THE_TIME / 2
+    pause = A_RUN * runs / AT_MOST_OF_THE_TIME / 2
     desk.wait(pause)
     assert len(desk.commits) == 1
     desk.wait(pause)

@@ -204,7 +204,9 @@ class TestPhone:
         assert done(step, "(212) 555-0147") == "12125550147"
         assert (step.says, steps.phone(None, None).says) == ("phone country", "phone")
 
-    @pytest.mark.parametrize("text", ["", "call me", "0170 5550147 ext. 5", "1" * 40, *LETTERED])
+    @pytest.mark.parametrize(
+        "text", ["", "call me", "0170 5550147 ext. 5", "0170 5550147 #5", "017", "1" * 40, *LETTERED]
+    )
     def test_what_is_no_number_cannot_be_taken(self, text: str) -> None:
         with pytest.raises(UnmappableError, match="no number of this region"):
             done(steps.phone("DE", None), text)
