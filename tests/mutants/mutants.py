@@ -362,7 +362,7 @@ MUTANTS = (
     Mutant(
         "what a freeze kept from being sent is sent, and its answer thrown away",
         "edge/http/pool.py",
-        "if time.monotonic() - self._turn_asked > self._stale:",
+        "if time.monotonic() - post.made > self._stale:",
         "if not True:",
         "pytest tests/edge/test_openmarket.py -k freeze",
     ),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import select
 import socket
+import time
 from collections.abc import Callable
 from typing import Protocol, cast
 
@@ -28,13 +29,15 @@ class Certificates(Protocol):
 
 
 class Post:
-    """One request and whoever waits for its answer; it is on one connection, or waits for one."""
+    """One request and whoever waits for its answer; it is on one connection, or waits for one. `made`: when, by
+    `time.monotonic`, since the event loop's own clock stands still within a turn."""
 
-    __slots__ = ("connection", "data", "on_answer")
+    __slots__ = ("connection", "data", "made", "on_answer")
 
     def __init__(self, data: bytes, on_answer: Callable[[Answer], None]) -> None:
         self.data = data
         self.on_answer = on_answer
+        self.made = time.monotonic()
         self.connection: Connection | None = None
 
 

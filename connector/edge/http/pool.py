@@ -79,9 +79,7 @@ class Pool:
         self._answers: deque[tuple[Post, Answer]] = deque()
         self._new: dict[Post, None] = {}
         self._has_turn = False
-        self._turn_asked = 0.0
-        # For a connection, since then by `time.monotonic`: the event loop's own clock stands still within a turn.
-        self._waiting: dict[Post, float] = {}
+        self._waiting: dict[Post, None] = {}
         self._dials: set[asyncio.Task[None]] = set()
         self._connecting = Deadlines[Post](connect_timeout, self._overdue)
         self._answering = Deadlines[Post](total_timeout, self._overdue)
@@ -102,7 +100,6 @@ class Pool:
     def _soon(self) -> None:
         if not self._has_turn:
             self._has_turn = True
-            self._turn_asked = time.monotonic()
             self._loop.call_soon(self._turn)
 
     def _turn(self) -> None:
@@ -125,7 +122,7 @@ class Pool:
                 self._soon()
 
     def _send(self, post: Post) -> None:
-        if time.monotonic() - self._turn_asked > self._stale:
+        if time.monotonic() - post.made > self._stale:
             self._fail(post, Failure.TIMEOUT)
             return
         while self._idle:
@@ -134,7 +131,7 @@ class Pool:
                 connection.retire()
             elif connection.take(post):
                 return
-        self._waiting[post] = time.monotonic()
+        self._waiting[post] = None
         self._connecting.add(post)
         self._dial()
 
@@ -264,8 +261,8 @@ class Pool:
     def _first_waiting(self) -> Post | None:
         """Who waits longest; those whose time was over while the process was frozen are told so."""
         while self._waiting:
-            post, since = next(iter(self._waiting.items()))
-            if time.monotonic() - since <= self._connect_timeout + self._stale:
+            post = next(iter(self._waiting))
+            if time.monotonic() - post.made <= self._connect_timeout + self._stale:
                 return post
             self._fail(post, Failure.TIMEOUT)
         return None
