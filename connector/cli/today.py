@@ -20,10 +20,9 @@ from connector.core.refusal import Problem, Refusal, Stage
 from connector.core.request import InvokeRequest, RequestRules
 from connector.core.signals import SchemaMissing, SchemaNeeded
 from connector.edge.avro.framing import ByName, Framing, Kind, Name
-from connector.edge.avro.lookup import Ask
+from connector.edge.avro.lookup import Ask, known_as
 from connector.edge.avro.registry_answers import Found
 from connector.edge.avro.schema_texts import TextOf
-from connector.edge.avro.writers import shown
 from connector.edge.clock import SystemClock
 from connector.runtime import parts, policies
 
@@ -116,11 +115,8 @@ class Judge:
         frame = self.texts().frame(record.value or b"", record.headers)
         if not isinstance(frame, ByName):
             return ""
-        name, registry = frame.name, self._registry
-        if name.kind is not Kind.ID or registry is None:
-            return shown(name)
-        versions = self._loop.run_until_complete(registry.versions(int(name.text)))
-        return shown(name) if versions is None else f"{shown(name)} ({versions})"
+        versions = None if self._registry is None else self._registry.versions
+        return self._loop.run_until_complete(known_as(frame.name, versions))
 
     def _ask(self, ask_by: Mapping[Kind, Ask], name: Name) -> Found | None:
         if name.kind not in ask_by:

@@ -74,6 +74,9 @@ class Registry(Protocol):
         """Close the connections."""
 
 
+Versions = Callable[[int], Awaitable[str | None]]
+"""Asks at once which subjects and versions have an id, in words; None where that is not told."""
+
 Ask = Callable[[Name], Awaitable[Found | Unknown | NotAvro | Unavailable]]
 """Asks once for a schema by its name."""
 
@@ -84,11 +87,17 @@ class Asking(NamedTuple):
 
     by: Mapping[Kind, Ask] = MappingProxyType({})
     eight_bytes: Kind | None = None
-    versions: Callable[[int], Awaitable[str | None]] | None = None
+    versions: Versions | None = None
 
     def with_ids(self, registry: Registry | None) -> dict[Kind, Ask]:
         """How names of every kind are asked for, ids too where there is a registry."""
         return {**self.by, **({} if registry is None else {Kind.ID: lambda name: registry.schema(int(name.text))})}
+
+
+async def known_as(name: Name, versions: Versions | None) -> str:
+    """What a schema is known by: its name, and for an id its subject and version, if the registry tells."""
+    told = await versions(int(name.text)) if name.kind is Kind.ID and versions is not None else None
+    return shown(name) if told is None else f"{shown(name)} ({told})"
 
 
 class _Mark(NamedTuple):
@@ -199,10 +208,10 @@ class SchemaLookup:
     async def _writer(self, name: Name, found: Found) -> AnyWriter | Refusal | Misfit | NotOurs:
         """What reads values of a schema, or why nothing does: with its subject and version, if the registry tells."""
         writer = found_writer(self._reader, shown(name), found)
-        if isinstance(writer, AnyWriter | NotOurs) or name.kind is not Kind.ID or self._versions is None:
+        if isinstance(writer, AnyWriter | NotOurs):
             return writer
-        versions = await self._versions(int(name.text))
-        return writer if versions is None else found_writer(self._reader, f"{shown(name)} ({versions})", found)
+        known = await known_as(name, self._versions)
+        return writer if known == shown(name) else found_writer(self._reader, known, found)
 
     def _counts(self, name: Name, asked: float, needed: SchemaNeeded, mark: _Mark) -> bool:
         """Whether this record's id is unknown, now that the registry says so (again)."""
