@@ -12,12 +12,15 @@ _TELLING_TAIL = 7  # digits; with country code, without it, or with separators i
 
 # Dots and colons do not join digits: the addresses and times in an error text must survive it.
 _NUMBER = re.compile(r"\+?\(?\d(?:[ \-()/]{0,2}\d){5,}")
-_EVENT_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}").fullmatch
 # With two characters mistyped at most, as a UUID is written, with spaces around it; other words are not shown.
 _LIKE_AN_ID = re.compile(r"(?=.{4,64}\Z)[0-9A-Fa-f .:{}-]*(?:[A-Za-z_][0-9A-Fa-f .:{}-]*){0,2}")
 _NOT_DIGITS = re.compile(r"[^0-9]+")
 # At most five digits in all, so that no phone number hides in a name, however it is cut up.
 _SAFE_NAME = re.compile(r"(?=.{1,64}\Z)(?:[A-Za-z_.\-]*[0-9]){0,5}[A-Za-z_.\-]*")
+
+
+is_event_id = re.compile(r"[A-Za-z0-9._:-]{1,64}").fullmatch
+"""Takes a text; true of an event id that is well-formed."""
 
 
 def mask_phone(text: str) -> str:
@@ -41,17 +44,20 @@ def safe_event_id(event_id: str, phone_number: str, *, is_well_formed: bool = Fa
     The hash is "sha256:" and the first 16 hex digits, so that `sha256sum` over a known id finds its event. It is a
     pseudonym and no secret: phone numbers can be tried one by one.
     """
-    if (is_well_formed or _EVENT_ID(event_id)) and not _holds(event_id, phone_number):
+    if (is_well_formed or is_event_id(event_id)) and not _holds(event_id, phone_number):
         return event_id
     digest = hashlib.sha256(event_id.encode("utf-8", "surrogatepass")).hexdigest()
     return f"sha256:{digest[:16]}"
 
 
-def safe_service_id(service_id: str, phone_number: str) -> str | None:
+def safe_service_id(service_id: str, phone_number: str, *, is_listed: bool = False) -> str | None:
     """Return a service id as its event has it, or None where it may be a phone number, or a text in the wrong field.
 
-    A hexadecimal one with a letter in it is no phone number, unless it holds its event's.
+    A hexadecimal one with a letter in it is no phone number, unless it holds its event's. `is_listed`: the settings
+    name it, so that it is known to be none.
     """
+    if is_listed:
+        return service_id
     is_id = is_service_id(service_id) and not service_id.isdecimal()
     is_like_one = _LIKE_AN_ID.fullmatch(service_id) and scrub(service_id) == service_id
     return service_id if (is_id or is_like_one) and not _holds(service_id, phone_number) else None

@@ -15,10 +15,10 @@ from connector.core.event import InvocationEvent, Value, Variables
 from connector.core.findings import Findings
 from connector.core.made import made
 from connector.core.numbers import is_exact, value_text
-from connector.core.redact import safe_name, safe_service_id, shape
+from connector.core.redact import is_event_id, safe_name, safe_service_id, shape
 from connector.core.refusal import Refusal
 from connector.core.service_id import is_service_id
-from connector.core.usual import MAX_BODY, MAX_VALUE, is_event_id, is_phone_number, is_plausible, usual_body
+from connector.core.usual import MAX_BODY, MAX_VALUE, is_phone_number, is_plausible, usual_body
 from connector.core.vendor_words import BUILT_IN_VARIABLES, RESERVED_WORDS
 
 SCOPES = frozenset({"request", "session", "user", "userservice", "userservicecoll"})

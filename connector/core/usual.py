@@ -11,16 +11,15 @@ from collections.abc import Callable
 import orjson
 
 from connector.core.event import InvocationEvent
+from connector.core.redact import is_event_id
 
 MAX_BODY = 8000
 """Bytes (vendor page: 8000, not 8192)."""
 MAX_VALUE = 4096
 """Characters of a value. One sentence of the vendor page says "up to", another "less than": we let 4096 pass."""
 
-is_event_id = re.compile(r"[A-Za-z0-9._:-]{1,64}").fullmatch
-"""Takes a text; true of one that is well-formed."""
 is_phone_number = re.compile(r"[1-9][0-9]{5,15}").fullmatch
-"""The same of a phone number: 6 to 16 digits (vendor page), country code first."""
+"""Takes a text; true of a phone number: 6 to 16 digits (vendor page), country code first."""
 
 _LONG = 2**63
 _YEAR_2000_MS = 946_684_800_000

@@ -31,9 +31,8 @@ from connector.engine.ports import Decoder
 from connector.engine.timers import Now
 from connector.observe.events import Events
 
-_ACCEPTED: Final = (
-    Fate.ACCEPTED
-)  # a member costs a look-up each time that it is named, and this is asked for every event
+_ACCEPTED: Final = Fate.ACCEPTED
+"""By this name for every event: a member costs a look-up each time that it is named."""
 
 
 class Rules(NamedTuple):
@@ -88,11 +87,8 @@ class Road:
             delivery.refused = refused(request, history)
             delivery.shown_service = safe_service_id(event.service_id, event.phone_number)
             return delivery
-        # One that is listed in the settings is known to be no phone number.
         is_listed = self._rules.request.service_ids is not None
-        delivery.shown_service = (
-            request.service_id if is_listed else safe_service_id(request.service_id, event.phone_number)
-        )
+        delivery.shown_service = safe_service_id(request.service_id, event.phone_number, is_listed=is_listed)
         for kind in request.normalizations:
             self._events.normalized(kind)
         delivery.request = request

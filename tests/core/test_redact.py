@@ -148,3 +148,8 @@ def test_what_may_be_a_phone_number_is_not_shown_as_a_service_id(service_id: str
 )
 def test_a_shape_tells_type_and_size_only(value: object, expected: str) -> None:
     assert shape(value) == expected
+
+
+def test_a_service_id_that_the_settings_list_is_known_to_be_no_phone_number() -> None:
+    assert safe_service_id("12515550123", "12515550123") is None
+    assert safe_service_id("12515550123", "12515550123", is_listed=True) == "12515550123"

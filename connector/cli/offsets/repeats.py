@@ -165,7 +165,7 @@ def _event(settings: Settings, entries: Entries, today: Today) -> Event | None:
     is_listed = settings.openmarket.allowed_services is not None
     return Event(
         safe_event_id(str(today.fields.get("eventId")), phone),
-        service_id if is_listed else safe_service_id(service_id, phone),
+        safe_service_id(service_id, phone, is_listed=is_listed),
         entries.hmac_of(phone.removeprefix("+")),
     )
 
