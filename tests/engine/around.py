@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from random import Random
 from typing import Annotated, Literal
 
@@ -285,11 +285,16 @@ class Around:
 
 def history(seed: int) -> int:
     """One history that this seed decides, with every law looked at after each input. How many records it had."""
-    around = Around(Random(seed))
+    return lived(Around(Random(seed)))
+
+
+def lived(around: Around, also: Sequence[Callable[[], None]] = ()) -> int:
+    """One history, in which these may happen as well, each as often as it is named; then peace, and all is committed,
+    and all room given back. How many records it had."""
     usual = [around.produce] * 6 + [around.fetch] * 3 + [around.answer] * 6 + [around.write, around.acknowledge] * 3
     rare = [around.wait] * 3 + [around.revoke, around.lose, around.come_back]
     for _ in range(around.chance.choice((20, 100, 300))):
-        around.chance.choice(usual + rare)()
+        around.chance.choice([*usual, *rare, *also])()
     around.peace()
     for partition, log in around.logs.items():
         assert around.committed[partition] == len(log), partition

@@ -25,7 +25,7 @@ from connector.engine.timers import Timers
 from connector.engine.turns import Turns
 from connector.observe.events import Events
 from connector.observe.metrics import Metrics
-from tests.engine.around import PARTITIONS, PEOPLE, Around
+from tests.engine.around import PARTITIONS, PEOPLE, Around, lived
 from tests.engine.stage import (
     ACCEPTED,
     PERMANENT,
@@ -144,14 +144,7 @@ def around() -> Deduplicating:
 def test_no_id_is_posted_while_it_counts_as_accepted_and_nothing_else_is_left_out(seed: int) -> None:
     """Whatever else happens; and at rest all is settled."""
     around = Deduplicating(Random(seed))
-    usual = [around.produce] * 6 + [around.fetch] * 3 + [around.answer] * 6 + [around.write, around.acknowledge] * 3
-    rare = [around.wait] * 3 + [around.revoke, around.lose, around.come_back, around.recall]
-    for _ in range(around.chance.choice((20, 100, 300))):
-        around.chance.choice(usual + rare)()
-    around.peace()
-    for partition, log in around.logs.items():
-        assert around.committed[partition] == len(log), partition
-    assert around.engine.in_hand == around.engine.in_flight == around.engine.commits.exposed == 0
+    lived(around, [around.recall])
 
 
 def test_an_id_that_was_accepted_is_settled_without_a_post(around: Deduplicating) -> None:

@@ -55,7 +55,8 @@ PROMETHEUS_3 += "text/plain;version=0.0.4;q=0.3,*/*;q=0.2"
 
 def read_open_metrics(page: bytes) -> list[Metric]:
     """By the library's reader, which is strict."""
-    return list(open_metrics_parser.text_string_to_metric_families(page.decode()))  # type: ignore[no-untyped-call]
+    read = open_metrics_parser.text_string_to_metric_families
+    return list(read(page.decode()))  # type: ignore[no-untyped-call]  # the library's reader has no types
 
 
 def a_page(form: Form) -> bytes:

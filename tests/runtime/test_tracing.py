@@ -279,7 +279,9 @@ def test_a_record_that_is_no_event_has_its_class_on_its_span_and_on_its_letters(
 
 
 def test_a_post_without_an_answer_says_what_came_in_its_place() -> None:
-    script: Script = lambda _number, before: ACCEPTED if before else NoReply(Failure.CONNECT, sent=False)  # noqa: E731
+    def script(_number: str, before: int) -> Answer:
+        return ACCEPTED if before else NoReply(Failure.CONNECT, sent=False)
+
     scene = play(script, (event(1), SAMPLED), seconds=60)
     failed, accepted = scene.named("POST")
     assert (failed.attributes["error.type"], failed.ok) == ("connect", False)

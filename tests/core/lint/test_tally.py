@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable
+from random import Random
 from typing import Any
 
 import pytest
@@ -71,14 +72,14 @@ _SEEN = st.lists(st.tuples(st.one_of(st.none(), _PROBLEMS), st.sampled_from(["we
 
 @given(stream=_SEEN, random=st.randoms(use_true_random=False))
 def test_refusals_are_counted_by_rule_field_and_producer(
-    stream: list[tuple[list[tuple[str, str]] | None, str]], random: object
+    stream: list[tuple[list[tuple[str, str]] | None, str]], random: Random
 ) -> None:
     """As a naive count has them, in whatever order they come."""
     all_seen = [
         seen(place, refusal=None if problems is None else refusal(*problems), producer=producer)
         for place, (problems, producer) in enumerate(stream)
     ]
-    random.shuffle(all_seen)  # type: ignore[attr-defined]
+    random.shuffle(all_seen)
     report = of(all_seen)
     naive = Counter((*problem, producer) for problems, producer in stream for problem in problems or ())
     found = {

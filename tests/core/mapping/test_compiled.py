@@ -173,7 +173,7 @@ class TestOf:
             "mobileOperatorId": 17,
             "variables": {"session": {"seat": "4917"}, "user": {"x": "y"}},
             "createdAt": RECORD.timestamp_ms,
-            "expiresAt": FIELDS["at"] + 1000,  # type: ignore[operator]
+            "expiresAt": FIELDS["at"] + 1000,  # type: ignore[operator]  # values of many types
         }
 
     def test_a_number_is_a_text_where_a_text_is_wanted(self) -> None:

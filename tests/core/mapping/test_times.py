@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 import pytest
@@ -82,9 +83,9 @@ def test_what_is_no_time_cannot_be_taken(layout: str, value: object) -> None:
 
 
 @pytest.mark.parametrize("write", [times.iso, lambda ms: times.written(ms, "%H", None)])
-def test_a_number_beyond_every_calendar_cannot_be_written(write: object) -> None:
+def test_a_number_beyond_every_calendar_cannot_be_written(write: Callable[[int], str]) -> None:
     with pytest.raises(UnmappableError, match="outside"):
-        write(10**18)  # type: ignore[operator]
+        write(10**18)
 
 
 def test_a_time_before_the_first_year_cannot_be_read() -> None:
