@@ -31,8 +31,14 @@ COMPILED = [
             "window",
         )
     ),
-    *(f"connector/core/mapping/{name}.py" for name in ("chains", "compiled", "opening", "paths", "phones", "steps")),
-    *(f"connector/edge/avro/{name}.py" for name in ("codec", "decoder", "decoding", "entries", "mapped", "skipping")),
+    *(
+        f"connector/core/mapping/{name}.py"
+        for name in ("chains", "compiled", "getters", "opening", "paths", "phones", "steps")
+    ),
+    *(
+        f"connector/edge/avro/{name}.py"
+        for name in ("codec", "complex_types", "decoder", "decoding", "entries", "mapped", "skipping")
+    ),
     *(f"connector/edge/http/{name}.py" for name in ("answer", "connection", "familiar", "pool")),
     "connector/edge/clock.py",
     *(f"connector/edge/kafka/{name}.py" for name in ("credit", "records", "waits")),

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from connector.core.mapping import phones, steps, times
 from connector.core.mapping.errors import UnmappableError
-from connector.core.mapping.paths import Fields, Get, getter, type_around
+from connector.core.mapping.getters import Always, Defaulted, Filled, FirstOf, Getter, Joined, Linked, Run
+from connector.core.mapping.paths import getter, type_around
 from connector.core.mapping.rules import Constant, First, From, Join, Source, dialled
 from connector.core.mapping.steps import Step
 from connector.core.mapping.types import Kind, Part, Type, resolved
-from connector.core.record import Record
 from connector.core.redact import shape
 
 Texts = frozenset[tuple[Part, ...]]
-Run = Callable[[Any, Any], Any]
 
 
 class MisfitError(Exception):
@@ -27,22 +26,22 @@ class Link(NamedTuple):
 
     says: str
     run: Run
-    other: Get | None = None
+    other: Getter | None = None
 
 
 class Chain(NamedTuple):
-    """A source: where it starts, what is done then, and all of it as one call. `parts` are those of a join or a first.
+    """A source: where it starts, what is done then, and all of it as one. `parts` are those of a join or a first.
     `kinds` is what can come out, besides null; `unknown`: nobody knows."""
 
     says: str
     parts: tuple[Chain, ...]
-    start: Get
+    start: Getter
     links: tuple[Link, ...]
     default: Constant | None
     kinds: frozenset[Kind]
     unknown: bool
     shown: str
-    get: Get
+    getter: Getter
 
 
 class Target(NamedTuple):
@@ -97,7 +96,7 @@ def _begun(source: Source, whole: Type, texts: Texts) -> Chain:
             if isinstance(found, str):
                 if not optional:
                     raise MisfitError(f"{path}: {found}")
-                return _start(f"{path}, which this schema lacks", lambda _fields, _record: None)
+                return _start(f"{path}, which this schema lacks", Always(None))
             if not found.is_simple:
                 raise MisfitError(f"{path}: it is {found.shown}, and a simple value is needed")
             return _start(str(path), getter(path))._replace(
@@ -105,7 +104,7 @@ def _begun(source: Source, whole: Type, texts: Texts) -> Chain:
             )
         case Constant(value):
             kinds = frozenset() if value is None else frozenset({steps.kind_of(value)})
-            return _start("a constant", lambda _fields, _record: value)._replace(kinds=kinds, shown="the constant")
+            return _start("a constant", Always(value))._replace(kinds=kinds, shown="the constant")
         case Join():
             return _joined(source.origin, whole, texts)
         case _:
@@ -114,20 +113,20 @@ def _begun(source: Source, whole: Type, texts: Texts) -> Chain:
 
 def _joined(origin: Join, whole: Type, texts: Texts) -> Chain:
     chains = tuple(chain_of(part, _PART, whole, texts) for part in origin.parts)
-    gets = [chain.get for chain in chains]
+    getters = [chain.getter for chain in chains]
     if origin.dialled:  # what stands behind a part can hide that it was computed with
-        gets = [_linked(get, (_AS_DIALLED,)) for get in gets]
+        getters = [_linked(each, (_AS_DIALLED,)) for each in getters]
     if origin.complete:
-        said = zip(origin.parts, gets, strict=True)
-        gets = [get if isinstance(part.origin, Constant) else _filled(get) for part, get in said]
-    joined = _start("join", (_join_all if origin.complete else _join)(gets, origin.separator))
+        said = zip(origin.parts, getters, strict=True)
+        getters = [each if isinstance(part.origin, Constant) else Filled(each) for part, each in said]
+    joined = _start("join", Joined(getters, origin.separator, complete=origin.complete))
     return joined._replace(parts=chains, kinds=frozenset({Kind.TEXT}), shown="a join is text")
 
 
 def _first_of(origin: First, whole: Type, texts: Texts) -> Chain:
     """What its parts are made into is decided for all of them together."""
     chains = tuple(_finished(_through(part, whole, texts)) for part in origin.parts)
-    return _start("first", _first([chain.get for chain in chains]))._replace(
+    return _start("first", FirstOf([chain.getter for chain in chains]))._replace(
         parts=chains,
         kinds=frozenset().union(*(chain.kinds for chain in chains)),
         unknown=any(chain.unknown for chain in chains),
@@ -147,8 +146,8 @@ def _through(source: Source, whole: Type, texts: Texts) -> Chain:
     return chain._replace(default=source.default, kinds=kinds)
 
 
-def _start(says: str, get: Get) -> Chain:
-    return Chain(says, (), get, (), None, frozenset(), unknown=False, shown=says, get=get)
+def _start(says: str, start: Getter) -> Chain:
+    return Chain(says, (), start, (), None, frozenset(), unknown=False, shown=says, getter=start)
 
 
 def _with_step(chain: Chain, step: Step, whole: Type, texts: Texts, *, strict: bool) -> Chain:
@@ -161,7 +160,7 @@ def _with_step(chain: Chain, step: Step, whole: Type, texts: Texts, *, strict: b
         chain = chain._replace(links=(*chain.links, _checked(step.takes)))
     other = None
     if step.other is not None:
-        other = chain_of(Source(From(step.other)), TEXT, whole, texts).get
+        other = chain_of(Source(From(step.other)), TEXT, whole, texts).getter
     run = (steps.strict(step) if strict and step.table is not None else step).run
     return chain._replace(
         links=(*chain.links, Link(step.says, run, other)),
@@ -205,82 +204,13 @@ def _untold(chain: Chain) -> MisfitError:
 
 
 def _finished(chain: Chain) -> Chain:
-    """With all of it as one call: the usual ones without a loop."""
-    start, links, default = chain.start, chain.links, chain.default
-    if default is not None:
-        return chain._replace(get=_or(_linked(start, links), default.value))
-    return chain._replace(get=_linked(start, links))
+    """With all of it as one."""
+    linked = _linked(chain.start, chain.links)
+    return chain._replace(getter=linked if chain.default is None else Defaulted(linked, chain.default.value))
 
 
-def _linked(start: Get, links: tuple[Link, ...]) -> Get:
-    if not links:
-        return start
-    if len(links) == 1 and links[0].other is None:
-        run = links[0].run
-
-        def one(fields: Fields, record: Record) -> Any:
-            value = start(fields, record)
-            return None if value is None else run(value, None)
-
-        return one
-
-    def all_of_them(fields: Fields, record: Record) -> Any:
-        value = start(fields, record)
-        for _, run, other in links:
-            if value is None:
-                return None
-            value = run(value, None if other is None else other(fields, record))
-        return value
-
-    return all_of_them
-
-
-def _or(get: Get, default: Any) -> Get:
-    def get_or_default(fields: Fields, record: Record) -> Any:
-        value = get(fields, record)
-        return default if value is None else value
-
-    return get_or_default
-
-
-def _join(parts: list[Get], separator: str) -> Get:
-    def join(fields: Fields, record: Record) -> Any:
-        found = [text for part in parts if (text := part(fields, record)) is not None]
-        return separator.join(found) if found else None
-
-    return join
-
-
-def _filled(get: Get) -> Get:
-    """Null for a text of nothing but spaces: many a schema has no null."""
-
-    def filled(fields: Fields, record: Record) -> Any:
-        text = get(fields, record)
-        return None if text is None or not text.strip() else text
-
-    return filled
-
-
-def _join_all(parts: list[Get], separator: str) -> Get:
-    def join(fields: Fields, record: Record) -> Any:
-        found = []
-        for part in parts:
-            if (text := part(fields, record)) is None:
-                return None
-            found.append(text)
-        return separator.join(found)
-
-    return join
-
-
-def _first(parts: list[Get]) -> Get:
-    def first(fields: Fields, record: Record) -> Any:
-        for part in parts:
-            if (value := part(fields, record)) is not None:
-                return value
-        return None
-
-    return first
+def _linked(start: Getter, links: tuple[Link, ...]) -> Getter:
+    return Linked(start, [(link.run, link.other) for link in links]) if links else start
 
 
 def _checked(kinds: frozenset[Kind]) -> Link:

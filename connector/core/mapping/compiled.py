@@ -20,8 +20,9 @@ from connector.core.mapping.errors import (
     UnmappableError,
     strange,
 )
+from connector.core.mapping.getters import Fields, Getter, Lenient
 from connector.core.mapping.opening import opened, outer_first
-from connector.core.mapping.paths import Fields, Get, Path, getter, type_around
+from connector.core.mapping.paths import Path, getter, type_around
 from connector.core.mapping.rules import Condition, Event, From, Rules, Source, completed
 from connector.core.mapping.types import ANYTHING, Kind, Leaf, Type, resolved
 from connector.core.record import Record
@@ -51,16 +52,16 @@ class Test(NamedTuple):
     """A condition that can be asked. `symbols`: what an enum there can be, which the schema tells anybody."""
 
     condition: Condition
-    get: Get
+    getter: Getter
     types: frozenset[type]
     symbols: frozenset[str] = frozenset()
-    other: Get | None = None
+    other: Getter | None = None
 
     def holds(self, fields: Fields, record: Record) -> bool:
         """Whether the event is one of these."""
-        value, (_, one_of, none_of, present, _) = self.get(fields, record), self.condition
+        value, (_, one_of, none_of, present, _) = self.getter.get(fields, record), self.condition
         if self.other is not None:
-            return bool(value != self.other(fields, record))
+            return bool(value != self.other.get(fields, record))
         if present is not None:
             return (value is not None) is present
         if one_of is not None:
@@ -92,10 +93,11 @@ class EventMap:
         self._holds = tuple(test.holds for test in self.tests if test not in inside)
         self._holds_inside = tuple(test.holds for test in inside)
         self._is_for_all = not (self.tests or self._json)
-        self._required = tuple((name, self.chains[name].get) for name in _REQUIRED)
+        self._required = [(name, self.chains[name].getter) for name in _REQUIRED]
         simple = [name for name in self.chains if name in _TARGETS and name not in _REQUIRED]
-        self._optional = tuple((name, self.chains[name].get) for name in simple)
+        self._optional = [(name, self.chains[name].getter) for name in simple]
         self._scopes = self._variables()
+        self._empty: Fields = dict.fromkeys(FIELD_NAMES)
 
     def of(self, fields: Fields, record: Record) -> Fields | Refusal | None:
         """Our fields, or a refusal with every problem; None: a condition does not hold."""
@@ -125,36 +127,38 @@ class EventMap:
 
     def _make(self, fields: Fields, record: Record) -> Fields | Refusal:
         """Our fields, or a refusal with every problem."""
-        found: Fields = dict.fromkeys(FIELD_NAMES)
+        found = self._empty.copy()
         try:
-            for name, get in self._required:
-                found[name] = value = get(fields, record)
+            for name, getter in self._required:
+                value = getter.get(fields, record)
                 if value is None:
                     return self._refused(fields, record)
-            for name, get in self._optional:
-                found[name] = get(fields, record)
-            found["variables"] = variables = {}
+                found[name] = value
+            for name, getter in self._optional:
+                found[name] = getter.get(fields, record)
+            variables: dict[str, dict[str, Any]] = {}
             for scope, keys in self._scopes:
-                values = {key: value for key, get in keys if (value := get(fields, record)) is not None}
+                values = {key: value for key, getter in keys if (value := getter.get(fields, record)) is not None}
                 if values:
                     variables[scope] = values
+            found["variables"] = variables
         except _REFUSES:
             return self._refused(fields, record)
         return found
 
-    def _variables(self) -> tuple[tuple[str, tuple[tuple[str, Get], ...]], ...]:
-        scopes: dict[str, list[tuple[str, Get]]] = {}
+    def _variables(self) -> list[tuple[str, list[tuple[str, Getter]]]]:
+        scopes: dict[str, list[tuple[str, Getter]]] = {}
         for field, chain in self.chains.items():
             if field not in _TARGETS:
                 _, scope, key = field.split(".", 2)
-                scopes.setdefault(scope, []).append((key, chain.get))
-        return tuple((scope, tuple(keys)) for scope, keys in scopes.items())
+                scopes.setdefault(scope, []).append((key, chain.getter))
+        return list(scopes.items())
 
     def _refused(self, fields: Fields, record: Record) -> Refusal:
         problems = []
         for field, chain in self.chains.items():
             try:
-                value = chain.get(fields, record)
+                value = chain.getter.get(fields, record)
             except UnmappableError as error:
                 problems.append(Problem(error.code, _shown(field, chain), error.shape, error.remedy))
                 continue
@@ -248,8 +252,8 @@ def _test(condition: Condition, whole: Type, texts: Texts, problems: list[str]) 
     other = condition.differs_from
     if other is not None and isinstance(missing := type_around(other) or resolved(whole, other.parts, texts), str):
         problems.append(f"when: {other}: {missing}")
-    other_get = None if other is None else _lenient(getter(other))
-    return Test(condition, _lenient(getter(path)), frozenset(map(type, values)), _symbols(found), other_get)
+    other_get = None if other is None else Lenient(getter(other))
+    return Test(condition, Lenient(getter(path)), frozenset(map(type, values)), _symbols(found), other_get)
 
 
 def _symbols(found: Type) -> frozenset[str]:
@@ -260,18 +264,6 @@ def _looks_into(condition: Condition, json: Path) -> bool:
     """Whether it asks for something that lies in this JSON."""
     paths = (condition.path, condition.differs_from)
     return any(p is not None and p.around is None and p.parts[: len(json.parts)] == json.parts for p in paths)
-
-
-def _lenient(get: Get) -> Get:
-    """A key or header that is no text is none that a condition asks for."""
-
-    def get_or_null(fields: Fields, record: Record) -> Any:
-        try:
-            return get(fields, record)
-        except UnmappableError:
-            return None
-
-    return get_or_null
 
 
 def _incomparable(found: Type, value: steps.Scalar) -> str | None:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from connector.core.mapping.chains import CHECK, Chain
 from connector.core.mapping.compiled import Compiled, EventMap
 from connector.core.mapping.errors import TOO_STRANGE, UnmappableError, strange
-from connector.core.mapping.paths import Fields
+from connector.core.mapping.getters import Fields
 from connector.core.record import Record
 
 
@@ -59,7 +59,7 @@ def explained(compiled: Compiled, fields: Fields, record: Record) -> Iterator[Ev
 
 def _asked(event: EventMap, fields: Fields, record: Record) -> Iterator[Asked]:
     for test in event.tests:
-        value = test.get(fields, record)
+        value = test.getter.get(fields, record)
         is_symbol = type(value) is str and value in test.symbols
         yield Asked(str(test.condition), value, test.holds(fields, record), is_symbol)
 
@@ -69,12 +69,12 @@ def _told(chain: Chain, fields: Fields, record: Record, depth: int) -> Iterator[
         yield from _told(part, fields, record, depth + 1)
     says = chain.says
     try:
-        value = chain.start(fields, record)
+        value = chain.start.get(fields, record)
         yield Told(says, depth, value)
         for says, run, other in chain.links:
             if value is None:
                 break
-            value = run(value, None if other is None else other(fields, record))
+            value = run(value, None if other is None else other.get(fields, record))
             if says != CHECK:
                 yield Told(says, depth, value)
     except UnmappableError as error:

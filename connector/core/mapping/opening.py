@@ -7,7 +7,8 @@ from typing import Any
 
 from connector.core.json_text import DuplicateNameError, NotJsonError, read
 from connector.core.mapping.errors import UnmappableError
-from connector.core.mapping.paths import Fields, Path
+from connector.core.mapping.getters import Fields
+from connector.core.mapping.paths import Path
 from connector.core.mapping.types import Part
 from connector.core.redact import shape
 

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from typing_extensions import override
 
 from connector.core.mapping.errors import UnmappableError
+from connector.core.mapping.getters import Deep, Field, FieldOfField, Getter, OfRecord
 from connector.core.mapping.types import Kind, Part, Type, leaf
 from connector.core.record import Record
-
-Fields = dict[str, Any]
-Get = Callable[[Fields, Record], Any]
 
 
 class Around(StrEnum):
@@ -89,81 +86,35 @@ def type_around(path: Path) -> Type | None:
     return None if path.around is None else _TYPES[path.around]
 
 
-def getter(path: Path) -> Get:
-    """What gets the value of a path: null where something on the way is null, absent or nothing to look into."""
-    match path.around:
-        case Around.KEY:
-            return lambda _, record: _text(record.key)
-        case Around.TIMESTAMP:
-            return lambda _, record: record.timestamp_ms
-        case Around.TOPIC:
-            return lambda _, record: record.partition.topic
-        case Around.PARTITION:
-            return lambda _, record: record.partition.number
-        case Around.OFFSET:
-            return lambda _, record: record.offset
-        case Around.HEADER:
-            return _header(str(path.parts[0]))
-        case _:
-            return _inside(path.parts)
+def getter(path: Path) -> Getter:
+    """What gets the value of a path."""
+    match path.around, path.parts:
+        case Around.KEY, _:
+            return OfRecord(lambda record: _text(record.key))
+        case Around.TIMESTAMP, _:
+            return OfRecord(lambda record: record.timestamp_ms)
+        case Around.TOPIC, _:
+            return OfRecord(lambda record: record.partition.topic)
+        case Around.PARTITION, _:
+            return OfRecord(lambda record: record.partition.number)
+        case Around.OFFSET, _:
+            return OfRecord(lambda record: record.offset)
+        case Around.HEADER, (str(name), *_):
+            return OfRecord(lambda record: _header(record, name))
+        case _, (str(name),):
+            return Field(name)
+        case _, (str(outer), str(name)):
+            return FieldOfField(outer, name)
+        case _, parts:
+            return Deep(parts)
 
 
-def _inside(parts: tuple[Part, ...]) -> Get:
-    match parts:
-        case (str(name),):
-            return lambda fields, _: fields.get(name)
-        case (str(outer), str(name)):
-            return _second(outer, name)
-        case (str(outer), str(middle), str(name)):
-            return _third(outer, middle, name)
-        case _:
-            return _deep(parts)
-
-
-def _second(outer: str, name: str) -> Get:
-    def get(fields: Fields, _: Record) -> Any:
-        inner = fields.get(outer)
-        return inner.get(name) if type(inner) is dict else None
-
-    return get
-
-
-def _third(outer: str, middle: str, name: str) -> Get:
-    def get(fields: Fields, _: Record) -> Any:
-        inner = fields.get(outer)
-        if type(inner) is not dict:
-            return None
-        inner = inner.get(middle)
-        return inner.get(name) if type(inner) is dict else None
-
-    return get
-
-
-def _deep(parts: tuple[Part, ...]) -> Get:
-    def get(fields: Fields, _: Record) -> Any:
-        here: Any = fields
-        for part in parts:
-            if type(here) is dict:
-                here = here.get(part)
-            elif type(here) is list and type(part) is int:
-                here = here[part] if part < len(here) else None
-            else:
-                return None
-        return here
-
-    return get
-
-
-def _header(name: str) -> Get:
+def _header(record: Record, name: str) -> str | None:
     """The last one of that name, as Kafka's own clients give it."""
-
-    def get(_: Fields, record: Record) -> Any:
-        for found, value in reversed(record.headers):
-            if found == name:
-                return _text(value)
-        return None
-
-    return get
+    for found, value in reversed(record.headers):
+        if found == name:
+            return _text(value)
+    return None
 
 
 def _text(value: bytes | None) -> str | None:

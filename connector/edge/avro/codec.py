@@ -14,7 +14,7 @@ from connector.core.mapping.errors import Misfit, NotOurs
 from connector.core.mapping.rules import Rules
 from connector.core.refusal import Refusal
 from connector.edge.avro.canonical import fingerprint
-from connector.edge.avro.decoding import DuplicateKeyError, Read, UndecodableError
+from connector.edge.avro.decoding import DuplicateKeyError, TypeReader, UndecodableError
 from connector.edge.avro.framing import (
     CONFLUENT_LENGTH,
     ByFingerprint,
@@ -64,7 +64,7 @@ class Reader:
         if self.rules is not None and (mapped := self._mapped(tree, self.rules)) is not None:
             return mapped
         resolution = Resolution(tree, self._tree, self._defaults)
-        return Writer(resolution.read, tuple(resolution.partly), tuple(resolution.written_out))
+        return Writer(resolution.reader, tuple(resolution.partly), tuple(resolution.written_out))
 
     def _mapped(self, tree: dict[str, Any], rules: Rules) -> Writer | None:
         """None for our own schema, where the mapping does not name it."""
@@ -87,7 +87,7 @@ class Writer(NamedTuple):
     told by its `name`.
     """
 
-    read_from: Read
+    reader: TypeReader
     partly: tuple[str, ...]
     written_out: tuple[str, ...]
     mapping: Compiled | NotOurs | Refusal | None = None
@@ -102,7 +102,7 @@ class Writer(NamedTuple):
         Defaults of absent fields are shared between events: do not change what is returned.
         """
         try:
-            fields, end = self.read_from(value, start)
+            fields, end = self.reader.read(value, start)
         except (IncompatibleError, UndecodableError, DuplicateKeyError):
             raise
         except OutOfRangeError as error:

@@ -11,11 +11,11 @@ from typing import Any
 
 from connector.core.mapping.rules import Rules, paths_of
 from connector.core.mapping.types import Fields, Items, Kind, Leaf, Part, Type, Values, distinct
-from connector.edge.avro import decoding, skipping
-from connector.edge.avro.decoding import Read
+from connector.edge.avro import complex_types
+from connector.edge.avro.decoding import TypeReader
 from connector.edge.avro.logical import Logical, can_be_text, logical_of
 from connector.edge.avro.resolution import defined, kind_of, named_types, plain, shown_type, skipper_of
-from connector.edge.avro.skipping import Skip
+from connector.edge.avro.skipping import Skip, Skipped, one_skip
 from connector.edge.avro.vetting import Tree
 
 Wanted = dict[Part, Any]
@@ -58,7 +58,7 @@ def wanted_of(rules: Rules, name: str) -> Wanted:
     return whole
 
 
-def reader_of(writer: Mapping[str, Any], wanted: Wanted) -> Read:
+def reader_of(writer: Mapping[str, Any], wanted: Wanted) -> TypeReader:
     """What reads the wanted parts of a vetted writer's record, as a dict, and passes over the others."""
     return _Plan(writer).record(writer, wanted)
 
@@ -108,9 +108,9 @@ class _Plan:
         self._named = dict(named_types(writer))
         self._skips = skipper_of(writer)
 
-    def record(self, schema: Mapping[str, Any], wanted: Wanted) -> Read:
+    def record(self, schema: Mapping[str, Any], wanted: Wanted) -> TypeReader:
         """Fields that stand together and are not wanted are passed over in one step."""
-        steps: list[tuple[str | None, Read]] = []
+        steps: list[tuple[str | None, TypeReader]] = []
         unwanted: list[Skip] = []
         for field in schema["fields"]:
             name = field["name"]
@@ -120,30 +120,30 @@ class _Plan:
             _pass_over(unwanted, steps)
             steps.append((name, self._reader(field["type"], wanted.get(name, {}))))
         _pass_over(unwanted, steps)
-        return decoding.record_reader(steps, {})
+        return complex_types.Record(steps, {})
 
-    def _reader(self, schema: Tree, wanted: Wanted, *, mixed: bool = False) -> Read:
+    def _reader(self, schema: Tree, wanted: Wanted, *, mixed: bool = False) -> TypeReader:
         given: Any = defined(schema, self._named)
         match given:
             case list(branches):
                 mixed = _is_mixed(branches, self._named)
                 readers = [self._reader(branch, wanted, mixed=mixed) for branch in branches]
                 usual = len(branches) == _PAIR and branches[0] == "null"
-                return decoding.nullable_reader(readers[1]) if usual else decoding.union_reader(readers)
+                return complex_types.Nullable(readers[1]) if usual else complex_types.Union(readers)
             case {"fields": _}:
                 return self.record(given, wanted)
             case {"values": inside}:
-                return decoding.map_reader(self._reader(inside, _together(wanted.values())))
+                return complex_types.Map(self._reader(inside, _together(wanted.values())))
             case {"items": inside}:
-                return decoding.array_reader(self._reader(inside, _together(wanted.values())))
+                return complex_types.Array(self._reader(inside, _together(wanted.values())))
         if isinstance(given, dict) and (logical := logical_of(given)) is not None:
             return _meant(plain(given), logical, mixed=mixed)
         return plain(given)
 
 
-def _pass_over(unwanted: list[Skip], steps: list[tuple[str | None, Read]]) -> None:
+def _pass_over(unwanted: list[Skip], steps: list[tuple[str | None, TypeReader]]) -> None:
     if unwanted:
-        steps.append((None, skipping.reading_nothing(skipping.skip_sequence(tuple(unwanted)))))
+        steps.append((None, Skipped(one_skip(tuple(unwanted)))))
         unwanted.clear()
 
 
@@ -158,8 +158,8 @@ def _together(each: Iterable[Wanted]) -> Wanted:
     return whole
 
 
-def _meant(read: Read, logical: Logical, *, mixed: bool) -> Read:
+def _meant(reader: TypeReader, logical: Logical, *, mixed: bool) -> TypeReader:
     if logical.name in _TIMESTAMPS and not mixed:
         convert = _TIMESTAMPS[logical.name]
-        return read if convert is None else decoding.converted(read, convert)
-    return decoding.converted(read, logical.text) if can_be_text(logical) and logical.text is not str else read
+        return reader if convert is None else complex_types.Converted(reader, convert)
+    return complex_types.Converted(reader, logical.text) if can_be_text(logical) and logical.text is not str else reader

@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from connector.core.redact import safe_name
-from connector.edge.avro import decoding, skipping
-from connector.edge.avro.decoding import Read
+from connector.edge.avro import complex_types, skipping
+from connector.edge.avro.decoding import BYTES, STRING, TypeReader
+from connector.edge.avro.decoding import PRIMITIVES as READERS
 from connector.edge.avro.logical import can_be_text, logical_of
 from connector.edge.avro.skipping import Skip
 from connector.edge.avro.vetting import PRIMITIVES, Tree
@@ -32,7 +33,7 @@ class IncompatibleError(Exception):
 
 
 class Resolution:
-    """A writer's schema resolved into ours: `read` reads an event.
+    """A writer's schema resolved into ours: `reader` reads an event.
 
     `partly` says which branches of it cannot be read, `written_out` which values become text for their logical type.
     """
@@ -42,12 +43,11 @@ class Resolution:
         self._written = dict(named_types(writer))
         self._ours = dict(named_types(reader))
         self._defaults = defaults
-        self._texts: dict[Read, bytes] = {}  # of a union: what stands before its string, as a number of one byte
         self.partly: list[str] = []
         self.written_out: list[str] = []
-        self.read: Read = self._record(writer, reader, "", defaults)
+        self.reader = self._record(writer, reader, "", defaults)
 
-    def _reader(self, writer: Tree, reader: Tree, path: str) -> Read:
+    def _reader(self, writer: Tree, reader: Tree, path: str) -> TypeReader:
         writer, reader = defined(writer, self._written), defined(reader, self._ours)
         if isinstance(writer, list):
             return self._from_union(writer, reader, path)
@@ -59,10 +59,9 @@ class Resolution:
         self._same_meaning(writer, reader, path)
         match writer, reader:
             case {"values": inside}, {"values": wanted_inside}:
-                item = self._reader(inside, wanted_inside, _inside(path, "*"))
-                return decoding.map_reader(item, self._texts.get(item))
+                return complex_types.Map(self._reader(inside, wanted_inside, _inside(path, "*")))
             case {"items": inside}, {"items": wanted_inside}:
-                return decoding.array_reader(self._reader(inside, wanted_inside, _inside(path, "[]")))
+                return complex_types.Array(self._reader(inside, wanted_inside, _inside(path, "[]")))
             case {"fields": _}, {"fields": _}:
                 return self._record(writer, reader, path, {})
             case {"symbols": symbols}, {"symbols": wanted_symbols}:
@@ -70,24 +69,24 @@ class Resolution:
                     raise IncompatibleError(f"{path}: an enum with symbols that ours does not have")
         return plain(writer)
 
-    def _record(self, writer: Any, reader: Any, path: str, defaults: Mapping[str, Any]) -> Read:
+    def _record(self, writer: Any, reader: Any, path: str, defaults: Mapping[str, Any]) -> TypeReader:
         if simple_name(writer["name"]) != simple_name(reader["name"]):  # namespaces may differ
             raise IncompatibleError(_inside(path, f"record {_shown(writer['name'])} is not {reader['name']}", ": "))
         wanted = {field["name"]: field["type"] for field in reader["fields"]}
         written = {field["name"] for field in writer["fields"]}
         if missing := [name for name in wanted if name not in written and name not in defaults]:
             raise IncompatibleError(f"{_inside(path, missing[0])}: not written, and has no default")
-        steps: list[tuple[str | None, Read]] = []
+        steps: list[tuple[str | None, TypeReader]] = []
         for field in writer["fields"]:
             name = field["name"]
             if name in wanted:
                 steps.append((name, self._reader(field["type"], wanted[name], _inside(path, name))))
             else:
-                steps.extend((None, skipping.reading_nothing(skip)) for skip in self.skips(field["type"]))
-        return decoding.record_reader(steps, {name: defaults[name] for name in wanted if name not in written})
+                steps.extend((None, skipping.Skipped(skip)) for skip in self.skips(field["type"]))
+        return complex_types.Record(steps, {name: defaults[name] for name in wanted if name not in written})
 
-    def _from_union(self, writer: list[Any], reader: Tree, path: str) -> Read:
-        branches: list[Read] = []
+    def _from_union(self, writer: list[Any], reader: Tree, path: str) -> TypeReader:
+        branches: list[TypeReader] = []
         fitting = 0
         failed: list[IncompatibleError] = []
         nulls: list[IncompatibleError] = []
@@ -96,18 +95,15 @@ class Resolution:
                 branches.append(self._reader(branch, reader, path))
                 fitting += kind_of(branch) != "null"
             except IncompatibleError as error:
-                branches.append(_never(str(error)))
+                branches.append(complex_types.Failing(IncompatibleError, str(error)))
                 (nulls if kind_of(branch) == "null" else failed).append(error)
         if failed and not fitting:
             one = len(failed) == 1
             raise failed[0] if one else IncompatibleError(f"{path}: {shown_type(writer)} is not {shown_type(reader)}")
         self.partly.extend(map(str, nulls + failed))
-        read = decoding.union_reader(branches)
-        if decoding.read_string in branches[:0x40]:
-            self._texts[read] = bytes([2 * branches.index(decoding.read_string)])
-        return read
+        return complex_types.Union(branches)
 
-    def _into_union(self, writer: Any, reader: list[Any], path: str) -> Read:
+    def _into_union(self, writer: Any, reader: list[Any], path: str) -> TypeReader:
         kind, logical = kind_of(writer), logical_of(writer) if isinstance(writer, dict) else None
         failed: IncompatibleError | None = None
         for branch in (branch for branch in reader if kind_of(defined(branch, self._ours)) == kind):
@@ -118,7 +114,7 @@ class Resolution:
         if logical is not None:
             if can_be_text(logical) and "string" in reader:
                 self.written_out.append(f"{path}: {shown_type(writer)}, scale {writer.get('scale', 0)}")
-                return decoding.converted(plain(writer), logical.text)
+                return complex_types.Converted(plain(writer), logical.text)
             raise IncompatibleError(f"{path}: {shown_type(writer)} is not {shown_type(reader)}")
         for branch in reader if failed is None else ():
             try:
@@ -127,17 +123,17 @@ class Resolution:
                 continue
         raise failed or IncompatibleError(f"{path}: {shown_type(writer)} is not {shown_type(reader)}")
 
-    def _promoted(self, writer: Any, reader: Any, path: str) -> Read:
+    def _promoted(self, writer: Any, reader: Any, path: str) -> TypeReader:
         kind, wanted = kind_of(writer), kind_of(reader)
         if (kind, wanted) in _PROMOTIONS:
             self._same_meaning(writer, reader, path)
             convert = _PROMOTIONS[kind, wanted]
-            return plain(kind) if convert is None else decoding.converted(plain(kind), convert)
+            return plain(kind) if convert is None else complex_types.Converted(plain(kind), convert)
         if (kind, wanted) == ("bytes", "string"):
             self._same_meaning(writer, reader, path)
-            return decoding.read_string
+            return STRING
         if (kind, wanted) == ("string", "bytes"):
-            return decoding.read_bytes
+            return BYTES
         raise IncompatibleError(f"{path}: {shown_type(writer)} is not {shown_type(reader)}")
 
     def _same_meaning(self, writer: Any, reader: Any, path: str) -> None:
@@ -155,15 +151,15 @@ class Resolution:
             case {"fields": fields}:
                 return [skip for field in fields for skip in self.skips(field["type"])]
             case {"symbols": symbols}:
-                return [skipping.skip_enum(len(symbols))]
+                return [skipping.SkipEnum(len(symbols))]
             case {"size": size}:
-                return [skipping.skipper(size)]
+                return [skipping.SkipBytes(size)]
             case {"items": inside}:
-                return [skipping.skip_blocks(self.skips(inside))]
+                return [skipping.SkipBlocks(self.skips(inside))]
             case {"values": inside}:
-                return [skipping.skip_blocks([skipping.skip_bytes, *self.skips(inside)])]
+                return [skipping.SkipBlocks([skipping.SKIPS["string"], *self.skips(inside)])]
             case list(branches):
-                return [skipping.skip_union([skipping.skip_sequence(self.skips(branch)) for branch in branches])]
+                return [skipping.SkipUnion([skipping.one_skip(self.skips(branch)) for branch in branches])]
         return [skipping.SKIPS[kind_of(schema)]] if schema != "null" else []
 
 
@@ -172,7 +168,7 @@ def fields_of(writer: Mapping[str, Any]) -> list[tuple[str, Tree, Skip]]:
     skips = skipper_of(writer)
     named = dict(named_types(writer))
     return [
-        (field["name"], defined(field["type"], named), skipping.skip_sequence(skips(field["type"])))
+        (field["name"], defined(field["type"], named), skipping.one_skip(skips(field["type"])))
         for field in writer["fields"]
     ]
 
@@ -194,21 +190,14 @@ def defined(schema: Any, named: Mapping[str, Any]) -> Any:
     return named.get(schema, schema) if isinstance(schema, str) else schema
 
 
-def plain(schema: Any) -> Read:
+def plain(schema: Any) -> TypeReader:
     """What reads a simple value as it is on the wire."""
     match schema:
         case {"symbols": symbols}:
-            return decoding.enum_reader(symbols)
+            return complex_types.Enum(symbols)
         case {"size": size}:
-            return decoding.fixed_reader(size)
-    return decoding.PRIMITIVES[kind_of(schema)]
-
-
-def _never(text: str) -> Read:
-    def read(_value: bytes, _at: int) -> tuple[Any, int]:
-        raise IncompatibleError(text)
-
-    return read
+            return complex_types.Fixed(size)
+    return READERS[kind_of(schema)]
 
 
 def named_types(schema: Any) -> Iterator[tuple[str, dict[str, Any]]]:

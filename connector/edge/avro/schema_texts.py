@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from connector.core.record import Headers
-from connector.edge.avro.decoding import Read, read_string
+from connector.edge.avro.decoding import STRING
 from connector.edge.avro.foreign import looks_eight_bytes
 from connector.edge.avro.framing import (
     CONFLUENT_LENGTH,
@@ -168,12 +168,12 @@ def _planned(written: Written, wanted: Mapping[str, object]) -> _Plan:
     """Raises IncompatibleError, ValueError or UnsafeSchemaError for a schema that cannot be used."""
     schema, start, is_packed = written
     if schema.is_json:
-        read: Read = _of_object
+        read: Callable[[bytes, int], tuple[Any, int]] = _of_object
     else:
         tree = vet(schema.text, schema.referenced)
         names = [field["name"] for field in tree["fields"]]
         shortened = {**tree, "fields": tree["fields"][: names.index("serviceId") + 1]}
-        read = Resolution(shortened, wanted, {}).read
+        read = Resolution(shortened, wanted, {}).reader.read
         if not is_packed and all(field["type"] == "string" for field in shortened["fields"]):
             return _last_of_strings(len(shortened["fields"]), start)
 
@@ -196,7 +196,7 @@ def _last_of_strings(count: int, start: int) -> _Plan:
                 begin, at = at + 1, at + 1 + (size >> 1)
                 found = value[begin:at].decode()
             else:
-                found, at = read_string(value, at)
+                found, at = STRING.read(value, at)
         return found
 
     return plan

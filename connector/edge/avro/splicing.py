@@ -38,7 +38,7 @@ def spliced(texts: TextOf, value: bytes, changes: Mapping[str, object], headers:
     left = dict(changes)
     for name, schema, skip in fields_of(tree):
         try:
-            end = skip(value, at)
+            end = skip.end(value, at)
         except Exception as error:  # whatever the bytes are
             raise NotWritableError(type(error).__name__) from None
         parts.append(_encoded(schema, left.pop(name), name) if name in left else value[at:end])

@@ -83,7 +83,7 @@ def test_a_value_is_known_and_read_as_what_it_means(kind: Any, value: object, kn
     found = resolved(type_of(tree), ("x",))
     assert isinstance(found, Type)
     assert found.kinds == {known}
-    assert reader_of(tree, {"x": {}})(written(text, {"id": "i", "x": value}), 0)[0] == {"x": read}
+    assert reader_of(tree, {"x": {}}).read(written(text, {"id": "i", "x": value}), 0)[0] == {"x": read}
 
 
 def test_in_a_union_with_other_numbers_a_time_is_read_as_text() -> None:
@@ -95,7 +95,7 @@ def test_in_a_union_with_other_numbers_a_time_is_read_as_text() -> None:
     assert found.kinds == {Kind.INTEGER, Kind.TEXT}
     assert found.nullable
     value = b"\x02i" + b"\x06" + b"\x02a\x02\x0e" + b"\x02b\x04\xb8\x17" + b"\x02c\x00" + b"\x00"
-    assert reader_of(tree, {"x": {}})(value, 0)[0]["x"] == {"a": 7, "b": "1970-01-01T00:00:01.500Z", "c": None}
+    assert reader_of(tree, {"x": {}}).read(value, 0)[0]["x"] == {"a": 7, "b": "1970-01-01T00:00:01.500Z", "c": None}
 
 
 INNER = {"type": "record", "name": "Inner", "fields": [{"name": n, "type": "string"} for n in ("a", "b")]}
@@ -131,7 +131,7 @@ def test_what_is_read_has_the_same_at_every_path_as_the_whole(value: dict[str, A
     """And ends where the whole ends."""
     text = schema(*WHOLE)
     tree, encoded = vet(text), written(text, value)
-    part, end = reader_of(tree, wanted_of(rules(*paths), NAME))(encoded, 0)
+    part, end = reader_of(tree, wanted_of(rules(*paths), NAME)).read(encoded, 0)
     assert end == len(encoded)
     assert "skipped" not in part
     for path in ("id", *paths):
