@@ -50,6 +50,9 @@ SCENARIOS = {
             parallel_consumer=True,
             part=0.5,
         ),
+        Scenario(
+            "latency-5000", "a vendor of 100 ms, 5,000 in flight", base_url="slow", in_flight=5000, bare_loop=True
+        ),
         Scenario("large-values", "64 KiB a value, most of it unread", Shape(padding=1 << 16), part=0.05),
     )
 }

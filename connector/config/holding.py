@@ -101,7 +101,7 @@ class Pace(Section):
     takes a share according to its partitions, 96 % of it by those of the main topic, and spaces its requests evenly.
     Default: no limit."""
 
-    floor: int = Field(default=1, ge=1, le=1000)
+    floor: int = Field(default=1, ge=1, le=5000)
     """Minimum number of posts in flight. Between it and `delivery.in_flight` the connector looks for the number beyond
     which further posts only queue at the vendor; the same value for both fixes the number."""
 

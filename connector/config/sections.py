@@ -143,7 +143,7 @@ class Delivery(Section):
     `kafka.topics.shadow` (where `ledger` is on), in the log, and by metrics of names of their own. It needs a
     `kafka.group_id` that ends in `.shadow`, which no connector that delivers may have."""
 
-    in_flight: int = Field(default=64, ge=1, le=1000)
+    in_flight: int = Field(default=64, ge=1, le=5000)
     """Maximum number of posts in flight; as many connections are kept open."""
 
     uncommitted: int = Field(default=500, ge=1, le=100_000)

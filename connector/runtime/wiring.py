@@ -28,7 +28,7 @@ from connector.engine.road import Road, Rules
 from connector.engine.timers import Now
 from connector.observe.events import AcceptedLine, Logger
 from connector.observe.metrics import Series
-from connector.runtime import control, kafka_parts, parts, policies, reporting
+from connector.runtime import control, kafka_parts, open_files, parts, policies, reporting
 from connector.runtime.commands import EngineCommands
 from connector.runtime.driver import Ports
 from connector.runtime.glancing import Glancer, Looked
@@ -76,6 +76,8 @@ async def run(settings: Settings, output: Output, stopping: Stopping) -> Ending:
     """
     if (why := refusal(consumer_properties(settings.kafka), producer_properties(settings.kafka))) is not None:
         raise ConfigError((f"kafka: librdkafka refuses these settings: {why}",))
+    if (why := open_files.allow(settings.delivery.in_flight)) is not None:
+        raise CannotStartError(why, open_files.REMEDY)
     process = _Process(settings, output)
     _kept.append(process)
     return await process.run(stopping)

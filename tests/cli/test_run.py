@@ -44,6 +44,17 @@ def test_a_port_that_somebody_else_has_is_named_with_the_setting(config_file: Co
     assert "admin.port" in line["remedy"]
 
 
+def test_too_few_open_files_for_the_posts_in_flight_are_told_before_the_first_record(config_file: Configure) -> None:
+    """Later each post that has no file would be one that never went, and the vendor would be held to blame."""
+    config = config_file(VENDOR, kafka=BROKER, admin={"port": 0}, delivery={"in_flight": 5000})
+    run = f'ulimit -n 5000 && exec "{sys.executable}" -m connector run --config "{config}"'
+    ended = subprocess.run(["sh", "-c", run], capture_output=True, text=True, timeout=50, check=False)
+    assert ended.returncode == 1
+    (line,) = [found for text in ended.stderr.splitlines() if (found := orjson.loads(text))["event"] == "cannot_start"]
+    assert "open 5,000 files" in line["reason"]
+    assert "lower delivery.in_flight" in line["remedy"]
+
+
 def test_an_error_that_nobody_foresaw_is_one_line_and_ends_the_process(config_file: Configure) -> None:
     """In the log's own shape, redacted like every other: here a host's name that no resolver takes."""
     ended = started(config_file(VENDOR, kafka=BROKER, admin={"port": 0, "host": "x" * 70}))

@@ -1,0 +1,24 @@
+"""How many files and connections this process may have open."""
+
+from __future__ import annotations
+
+import resource
+
+OTHERS = 100
+"""Beside the posts' connections: those to some brokers, the listener's, and files."""
+
+REMEDY = "raise the hard limit (`ulimit -Hn`; a container's is its runtime's), or lower delivery.in_flight"
+
+
+def allow(in_flight: int) -> str | None:
+    """Have as many open as the system allows, as Go's runtime does. Returns why that is too few for so many posts.
+
+    The soft limit often is 1,024 where the hard one is far above, for `select()`, which nothing here uses.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    needed = in_flight + OTHERS
+    if hard == resource.RLIM_INFINITY or hard >= needed:
+        return None
+    return f"the system lets this process open {hard:,} files, and {in_flight:,} posts in flight need {needed:,}"
