@@ -171,6 +171,7 @@ def test_every_function_is_tried_above() -> None:
         ({"eventId": field("{path: a, then: [{phone: NO}]}")}, "then[0].phone: must be a region of two letters"),
         ({"eventId": field("{path: a, then: [{phone: Germany}]}")}, "is no region: it must be ISO 3166's two letters"),
         ({"eventId": field("{path: a, then: [{phone: UK}]}")}, "such as GB"),
+        ({"eventId": field("{path: a, then: [{phone: customer.country}]}")}, "for a path to them: {region_from: PATH}"),
         ({"eventId": field("{path: a, then: [{phone: {country: DE}}]}")}, "has the unknown key country"),
         ({"eventId": field("{path: a, then: [{truncate: 0}]}")}, "must be a number of characters, 1 to 4096"),
         ({"eventId": field("{path: a, then: [{null_if: []}]}")}, "null_if: must be a text or a list of them"),

@@ -151,6 +151,9 @@ def _start(says: str, start: Getter) -> Chain:
 
 
 def _with_step(chain: Chain, step: Step, whole: Type, texts: Texts, *, strict: bool) -> Chain:
+    if chain.kinds == {Kind.TIME} and step.reads_numbers and not chain.unknown:
+        leave = "; leave it out" if Kind.TIME in step.gives else ""
+        raise MisfitError(f"{chain.shown}, which is a time already; {step.says} reads a number{leave}")
     if Kind.TIME in chain.kinds and Kind.TIME not in step.takes:
         chain = _turned(chain, Kind.TIME, _ISO)
     wrong = chain.kinds - step.takes

@@ -24,7 +24,7 @@ from connector.core.mapping.getters import Fields, Getter, Lenient
 from connector.core.mapping.opening import opened, outer_first
 from connector.core.mapping.paths import Path, getter, type_around
 from connector.core.mapping.rules import Condition, Event, From, Rules, Source, completed
-from connector.core.mapping.types import ANYTHING, Kind, Leaf, Type, resolved
+from connector.core.mapping.types import ANYTHING, Kind, Leaf, Type, meant, resolved
 from connector.core.record import Record
 from connector.core.redact import safe_name
 from connector.core.refusal import Problem, Refusal, Stage
@@ -277,7 +277,8 @@ def _incomparable(found: Type, value: steps.Scalar) -> str | None:
         return f"it is {found.shown}, and is compared with {kind.value}{in_quotes}"
     texts = [branch.symbols for branch in found.branches if isinstance(branch, Leaf) and branch.kind is Kind.TEXT]
     if kind is Kind.TEXT and all(symbols is not None and value not in symbols for symbols in texts):
-        return f"it is {found.shown}, which has no {value}"
+        known = sorted(frozenset().union(*(symbols or () for symbols in texts)))
+        return f"it is {found.shown}, which has no {value}; {meant(str(value), known)}"
     return None
 
 

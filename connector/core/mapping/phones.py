@@ -91,7 +91,10 @@ def check_region(region: str) -> None:
     import phonenumbers
 
     if region not in phonenumbers.SUPPORTED_REGIONS:
-        raise ValueError("is no region: it must be ISO 3166's two letters, such as GB (in quotes: NO is false)")
+        raise ValueError(
+            "is no region: it must be ISO 3166's two letters, such as GB (in quotes: NO is false); "
+            "for a path to them: {region_from: PATH}"
+        )
 
 
 def _shape(text: str) -> str:

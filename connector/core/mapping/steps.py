@@ -29,7 +29,8 @@ _LONGEST_NUMBER = 20
 
 class Step(NamedTuple):
     """One function with its arguments. `run` takes the value, which is never null, and what `other` names of the event:
-    null without it. It raises UnmappableError. `dials`: what it takes is a phone number."""
+    null without it. It raises UnmappableError. `dials`: what it takes is a phone number. `reads_numbers`: of texts it
+    takes those of a number, so that it would refuse a time's text, whatever the time."""
 
     says: str
     takes: frozenset[Kind]
@@ -38,6 +39,7 @@ class Step(NamedTuple):
     other: Path | None = None
     table: Mapping[str, Scalar] | None = None
     dials: bool = False
+    reads_numbers: bool = False
 
 
 def _text_step(says: str, run: Callable[[Any], str]) -> Step:
@@ -47,7 +49,9 @@ def _text_step(says: str, run: Callable[[Any], str]) -> Step:
 def digits() -> Step:
     """The digits of a text or number, without the separators between them and a plus before them."""
     takes = frozenset({Kind.TEXT, Kind.INTEGER})
-    return Step("digits", takes, _TEXTS, lambda value, _: _digits(phones.as_dialled(value)), dials=True)
+    return Step(
+        "digits", takes, _TEXTS, lambda value, _: _digits(phones.as_dialled(value)), dials=True, reads_numbers=True
+    )
 
 
 def lower() -> Step:
@@ -83,7 +87,8 @@ def text() -> Step:
 
 def number() -> Step:
     """A text of digits as a whole number."""
-    return Step("number", frozenset({Kind.TEXT, Kind.INTEGER}), frozenset({Kind.INTEGER}), lambda value, _: _int(value))
+    takes, gives = frozenset({Kind.TEXT, Kind.INTEGER}), frozenset({Kind.INTEGER})
+    return Step("number", takes, gives, lambda value, _: _int(value), reads_numbers=True)
 
 
 def lookup(table: Mapping[str, Scalar]) -> Step:
@@ -114,15 +119,24 @@ def phone(region: str | None, region_from: Path | None) -> Step:
     run = phones.international(None if region_from is None else str(region_from))
     says = f"phone {region_from or region or ''}".rstrip()
     takes = frozenset({Kind.TEXT, Kind.INTEGER})
-    return Step(says, takes, _TEXTS, lambda value, other: run(value, other or region), region_from, dials=True)
+    return Step(
+        says,
+        takes,
+        _TEXTS,
+        lambda value, other: run(value, other or region),
+        region_from,
+        dials=True,
+        reads_numbers=True,
+    )
 
 
 def time(layout: str, zone: str | None, zone_from: Path | None) -> Step:
     """A text or number as a time. Raises ValueError for a zone that is none."""
     read, fixed = times.reader(layout), None if zone is None else times.zone_of(zone)
-    takes = frozenset({Kind.INTEGER, Kind.DOUBLE, Kind.TEXT}) if layout in times.PER_MS else _TEXTS
+    counted = layout in times.PER_MS
+    takes = frozenset({Kind.INTEGER, Kind.DOUBLE, Kind.TEXT}) if counted else _TEXTS
     says = " ".join(filter(None, ("time", layout, zone, zone_from and str(zone_from))))
-    return Step(says, takes, frozenset({Kind.TIME}), _zoned(read, fixed, zone_from), zone_from)
+    return Step(says, takes, frozenset({Kind.TIME}), _zoned(read, fixed, zone_from), zone_from, reads_numbers=counted)
 
 
 def format_time(layout: str, zone: str | None, zone_from: Path | None) -> Step:

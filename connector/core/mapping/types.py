@@ -138,11 +138,17 @@ def _lacks(here: Type, part: Part) -> str:
     names = [name for branch in here.branches if isinstance(branch, Fields) for name in branch.fields]
     if not names or isinstance(part, int):
         return f"is {here.shown}, which has no {'items' if isinstance(part, int) else 'fields'}"
-    near = get_close_matches(part, names, n=1, cutoff=0.5)
-    shown = [safe_name(name, place) for place, name in enumerate(near or names[:_MOST_NAMES], 1)]
-    rest = ", …" if not near and len(names) > _MOST_NAMES else ""
-    ending = f"; did you mean {shown[0]}?" if near else f"; it has {', '.join(shown)}{rest}"
-    return f"has no field {part}{ending}"
+    return f"has no field {part}; {meant(part, names)}"
+
+
+def meant(name: str, known: Sequence[str]) -> str:
+    """What to say of a name that a schema lacks: the one it has that is nearest, in either case, or those it has."""
+    in_one_case = {each.casefold(): each for each in known}
+    near = get_close_matches(name.casefold(), in_one_case, n=1, cutoff=0.5)
+    if near:
+        return f"did you mean {safe_name(in_one_case[near[0]], 1)}?"
+    shown = [safe_name(each, place) for place, each in enumerate(known[:_MOST_NAMES], 1)]
+    return f"it has {', '.join(shown)}{', …' if len(known) > _MOST_NAMES else ''}"
 
 
 _MOST_NAMES = 12

@@ -468,6 +468,7 @@ class TestMisfit:
         ("source", "words"),
         [
             (path("passenger.fone"), "passenger has no field fone; did you mean phone?"),
+            (path("passenger.PHONE"), "passenger has no field PHONE; did you mean phone?"),
             (
                 path("zzz"),
                 "it has no field zzz; it has id, number, price, paid, raw, at, status,",
@@ -479,6 +480,16 @@ class TestMisfit:
             (path("raw"), "raw is bytes; boolean or double or integer or text is needed, not bytes; then: [text]"),
             (path("paid", steps.digits()), "paid is boolean; digits takes integer or text, not boolean"),
             (path("id", steps.digits(), steps.plus("plus 1s", 1)), "digits gives text; plus 1s takes"),
+            (
+                path("at", steps.time("micros", None, None)),
+                "which is a time already; time micros reads a number; leave",
+            ),
+            (
+                path("at", steps.number()),
+                "at is long (timestamp-millis), which is a time already; number reads a number",
+            ),
+            (path("at", steps.digits()), "which is a time already; digits reads a number"),
+            (path("at", steps.phone("DE", None)), "which is a time already; phone DE reads a number"),
             (path("unclear"), "nothing tells a time from another number"),
             (Source(First((path("at"), path("free")))), "nothing tells a time from another number; format_time makes"),
             (Source(First((path("free"), path("at"))), (steps.trim(),)), "nothing tells a time from another number"),
@@ -502,7 +513,11 @@ class TestMisfit:
         [
             (Condition(path_of("stats"), one_of=("NEW",)), "when: stats: it has no field stats; did you mean status?"),
             (Condition(path_of("id"), differs_from=path_of("stats")), "when: stats: it has no field stats"),
-            (Condition(path_of("status"), one_of=("OLD",)), "when: status: it is enum Status, which has no OLD"),
+            (
+                Condition(path_of("status"), one_of=("OLD",)),
+                "when: status: it is enum Status, which has no OLD; it has ",
+            ),
+            (Condition(path_of("status"), one_of=("new",)), "which has no new; did you mean NEW?"),
             (Condition(path_of("id"), one_of=(True,)), "is compared with boolean; put it in quotes"),
             (Condition(path_of("number"), none_of=("1",)), "is compared with text"),
         ],
