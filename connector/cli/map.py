@@ -14,7 +14,7 @@ from connector.cli.loading import load_without_password
 from connector.cli.mapping_check import checked
 from connector.cli.mapping_event import Event, from_json, from_topic, given_headers
 from connector.cli.mapping_story import document, lines
-from connector.cli.options import AsJson, ConfigFile
+from connector.cli.options import ConfigFile, json_option
 from connector.config import ConfigError, Settings
 from connector.config.load import read_tree
 from connector.config.mapping_file import load_mapping
@@ -40,7 +40,7 @@ def map(  # noqa: A001 - the command's name
         list[str], typer.Option(metavar="NAME=VALUE", help="One of its headers, for a JSON event; may be repeated.")
     ] = [],  # noqa: B006 - typer's way of "none given"
     reveal: options.Reveal = False,
-    as_json: AsJson = False,
+    as_json: Annotated[bool, json_option("docs/mapping.md")] = False,
 ) -> None:
     """Check a mapping against schemas, or show an event's way through it, rule by rule.
 

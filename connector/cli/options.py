@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from typer.models import OptionInfo
 
 ConfigFile = Annotated[
     Path,
@@ -19,7 +20,11 @@ MaybeConfigFile = Annotated[
 ]
 """The settings' file of a command that can do without."""
 
-AsJson = Annotated[
-    bool, typer.Option("--json", help="Print one JSON document instead; its shape is in docs/operations.md.")
-]
-"""For programs: the same content, and the same exit codes."""
+
+def json_option(page: str) -> OptionInfo:
+    """`--json`, for programs: the same content, and the same exit codes. The page has the document's shape."""
+    return typer.Option("--json", help=f"Print one JSON document instead; its shape is in {page}.")  # type: ignore[no-any-return]  # typer says Any
+
+
+AsJson = Annotated[bool, json_option("docs/operations.md")]
+"""Of the commands that docs/operations.md describes."""

@@ -13,7 +13,7 @@ import typer
 from connector.cli.diff.files import LARGEST_FILE, Header, check_of, fates_of, header_of, is_ours, key_of, write
 from connector.cli.diff.reading import Ranges, fate_of, in_order, ranges_of
 from connector.cli.loading import load_without_password
-from connector.cli.options import AsJson, ConfigFile
+from connector.cli.options import ConfigFile, json_option
 from connector.cli.sampling import Sample, Since, Stretch, Topic
 from connector.cli.today import Judge
 from connector.config.settings import Settings
@@ -38,7 +38,7 @@ def diff(
     topic: Topic = None,
     sample: Sample = None,
     since: Since = None,
-    as_json: AsJson = False,
+    as_json: Annotated[bool, json_option("docs/before-it-fails.md")] = False,
 ) -> None:
     """Make the requests of the same records twice, and say how many differ, and in which fields.
 

@@ -16,7 +16,7 @@ from connector.cli.lint.reading import PRODUCER_HEADERS, Lines, Records
 from connector.cli.lint.report import Source, document, lines
 from connector.cli.lint.sarif import sarif
 from connector.cli.loading import load_without_password
-from connector.cli.options import AsJson, MaybeConfigFile
+from connector.cli.options import MaybeConfigFile, json_option
 from connector.cli.progress import watched
 from connector.cli.sampling import Sample, Since, Stretch, Topic
 from connector.cli.today import Judge
@@ -59,7 +59,7 @@ def lint(
     ] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Exit code 1 for what looks wrong, too.")] = False,
     output: Annotated[Format, typer.Option("--format", help="What to print.")] = Format.TEXT,
-    as_json: AsJson = False,
+    as_json: Annotated[bool, json_option("docs/before-it-fails.md")] = False,
 ) -> None:
     """Say which events would be refused, and which would be posted and look wrong; by rule and producer.
 
