@@ -154,7 +154,7 @@ def _step(seen: Seen) -> Step:
     letter, record = seen.letter, seen.letter.record
     if seen.role is Role.MAIN:
         times = redrives_of(record.headers)
-        text = f"redriven, for the {times}. time" if times else "produced"
+        text = f"redriven (redrive {times})" if times else "produced"
         return Step(record.timestamp_ms, record.partition, record.offset, text)
     if seen.role is Role.RETRY:
         text = f"attempt {letter.attempts} failed: {_why(letter)}"

@@ -60,7 +60,7 @@ def test_its_steps_come_in_the_order_of_time() -> None:
         "attempt 1 failed",
         "attempt 2 failed",
         "dead letter after 3 attempts",
-        "redriven, for the 1. time",
+        "redriven (redrive 1)",
     ]
     assert "HTTP 500, vendor code 1010, X-Request-Id req-3, it may have been delivered" in told.steps[3].text
     assert (told.posts, set(told.request_ids), len(told.now)) == (3, {"req-1", "req-2", "req-3"}, 2)
