@@ -233,6 +233,14 @@ _ROWS = (
         delivered=Delivered.MAYBE,
     ),
     Row(
+        "no_open_file",
+        Fate.RETRY,
+        "this process may open no more files, so that it has no connection for a post",
+        "raise the hard limit (`ulimit -Hn`; a container's is its runtime's), or lower delivery.in_flight",
+        failures=(Failure.OPEN_FILES,),
+        delivered=Delivered.MAYBE,
+    ),
+    Row(
         "tls_failed",
         Fate.RETRY,
         "the TLS handshake failed",

@@ -28,6 +28,7 @@ class Failure(StrEnum):
     TLS = "tls"  # a handshake that failed for no reason we know better
     SERVER_CERTIFICATE = "server_certificate"  # theirs cannot be verified by us
     CLIENT_CERTIFICATE = "client_certificate"  # ours was refused by them (see pitfalls: TLS 1.3 shows a reset)
+    OPEN_FILES = "open_files"  # this process may open no more: the vendor has nothing to do with it
     TIMEOUT = "timeout"
     RESET = "reset"
     PROTOCOL = "protocol"  # bytes that are not HTTP

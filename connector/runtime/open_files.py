@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import resource
 
-OTHERS = 100
-"""Beside the posts' connections: those to some brokers, the listener's, and files."""
+OTHERS = 300
+"""Beside the posts' connections: the listener's, files, and two for each broker and each of some five Kafka clients."""
 
 REMEDY = "raise the hard limit (`ulimit -Hn`; a container's is its runtime's), or lower delivery.in_flight"
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import os
+import resource
 import socket
 import ssl
 import time
 from base64 import b64encode
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from threading import Event as ThreadEvent
 from typing import NamedTuple, Protocol
@@ -450,6 +452,33 @@ class InvokerSuite:
     async def test_a_host_without_an_address_was_never_sent(self) -> None:
         async with self.open("http://nobody.invalid") as invoker:  # RFC 6761: never resolves
             assert await invoker.invoke(REQUEST) == NoReply(Failure.DNS, sent=False)
+
+    async def test_where_no_file_is_left_one_post_says_so_and_the_others_wait_for_a_connection(self) -> None:
+        """The vendor has nothing to do with it: no post may count as one that it refused."""
+        read, answer = asyncio.Event(), asyncio.Event()
+
+        async def late(peer: Peer) -> None:
+            while True:
+                await peer.request()
+                read.set()
+                await answer.wait()
+                await peer.answer(X_Request_Id="id-1")
+
+        async with raw_server(late) as server, self.open(server.url) as invoker:
+            first = asyncio.create_task(_invoke(invoker))
+            await asyncio.wait_for(read.wait(), 10)
+            with no_file_left():
+                assert await invoker.invoke(REQUEST) == NoReply(Failure.OPEN_FILES, sent=False)
+                others = [asyncio.create_task(_invoke(invoker)) for _ in range(3)]
+                answer.set()
+                for post in (first, *others):
+                    assert isinstance(await post, Reply)
+
+    async def test_where_no_file_is_left_for_a_first_connection_each_post_says_so(self) -> None:
+        async with raw_server(Peer.forever) as server, self.open(server.url) as invoker:
+            with no_file_left():
+                for _ in range(2):
+                    assert await invoker.invoke(REQUEST) == NoReply(Failure.OPEN_FILES, sent=False)
 
     @pytest.mark.parametrize(("connect", "total"), [(SHORT, 10.0), (10.0, SHORT)])
     async def test_a_timeout_while_connecting_was_never_sent(self, connect: float, total: float) -> None:
@@ -936,6 +965,23 @@ async def test_a_certificate_file_that_is_none_is_an_oserror_at_once(tmp_path: P
     (tmp_path / "broken.pem").write_text("no certificate")
     with pytest.raises(OSError):
         OpenMarket("https://localhost", "a", "b", in_flight=1, tls=Tls(tmp_path / "broken.pem"))
+
+
+@contextmanager
+def no_file_left() -> Iterator[None]:
+    """This process may open no more files than it has."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    taken: list[int] = []
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(soft, 1024), hard))
+    try:
+        with suppress(OSError):
+            while True:
+                taken.append(os.dup(0))
+        yield
+    finally:
+        for each in taken:
+            os.close(each)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 async def _invoke(invoker: Invoking, trace: TraceContext | None = None) -> object:

@@ -6,6 +6,7 @@ Nothing is sent to the host here.
 from __future__ import annotations
 
 import asyncio
+import errno
 import socket
 import ssl
 from collections.abc import Callable, Iterator
@@ -23,6 +24,9 @@ from connector.edge.http.tunnel import Proxy, open_tunnel
 _NAME_SECONDS = 30.0
 _NEXT_ADDRESS_SECONDS = 0.25  # RFC 8305, "Connection Attempt Delay"
 _FOR_EVER = 3600.0  # seconds; whoever waits for a handshake has a time-out of their own
+
+# Too many for this process, or for its machine.
+_NO_FILE = frozenset({errno.EMFILE, errno.ENFILE})
 
 # OpenSSL's names for alerts by which a server refuses our certificate, rather than the handshake.
 _CERTIFICATE_ALERTS = ("CERTIFICATE", "UNKNOWN_CA", "ACCESS_DENIED")
@@ -107,8 +111,9 @@ class Dialer:
             try:
                 connected = await start_connection(addresses, happy_eyeballs_delay=_NEXT_ADDRESS_SECONDS)
                 return connected, connected.getpeername()[:2]
-            except (OSError, RuntimeError):  # uvloop raises RuntimeError for some of them
-                raise DialError(Failure.CONNECT if self.proxy is None else Failure.PROXY_UNREACHABLE) from None
+            except (OSError, RuntimeError) as error:  # uvloop raises RuntimeError for some of them
+                otherwise = Failure.CONNECT if self.proxy is None else Failure.PROXY_UNREACHABLE
+                raise DialError(_of_opening(error, otherwise)) from None
 
     async def _tunnelled(self, connected: socket.socket) -> Failure | None:
         """Why the proxy opened no tunnel; the socket is closed then."""
@@ -180,8 +185,8 @@ class Dialer:
             found = await in_daemon_thread(partial(self._resolve, host, port))
             if not found:
                 raise DialError(nowhere)
-        except (OSError, UnicodeError):  # UnicodeError: no name that DNS could know
-            raise DialError(nowhere) from None
+        except (OSError, UnicodeError) as error:  # UnicodeError: no name that DNS could know
+            raise DialError(_of_opening(error, nowhere)) from None
         finally:
             self._looking_up = None
         self._fresh_until = self._loop.time() + self._name_seconds
@@ -203,6 +208,10 @@ def refuses_certificate(error: BaseException | None) -> bool:
     """Whether this is a server's alert that our certificate will not do."""
     said = str(error)
     return "ALERT" in said and any(name in said for name in _CERTIFICATE_ALERTS)
+
+
+def _of_opening(error: Exception, otherwise: Failure) -> Failure:
+    return Failure.OPEN_FILES if isinstance(error, OSError) and error.errno in _NO_FILE else otherwise
 
 
 def _failure(error: OSError, broken_off: Callable[[], Failure]) -> Failure:

@@ -24,6 +24,9 @@ _KEEP_ALIVE_SECONDS = 4.0
 # time-out, the process was frozen: the event may have expired, and the time-out would throw the answer away.
 _STALE_SECONDS = 5.0
 
+# Between two tries to have one more connection where the system lets this process open no more files.
+_NO_FILE_SECONDS = 1.0
+
 
 class Peer:
     """The certificates that a connection is opened under, and whether an answer ever came under them."""
@@ -84,6 +87,7 @@ class Pool:
         self._connecting = Deadlines[Post](connect_timeout, self._overdue)
         self._answering = Deadlines[Post](total_timeout, self._overdue)
         self._sweep: asyncio.TimerHandle | None = None
+        self._no_file_until = 0.0  # by the event loop's clock
         self._closed = False
         self.familiar = Familiar()
 
@@ -215,6 +219,8 @@ class Pool:
 
     def _dial(self) -> None:
         """As many as are waited for, within the limit."""
+        if self._open and self._loop.time() < self._no_file_until:
+            return  # those that are there will be free
         while (
             len(self._dials) < len(self._waiting)
             and len(self._open) + len(self._dials) < self._limit
@@ -242,11 +248,21 @@ class Pool:
             self._dials.discard(task)
         if peer is not self._peer or proxy is not self._dialer.proxy:
             failure = None  # says nothing about the certificates and credentials now in force
+        if failure is Failure.OPEN_FILES:
+            failure = self._without_file()
         if self._waiting and failure is not None:
             self._fail(next(iter(self._waiting)), failure)
         elif connection is not None:
             self._use(connection)
         self._dial()
+
+    def _without_file(self) -> Failure | None:
+        """The system lets this process open no more files: one post says so, the others wait for what is open."""
+        now = self._loop.time()
+        if self._open and now < self._no_file_until:
+            return None
+        self._no_file_until = now + _NO_FILE_SECONDS
+        return Failure.OPEN_FILES
 
     def _use(self, connection: Connection) -> None:
         # Also under certificates that were replaced meanwhile, or who waits could wait for ever.
