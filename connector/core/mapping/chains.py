@@ -189,7 +189,19 @@ def _fitted(chain: Chain, target: Target) -> Chain:
     for kind, link in target.turned.items():
         if kind in chain.kinds:
             chain = _turned(chain, kind, link)
-    return chain
+    return _with_default_turned(chain, target)
+
+
+def _with_default_turned(chain: Chain, target: Target) -> Chain:
+    """A default comes after all functions, so that it is turned here, once."""
+    value = None if chain.default is None else chain.default.value
+    link = None if value is None else target.turned.get(steps.kind_of(value))
+    if link is None:
+        return chain
+    try:
+        return chain._replace(default=Constant(link.run(value, None)))
+    except UnmappableError as error:
+        raise MisfitError(f"the default is {error.shape}: {error.remedy}") from None
 
 
 def _turned(chain: Chain, kind: Kind, link: Link) -> Chain:

@@ -344,6 +344,19 @@ class TestHalves:
         source = Source(Join((path("note", default=Constant("0")), path("id"))))
         assert mapped(event(eventId=source))["eventId"] == "0b-1"
 
+    @pytest.mark.parametrize(("default", "text"), [(49, "49"), (True, "true"), (0.5, "0.5")])
+    def test_a_default_that_is_no_text_is_made_one_as_any_other_value(self, default: steps.Scalar, text: str) -> None:
+        part = path("note", default=Constant(default))
+        assert mapped(event(eventId=Source(Join((part, path("id"))))))["eventId"] == f"{text}b-1"
+        assert value_of(Source(Join((part, path("id"))))) == f"{text}b-1"
+        (story,) = explained(mapping(event(eventId=Source(Join((part, path("id")))))), dict(FIELDS), RECORD)
+        assert story.fields is not None
+        assert [each.value for each in story.fields["eventId"]] == [None, text, "b-1", f"{text}b-1"]
+
+    def test_a_default_that_can_be_no_text_does_not_fit(self) -> None:
+        part = path("note", default=Constant(2.0**53))
+        assert "id: the default is a double from 2^53" in unfit(event(variables__user__id=Source(Join((part,)))))
+
     def test_of_a_variable_the_rest_is_taken(self) -> None:
         source = Source(Join((path("note"), path("id"))))
         assert mapped(event(variables__user__a=source))["variables"] == {"user": {"a": "b-1"}}
