@@ -70,7 +70,10 @@ class Test(NamedTuple):
 
 
 class EventMap:
-    """One kind of event, checked against a schema. Raises MisfitError with every problem, one a line."""
+    """One kind of event, checked against a schema. `tests_inside` are those that look into its JSON, and come last.
+
+    Raises MisfitError with every problem, one a line.
+    """
 
     def __init__(self, event: Event, whole: Type) -> None:
         self.event = event
@@ -78,7 +81,7 @@ class EventMap:
         texts: Texts = frozenset(path.parts for path in event.json)
         for path in event.json:
             problems += _no_text(path, whole, texts - {path.parts})
-        self.tests = tuple(filter(None, (_test(each, whole, texts, problems) for each in event.when)))
+        tests = [test for each in event.when if (test := _test(each, whole, texts, problems)) is not None]
         self.chains: dict[str, Chain] = {}
         for field, source in event.sources.items():
             try:
@@ -89,10 +92,12 @@ class EventMap:
         if problems:
             raise MisfitError("\n".join(problems))
         self._json = outer_first(event.json)
-        inside = [test for test in self.tests if any(_looks_into(test.condition, path) for path in event.json)]
-        self._holds = tuple(test.holds for test in self.tests if test not in inside)
+        inside = [test for test in tests if any(_looks_into(test.condition, path) for path in event.json)]
+        self.tests = tuple(test for test in tests if test not in inside)
+        self.tests_inside = tuple(inside)
+        self._holds = tuple(test.holds for test in self.tests)
         self._holds_inside = tuple(test.holds for test in inside)
-        self._is_for_all = not (self.tests or self._json)
+        self._is_for_all = not (tests or self._json)
         self._required = [(name, self.chains[name].getter) for name in _REQUIRED]
         simple = [name for name in self.chains if name in _TARGETS and name not in _REQUIRED]
         self._optional = [(name, self.chains[name].getter) for name in simple]
@@ -103,27 +108,22 @@ class EventMap:
         """Our fields, or a refusal with every problem; None: a condition does not hold."""
         if self._is_for_all:
             return self._make(fields, record)
-        try:
-            found = self.opened(fields, record)
-        except UnmappableError as error:
-            return Refusal(Stage.EVENT, (Problem(error.code, "json", error.shape, error.remedy),))
-        return None if found is None else self._make(found, record)
-
-    def opened(self, fields: Fields, record: Record) -> Fields | None:
-        """The fields with what their JSON says; None: a condition does not hold.
-
-        What is outside of the JSON is asked first: where it holds, a text that is no JSON raises UnmappableError,
-        since nobody knows what it would have said.
-        """
         for holds in self._holds:
             if not holds(fields, record):
                 return None
         if self._json:
-            fields = opened(fields, self._json)
+            try:
+                fields = self.opened(fields)
+            except UnmappableError as error:  # nobody knows what it would have said
+                return Refusal(Stage.EVENT, (Problem(error.code, "json", error.shape, error.remedy),))
             for holds in self._holds_inside:
                 if not holds(fields, record):
                     return None
-        return fields
+        return self._make(fields, record)
+
+    def opened(self, fields: Fields) -> Fields:
+        """The fields with what their JSON says. Raises UnmappableError for a text that is none."""
+        return opened(fields, self._json)
 
     def _make(self, fields: Fields, record: Record) -> Fields | Refusal:
         """Our fields, or a refusal with every problem."""

@@ -147,19 +147,19 @@ class Joined(Getter):
     """Texts with something between them. `complete`: null where one of them is null; else it is left out."""
 
     def __init__(self, parts: Sequence[Getter], separator: str, *, complete: bool) -> None:
-        self._parts = list(parts)
+        self.parts = list(parts)
         self._separator = separator
-        self._complete = complete
+        self.complete = complete
 
     @override
     def get(self, fields: Fields, record: Record) -> Any:
         """The text; null for no part."""
         found: list[str] = []
-        for part in self._parts:
+        for part in self.parts:
             text = part.get(fields, record)
             if text is not None:
                 found.append(text)
-            elif self._complete:
+            elif self.complete:
                 return None
         return self._separator.join(found) if found else None
 
@@ -168,12 +168,12 @@ class FirstOf(Getter):
     """The first that is not null."""
 
     def __init__(self, parts: Sequence[Getter]) -> None:
-        self._parts = list(parts)
+        self.parts = list(parts)
 
     @override
     def get(self, fields: Fields, record: Record) -> Any:
         """Its value."""
-        for part in self._parts:
+        for part in self.parts:
             if (value := part.get(fields, record)) is not None:
                 return value
         return None

@@ -748,10 +748,54 @@ def test_a_value_that_a_function_was_not_made_for_is_refused_and_not_shown(error
     assert story.fields["variables.user.a"][-1].problem is not None
 
 
+@pytest.mark.parametrize(
+    "condition",
+    [
+        Condition(path_of("id.key"), one_of=("other",)),
+        Condition(path_of("id.key"), none_of=("k",)),
+        Condition(path_of("id.key"), present=False),
+        Condition(path_of("id.key"), differs_from=path_of("id.same")),
+    ],
+)
+def test_a_story_tells_what_was_found_inside_json_and_why_it_was_not_taken(condition: Condition) -> None:
+    outside = Condition(path_of("status"), one_of=("PAID",))
+    one = event(json=["id"], when=[condition, outside], eventId=path("id.key"))
+    fields = {**FIELDS, "id": '{"key": "k", "same": "k"}'}
+    (story,) = explained(mapping(one), fields, RECORD)
+    assert story.fields is None
+    assert [(each.value, each.holds) for each in story.asked] == [("PAID", True), ("k", False)]
+    (story,) = explained(mapping(one), {**fields, "status": "NEW"}, RECORD)
+    assert [(each.value, each.holds) for each in story.asked] == [("NEW", False)], "nothing was opened"
+
+
+def test_a_story_tells_of_the_parts_that_were_looked_at() -> None:
+    bad, good, none = path("id", steps.number()), path("id"), path("note")
+    one = event(
+        variables__user__first=Source(First((none, good, bad))),
+        variables__user__raised=Source(First((bad, good))),
+        variables__user__join=Source(Join((none, good))),
+        variables__user__half=Source(First((Source(Join((good, none, bad), complete=True)), good))),
+    )
+    (story,) = explained(mapping(one), dict(FIELDS), RECORD)
+    assert story.fields is not None
+    told = {
+        name: [(each.value, each.problem is None) for each in story.fields[f"variables.user.{name}"]]
+        for name in ("first", "raised", "join", "half")
+    }
+    assert told == {
+        "first": [(None, True), ("b-1", True), ("b-1", True)],
+        "raised": [("b-1", True), (None, False), (None, False)],
+        "join": [(None, True), ("b-1", True), ("b-1", True)],
+        "half": [("b-1", True), (None, True), (None, True), ("b-1", True), ("b-1", True)],
+    }
+
+
 def test_a_story_ends_where_a_text_is_no_json() -> None:
     one = event(json=["id"], eventId=path("id.key"))
-    (story,) = explained(mapping(one, event()), {**FIELDS, "id": "{"}, RECORD)
-    assert story.fields is None
+    condition = Condition(path_of("id.key"), present=False)
+    for each in (one, one._replace(when=(condition,))):
+        (story,) = explained(mapping(each, event()), {**FIELDS, "id": "{"}, RECORD)
+        assert (story.asked, story.fields) == ((), None)
 
 
 def test_each_condition_inside_json_has_to_hold() -> None:
