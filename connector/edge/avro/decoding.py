@@ -180,6 +180,8 @@ def sized(value: bytes, at: int) -> tuple[int, int]:
     size, at = read_long(value, at)
     if size < 0:
         raise UndecodableError("a length below zero")
+    if size > len(value) - at:  # a place beyond what an index can be is another error where this is compiled
+        raise UndecodableError(ENDS_EARLY)
     return at, at + size
 
 

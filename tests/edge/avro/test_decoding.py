@@ -127,6 +127,16 @@ def test_an_event_that_is_cut_is_refused_wherever_it_is(cut: int) -> None:
     assert code(decode(START[:cut] or b"\x00")) == "undecodable"
 
 
+@pytest.mark.parametrize("size", [2**20, 2**31, 2**62, 2**63 - 1])
+@pytest.mark.parametrize("kind", ["string", "bytes", {"type": "array", "items": "int"}])
+def test_a_length_beyond_the_event_is_refused_in_the_same_words_however_large(size: int, kind: Any) -> None:
+    """No place is ever larger than an index can be, which is another error where this is compiled."""
+    block = b"" if isinstance(kind, str) else b"\x01"
+    schema = json.loads(with_extra(kind))
+    for found in (decode(number(size) + b"evt-1"), decode(block + number(size) + b"evt-1", json.dumps(schema))):
+        assert found.problems[0].shape == "it ends too early"
+
+
 def test_a_variable_that_is_cut_is_refused() -> None:
     """Keys and values alike."""
     variables = b"\x02" + scope("session", SEAT)
