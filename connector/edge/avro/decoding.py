@@ -163,7 +163,7 @@ class String(TypeReader):
 NULL: Final = Null()
 STRING: Final = String()
 BYTES: Final = Bytes()
-PRIMITIVES: Mapping[str, TypeReader] = {
+READERS: Mapping[str, TypeReader] = {
     "null": NULL,
     "boolean": Boolean(),
     "int": Int(),

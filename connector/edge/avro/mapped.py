@@ -143,7 +143,7 @@ class _Plan:
 
 def _pass_over(unwanted: list[Skip], steps: list[tuple[str | None, TypeReader]]) -> None:
     if unwanted:
-        steps.append((None, Skipped(one_skip(tuple(unwanted)))))
+        steps.append((None, Skipped(one_skip(unwanted))))
         unwanted.clear()
 
 

@@ -11,8 +11,7 @@ from typing import Any
 
 from connector.core.redact import safe_name
 from connector.edge.avro import complex_types, skipping
-from connector.edge.avro.decoding import BYTES, STRING, TypeReader
-from connector.edge.avro.decoding import PRIMITIVES as READERS
+from connector.edge.avro.decoding import BYTES, READERS, STRING, TypeReader
 from connector.edge.avro.logical import can_be_text, logical_of
 from connector.edge.avro.skipping import Skip
 from connector.edge.avro.vetting import PRIMITIVES, Tree
