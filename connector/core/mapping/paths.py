@@ -105,8 +105,8 @@ def getter(path: Path) -> Getter:
             return Field(name)
         case _, (str(outer), str(name)):
             return FieldOfField(outer, name)
-        case _, parts:
-            return Deep(parts)
+        case _:
+            return Deep(path.parts)
 
 
 def _header(record: Record, name: str) -> str | None:
