@@ -17,6 +17,7 @@ _SETTLES = 10.0
 """Seconds after a change of the vendor from which on it is judged."""
 
 _NOISY = Lognormal(p50=0.013, p99=0.08)
+_WIDE = Lognormal(p50=0.1, p99=0.6)
 _STEPS = ((0.0, 10), (30.0, 1), (60.0, 10))
 
 
@@ -44,6 +45,7 @@ SCENARIOS = (
     Scenario("429 above 200 a second", Vendor(((0.0, 100),), bound=200)),
     Scenario("5 % fail whatever the load", Vendor(((0.0, 100),), failing=0.05)),
     Scenario("hangs for 30 s", Vendor(((0.0, 100),), hangs=(20.0, 50.0)), seconds=120),
+    Scenario("100 ms, times scatter widely", Vendor(((0.0, 100),), ((0.0, _WIDE),))),
 )
 
 LIMITS: dict[str, Callable[[], Limiter]] = {

@@ -12,11 +12,16 @@ from math import inf, sqrt
 _FIRST = 10
 """Posts to begin with: the engine opens from one on anyway, and growing is quick."""
 
-_FEWEST, _ENOUGH = 10, 100
-"""Answers that make a window when its time is over, and those that end it before."""
+_FEWEST, _ENOUGH, _ROUNDS = 10, 100, 2
+"""Answers that make a window when its time is over, and those that end it before, if they are also so many times the
+limit: of hundreds under way the first hundred answers are the quickest."""
 
-_SHORTEST, _ROUND_TRIPS = 0.1, 2
+_SHORTEST, _ROUND_TRIPS = 0.1, 3
 """Seconds, and mean round trips, that a window lasts at least unless it has enough answers."""
+
+_SURE, _SURE_ANSWERS = 0.03, 200
+"""The standard error of a window's mean root, as a share of it, above which it goes on, and the answers after which it
+does not: the least of many means that scatter lies far below what an answer takes, and all else would seem to wait."""
 
 _UNSEEN = 0.01
 """Seconds below which no one queues at the vendor: such times are made by our own event loop."""
@@ -56,6 +61,7 @@ class Adaptive:
         "_base",
         "_ceiling",
         "_cut_at",
+        "_enough",
         "_failures",
         "_floor",
         "_full",
@@ -65,6 +71,7 @@ class Adaptive:
         "_refusals",
         "_refused",
         "_roots",
+        "_seconds",
         "_since",
         "_struck",
         "_under_way",
@@ -94,11 +101,12 @@ class Adaptive:
         if now - seconds < self._since:
             return  # it was posted under another limit
         self._answers += 1
+        self._seconds += seconds
         self._roots += sqrt(seconds)
         self._under_way += under_way
         if kept_back or under_way >= self.limit:
             self._full += 1
-        if self._answers >= _ENOUGH or (now >= self._until and self._answers >= _FEWEST):
+        if self._answers >= self._enough or (now >= self._until and self._answers >= _FEWEST and self._is_sure()):
             self._decide(now)
 
     def refused(self, now: float, seconds: float) -> None:
@@ -115,6 +123,12 @@ class Adaptive:
         many = self._failures > max(_FEW_FAILURES, _BURST * (self._answers + self._failures))
         if many and now - seconds >= self._cut_at:
             self._cut(now)
+
+    def _is_sure(self) -> bool:
+        """Whether the mean would hardly be another one with other answers."""
+        root = self._roots / self._answers
+        variance = self._seconds / self._answers - root * root
+        return self._answers >= _SURE_ANSWERS or variance <= self._answers * (_SURE * root) ** 2
 
     def _decide(self, now: float) -> None:
         # The square of the mean root: a mean on which the few slowest answers weigh less.
@@ -166,7 +180,8 @@ class Adaptive:
 
     def _clear(self, now: float, mean: float) -> None:
         self._answers = self._refusals = self._failures = self._under_way = self._full = 0
-        self._roots = 0.0
+        self._roots = self._seconds = 0.0
+        self._enough = max(_ENOUGH, _ROUNDS * self.limit)
         self._until = now + max(_SHORTEST, _ROUND_TRIPS * mean)
 
 

@@ -7,7 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.concurrency.scenarios import SCENARIOS, Scenario, phases
+from benchmarks.concurrency.simulation import Load, Process, Simulation, Vendor
 from connector.core.concurrency import Adaptive, Fixed
+from connector.simulator.scenario import Latency, Lognormal, Uniform
 
 FLOOR, CEILING = 2, 50
 seconds = st.floats(0, 60)
@@ -125,6 +127,18 @@ def test_it_finds_the_knee_of_a_vendor_whose_capacity_changes(scenario: Scenario
     for phase in phases(scenario, lambda: Adaptive(1, 64), seed):
         assert phase.used >= 0.9
         assert phase.failed < 0.01
+
+
+@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("ceiling", [64, 1000])
+@pytest.mark.parametrize("times", [Uniform(low=0.01, high=0.2), Lognormal(p50=0.1, p99=0.6)], ids=["even", "long tail"])
+def test_times_that_scatter_are_not_taken_for_a_queue(times: Latency, ceiling: int, seed: int) -> None:
+    """However many are under way: the quickest of them answer first, and a few answers have a mean of their own."""
+    vendor = Vendor(((0.0, 2 * ceiling),), ((0.0, times),))
+    processes = [Process(Adaptive(1, ceiling), 0.0, slow_start=True)]
+    answers = Simulation(vendor, processes, Load(), seed).run(40.0)
+    used = sum(answer.at >= 30.0 for answer in answers) / (10 * vendor.capacity_at(0.0, ceiling))
+    assert used >= 0.8
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS[5:9], ids=lambda scenario: scenario.name)
