@@ -7,6 +7,7 @@ callback may raise: the batch fetched meanwhile would be thrown away.
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Collection
@@ -54,7 +55,8 @@ class Callbacks(NamedTuple):
 
 
 class Member:
-    """`run` is the owner's thread. Others may put `commands`, and read `turned_at`, `joined` and `topics.missing`."""
+    """`run` is the owner's thread. Others may put `commands`, read `turned_at` and `topics.missing`, and wait for
+    `joined`: the group answered with an assignment, be it of nothing."""
 
     def __init__(
         self,
@@ -85,7 +87,7 @@ class Member:
         self._joining = Joining(identities.admin, membership.properties)
         self._errors = ClientErrors(callbacks.tell, callbacks.report, self.topics, membership.properties)
         self.turned_at = time.monotonic()
-        self.joined = False
+        self.joined = threading.Event()
 
     def run(self) -> None:
         """From joining to leaving; a last `Failed` when it cannot go on."""
@@ -134,7 +136,7 @@ class Member:
             self._carry_out(self.commands.get_nowait())
         if self._closing:
             return
-        if not self.joined and self._joining.turn(self.turned_at, self._consumer.memberid()):
+        if not self.joined.is_set() and self._joining.turn(self.turned_at, self._consumer.memberid()):
             self._has_joined()
         verdict = self._credit.look(self.turned_at)
         if verdict is Verdict.PAUSE:
@@ -232,7 +234,7 @@ class Member:
             self._errors.stop(CREATED_ANEW, min(gone).topic)
 
     def _has_joined(self) -> None:
-        self.joined = True
+        self.joined.set()
         self._errors.joined()
 
     # Callbacks: none may raise.

@@ -22,6 +22,11 @@ _GOODBYE = 15.0
 """Seconds for the last commits and leaving the group: the chart's grace period has 20 beyond the drain."""
 
 
+_HEAD_START = 1.0
+"""Seconds at most that the main topic's member has before the others join. Who joins behind others waits for their next
+heartbeat, 3 s by default; brokers commonly wait as long for the members of an empty group, so that it is in time."""
+
+
 class KafkaSource:
     """Satisfies `engine.ports.Source`. `properties` are librdkafka's, for the connection and the group.
 
@@ -70,7 +75,7 @@ class KafkaSource:
     @property
     def joined(self) -> bool:
         """Whether the group ever answered each member with an assignment, be it of nothing."""
-        return all(member.joined for member in self._members)
+        return all(member.joined.is_set() for member in self._members)
 
     @property
     def missing(self) -> frozenset[str]:
@@ -78,7 +83,7 @@ class KafkaSource:
         return frozenset().union(*(member.topics.missing for member in self._members))
 
     def start(self) -> None:
-        """Join the group, side by side, so that it is one rebalance; the main topic's member first."""
+        """Join the group: the main topic's member first, the others soon after it, so that it can be one rebalance."""
         for thread in self._threads:
             thread.start()
 
@@ -136,6 +141,8 @@ class KafkaSource:
             await ended.wait()
 
     def _own(self, member: int) -> None:
+        if member:
+            self._members[0].joined.wait(_HEAD_START)
         self._members[member].run()
         self._call_soon(self._ended[member].set)
 

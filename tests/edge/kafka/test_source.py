@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Callable, Collection
 from concurrent.futures import Future
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -278,6 +279,16 @@ async def test_a_partition_that_comes_during_a_pause_does_not_leave_the_others_p
         await _until(lambda: added in member.assigned, "the new partition is assigned")
         member.source.give_room(4000, 1 << 20)
         await _until(lambda: len(member.records) == 1010, "both go on")
+
+
+async def test_the_main_topics_member_is_the_first_of_a_process_in_its_group(kafka: Kafka) -> None:
+    """Behind the retry topic's it would wait for that one's next heartbeat, which here comes too late."""
+    for _ in range(5):
+        cluster = RealCluster(kafka)
+        main, retry = Partition(cluster.create(), 0), Partition(cluster.create(), 0)
+        properties = {"heartbeat.interval.ms": 40_000}
+        async with joined(cluster.member(main.topic, retry.topic, properties=properties)) as member:
+            await eventually(partial(member.assigned.get, main), ANSWER, "the main topic's partition is assigned")
 
 
 async def test_a_flow_that_stays_full_hands_over_what_another_member_is_to_have(cluster: RealCluster) -> None:
