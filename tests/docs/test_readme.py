@@ -19,12 +19,6 @@ def test_every_command_is_in_the_readme_and_no_other() -> None:
     assert re.findall(r"^\| `connector (\w+)` \|", README, re.MULTILINE) == list(SUMMARIES)
 
 
-@pytest.mark.parametrize("link", sorted(set(re.findall(r"\]\(([^)#]+)", README))))
-def test_every_link_leads_somewhere(link: str) -> None:
-    """No page is named that is not there."""
-    assert (ROOT / link).exists()
-
-
 def test_every_setting_it_names_exists() -> None:
     """A renamed setting is renamed here too."""
     named = set(re.findall(r"`((?:kafka|openmarket|delivery|retry|hold|pace|admin|log|schemas)\.[a-z_.]+)`", README))
