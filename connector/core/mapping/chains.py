@@ -189,15 +189,16 @@ def _fitted(chain: Chain, target: Target) -> Chain:
     for kind, link in target.turned.items():
         if kind in chain.kinds:
             chain = _turned(chain, kind, link)
-    return _with_default_turned(chain, target)
+    return _with_default_fitted(chain, target)
 
 
-def _with_default_turned(chain: Chain, target: Target) -> Chain:
+def _with_default_fitted(chain: Chain, target: Target) -> Chain:
     """A default comes after all functions, so that it is turned here, once."""
     value = None if chain.default is None else chain.default.value
-    link = None if value is None else target.turned.get(steps.kind_of(value))
-    if link is None:
+    if value is None or (kind := steps.kind_of(value)) in target.takes:
         return chain
+    if (link := target.turned.get(kind)) is None:
+        raise MisfitError(f"the default is {kind.value}; {_listed(target.takes)} is needed")
     try:
         return chain._replace(default=Constant(link.run(value, None)))
     except UnmappableError as error:

@@ -478,6 +478,22 @@ class TestMisfit:
     """What a schema does not have, or has of another type, shows before a record is read."""
 
     @pytest.mark.parametrize(
+        ("field", "origin", "default", "said"),
+        [
+            ("createdAt", "at", "2026-11-30", "text; integer or time is needed"),
+            ("expiresAt", "at", True, "boolean; integer or time is needed"),
+            ("mobileOperatorId", "passenger.age", "12", "text; integer is needed"),
+            ("serviceId", "note", 0.5, "double; text is needed"),
+        ],
+    )
+    def test_a_default_that_its_field_never_takes_is_one(
+        self, field: str, origin: str, default: steps.Scalar, said: str
+    ) -> None:
+        """Or each event without a value of its own would be refused when it comes."""
+        sources: dict[str, Any] = {field: path(origin, default=Constant(default))}
+        assert unfit(event(**sources)) == f"{field}: the default is {said}"
+
+    @pytest.mark.parametrize(
         ("source", "words"),
         [
             (path("passenger.fone"), "passenger has no field fone; did you mean phone?"),
