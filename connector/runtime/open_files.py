@@ -16,9 +16,11 @@ def allow(in_flight: int) -> str | None:
     The soft limit often is 1,024 where the hard one is far above, for `select()`, which nothing here uses.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft != hard:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     needed = in_flight + OTHERS
-    if hard == resource.RLIM_INFINITY or hard >= needed:
+    is_bounded = hard != resource.RLIM_INFINITY
+    wanted = hard if is_bounded else needed  # macOS refuses a soft limit without end (its setrlimit(2))
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    if not is_bounded or hard >= needed:
         return None
     return f"the system lets this process open {hard:,} files, and {in_flight:,} posts in flight need {needed:,}"
