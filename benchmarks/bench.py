@@ -110,8 +110,8 @@ def _quiet(rig: Rig, name: str, running: Mapping[str, Start]) -> Iterator[quiet.
     """One run of each connector."""
     scenario = QUIET_SCENARIOS[name]
     for contender, start in running.items():
-        stage = rig.quiet_stage(scenario.partitions, scenario.in_flight)
-        seen = asyncio.run(quiet.measure(name, contender, start, stage, _new_group()))
+        with rig.quiet_stage(scenario.partitions, scenario.in_flight) as stage:
+            seen = asyncio.run(quiet.measure(name, contender, start, stage, _new_group()))
         typer.echo(f"  {report.quiet_line(seen)}")
         yield seen
 

@@ -98,6 +98,13 @@ def create_topics(bootstrap_servers: str, partitions: int, *names: str) -> None:
         created.result(_ADMIN_SECONDS)
 
 
+def delete_topics(bootstrap_servers: str, *names: str) -> None:
+    """Delete topics."""
+    admin = AdminClient({"bootstrap.servers": bootstrap_servers})
+    for deleted in admin.delete_topics(list(names), operation_timeout=_ADMIN_SECONDS).values():
+        deleted.result(_ADMIN_SECONDS)
+
+
 def fill(bootstrap_servers: str, topic: str, count: int, shape: Shape) -> int:
     """Write so many events, keyed by end user; return the bytes of an average value."""
     encode, size = encoder(shape).encode, 0

@@ -11,7 +11,7 @@ import typer
 
 from benchmarks import contenders
 from benchmarks.contenders import Stage
-from benchmarks.events import SERVICE_IDS, Shape, create_topics, fill, schema_of
+from benchmarks.events import SERVICE_IDS, Shape, create_topics, delete_topics, fill, schema_of
 from benchmarks.mapped import mapping
 from benchmarks.scenarios import Scenario
 from benchmarks.sink import Sink, SlowSink
@@ -70,26 +70,31 @@ class Rig:
             mapping(SERVICE_IDS[: scenario.service_ids]) if shape.mapped else "",
         )
 
-    def quiet_stage(self, partitions: int, in_flight: int) -> Stage:
-        """A stage whose topic is new and empty, for a vendor that somebody else is."""
-        topic = self._create_topics(partitions)
-        return Stage(self._broker.bootstrap_servers, topic, "", self._folder, self._core, in_flight=in_flight)
+    @contextlib.contextmanager
+    def quiet_stage(self, partitions: int, in_flight: int) -> Iterator[Stage]:
+        """A stage whose topic is new and empty, for a vendor that somebody else is.
+
+        Its topics are deleted at the end: with some 15,000 partitions the broker takes seconds for each answer.
+        """
+        names = self._create_topics(partitions)
+        yield Stage(self._broker.bootstrap_servers, names[0], "", self._folder, self._core, in_flight=in_flight)
+        delete_topics(self._broker.bootstrap_servers, *names)
 
     def posts(self, scenario: Scenario) -> int:
         """Posts so far to the sink of this scenario."""
         return (self._slow_sink if scenario.base_url == "slow" else self._sink).posts()
 
     def _fill(self, shape: Shape, count: int) -> str:
-        topic = self._create_topics(shape.partitions)
+        topic, *_ = self._create_topics(shape.partitions)
         size = fill(self._broker.bootstrap_servers, topic, count, shape)
         typer.echo(f"{count:,} events of {size:,} bytes in {shape.partitions:,} partitions")
         return topic
 
-    def _create_topics(self, partitions: int) -> str:
+    def _create_topics(self, partitions: int) -> tuple[str, ...]:
         topic = f"bench-{uuid.uuid4().hex[:8]}"
         names = topic, f"{topic}.retry", f"{topic}.dlq", f"{topic}.ledger"
         create_topics(self._broker.bootstrap_servers, partitions, *names)
-        return topic
+        return names
 
     def _schemas(self, shape: Shape) -> Path:
         folder = self._folder / f"schemas-{shape.padding}{'-mapped' if shape.mapped else ''}"
