@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from typing import NamedTuple
 
@@ -29,11 +29,17 @@ class Names(NamedTuple):
         return self.main, self.retry, self.dead_letter
 
 
+_ONE_MEMBER: Mapping[str, object] = {"assignment": "range"}
+"""The mock refuses a member its assignment when the leader asked first, and the group then stands still for almost the
+session time-out. With an eager assignor the process is one member, so that there is nobody to race with."""
+
+
 class Broker(NamedTuple):
-    """A broker that runs, with the topics made."""
+    """A broker that runs, with the topics made. `settings`: the connector's for this Kafka, beside the defaults."""
 
     bootstrap_servers: str
     about: str
+    settings: Mapping[str, object]
 
 
 def names(suffix: str) -> Names:
@@ -52,7 +58,7 @@ def broker(kafka: str, own: Names) -> Iterator[Broker]:
         with closing(MockKafka()) as mock:
             for topic in own.topics:
                 mock.make(topic)
-            yield Broker(mock.bootstrap_servers, "librdkafka's mock cluster, embedded")
+            yield Broker(mock.bootstrap_servers, "librdkafka's mock cluster, embedded", _ONE_MEMBER)
     else:
         admin = KafkaAdmin({"bootstrap.servers": kafka})
         with ExitStack() as afterwards:
@@ -60,7 +66,7 @@ def broker(kafka: str, own: Names) -> Iterator[Broker]:
                 _create(admin, topic)
                 afterwards.callback(admin.delete_topic, topic)
             afterwards.callback(admin.delete_group, own.group_id)
-            yield Broker(kafka, "the given brokers")
+            yield Broker(kafka, "the given brokers", {})
 
 
 def _create(admin: KafkaAdmin, topic: str) -> None:

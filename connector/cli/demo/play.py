@@ -64,7 +64,7 @@ class Play:
             url = await self._simulator.start()
             self._screen.say(f"Kafka       {self._broker.bootstrap_servers}  {self._broker.about}")
             self._screen.say(f"vendor      {url}  the simulator, in this process")
-            process_id = await connector.start(self._broker.bootstrap_servers, self._own, url)
+            process_id = await connector.start(self._broker, self._own, url)
             self._screen.say(f"connector   process {process_id}, with settings and log in {folder}")
             await self._produce_and_watch(connector)
             exit_code = await connector.stop()

@@ -14,7 +14,7 @@ from typing import Any
 
 import aiohttp
 
-from connector.cli.demo.broker import Names
+from connector.cli.demo.broker import Broker, Names
 from connector.cli.demo.mix import ALLOWED_SERVICE_IDS
 from connector.config.load import PREFIX
 from connector.simulator.rules import ACCOUNT_ID, PASSWORD
@@ -37,13 +37,14 @@ class ConnectorProcess:
         self._process: asyncio.subprocess.Process | None = None
         self._http: aiohttp.ClientSession | None = None
 
-    async def start(self, bootstrap_servers: str, own: Names, base_url: str) -> int:
+    async def start(self, broker: Broker, own: Names, base_url: str) -> int:
         """Start it and return its process id. `base_url`: the vendor's address."""
         self._password.write_text(PASSWORD)
         self._schemas.mkdir()
         settings = {
             "kafka": {
-                "bootstrap_servers": bootstrap_servers,
+                **broker.settings,
+                "bootstrap_servers": broker.bootstrap_servers,
                 "group_id": own.group_id,
                 "topics": {"main": own.main, "retry": own.retry, "dead_letter": own.dead_letter},
             },
