@@ -31,7 +31,7 @@ class Names(NamedTuple):
 
 _ONE_MEMBER: Mapping[str, object] = {"assignment": "range"}
 """The mock refuses a member its assignment when the leader asked first, and the group then stands still for almost the
-session time-out. With an eager assignor the process is one member, so that there is nobody to race with."""
+session time-out (`findings/mock_follower_syncs_last.sh`). With an eager assignor the process is one member: no race."""
 
 
 class Broker(NamedTuple):
