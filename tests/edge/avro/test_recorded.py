@@ -88,3 +88,9 @@ def test_every_language_is_there() -> None:
     by = {(cell["by"].partition(",")[0], cell["event"]) for cell in CELLS}
     assert by == {(name, event) for name in ("Go", "Java", "JavaScript", "Python", "Rust") for event in EVENTS}
     assert {cell["framing"] for cell in CELLS} >= set(ASKED)
+
+
+def test_records_of_two_schemas_can_share_a_topic() -> None:
+    """A UUID of AWS Glue's names one schema, as the registry would have it."""
+    named = {(cell["value"][4:36], cell["event"]) for cell in CELLS if cell["framing"].startswith("AWS Glue")}
+    assert len({uuid for uuid, _ in named}) == len(named) == len(EVENTS)

@@ -20,7 +20,10 @@ import org.apache.kafka.common.header.internals.RecordHeaders;
 
 /** Events as Java's serializers write them. Usage: java Record FOLDER APICURIO (its own API, /apis/registry/v2). */
 public class Record {
-    static final UUID GLUE = UUID.fromString("b7b4a7f0-9c96-4e4a-a687-fb5de9ef0c63");
+    /** A schema's version has one of its own, so that both events can share a topic. */
+    static final Map<String, UUID> GLUE = Map.of(
+        "ours", UUID.fromString("b7b4a7f0-9c96-4e4a-a687-fb5de9ef0c63"),
+        "booking", UUID.fromString("5f0c2c1e-7f6b-4d53-9f0e-2a1d6b8c4e70"));
 
     static String hex(byte[] bytes) {
         StringBuilder out = new StringBuilder();
@@ -80,7 +83,7 @@ public class Record {
                 GlueSchemaRegistryConfiguration glue =
                     new GlueSchemaRegistryConfiguration(Map.of("region", "us-east-1", "compression", compression));
                 say("Java, AWS Glue 1.1.25", event, "AWS Glue, " + compression,
-                    new SerializationDataEncoder(glue).write(bare, GLUE), new RecordHeaders());
+                    new SerializationDataEncoder(glue).write(bare, GLUE.get(event)), new RecordHeaders());
             }
 
             Map<String, Map<String, Object>> ways = new java.util.LinkedHashMap<>();
