@@ -197,3 +197,48 @@ def test_lint_judges_mapped_events_and_counts_what_is_passed_over(bookings: Topi
     run = connector("lint", "--config", bookings.config)
     assert run.exit_code == 0, run.output
     assert run.output.splitlines()[0] == f"{bookings.main}: 7 records, 0 of them would be refused, 1 passed over"
+
+
+def changed(bookings: Topics, file: Path, others: str, **event: object) -> Path:
+    """The bookings' settings with another mapping, in a file beside them."""
+    settings = json.loads(bookings.config.read_text())
+    rules = mapping("none")
+    rules["events"] = [{**rules["events"][0], **event}]  # type: ignore[index]
+    file.write_text(json.dumps(settings | {"mapping": rules | {"others": others}}))
+    return file
+
+
+def test_what_one_mapping_passes_over_is_not_called_refused(
+    bookings: Topics, tmp_path: Path, connector: Command
+) -> None:
+    other = changed(bookings, tmp_path / "other.yaml", "dead_letter")
+    run = connector("diff", "--config", bookings.config, "--against", other)
+    assert f"1 × passed over with {bookings.config}, refused as mapping_not_ours with {other}" in run.output
+
+
+def test_lint_names_the_schema_of_what_a_mapping_refuses_and_how_to_see_its_way(
+    bookings: Topics, tmp_path: Path, connector: Command
+) -> None:
+    """It was decoded, so that its schema is known; and the command that it prints shows which rule refused it."""
+    config = changed(bookings, tmp_path / "refusing.yaml", "skip", eventId="seat")
+    output = connector("lint", "--config", config).output
+    assert "mapping_null in eventId (seat)" in output
+    assert "schemas: Booking (fingerprint " in output
+    command = output.strip().rpartition("to see the first of them: connector ")[2].split()
+    assert command[0] == "map"
+    shown = connector(*command)
+    assert shown.exit_code == 1
+    assert "refused at event: mapping_null" in shown.output
+
+
+def test_the_help_of_a_rule_in_sarif_has_each_remedy_that_was_found(
+    bookings: Topics, tmp_path: Path, connector: Command
+) -> None:
+    """A class of a mapping has one for each function."""
+    session = {"seat": {"path": "seat", "then": ["digits"]}, "day": {"path": "id", "then": [{"time": "iso"}]}}
+    config = changed(bookings, tmp_path / "two.yaml", "skip", variables={"session": session})
+    (run,) = json.loads(connector("lint", "--config", config, "--format", "sarif").output)["runs"]
+    (rule,) = run["tool"]["driver"]["rules"]
+    remedies = {each["message"]["text"].partition("; ")[2] for each in run["results"]}
+    assert len(remedies) == 2
+    assert set(rule["help"]["text"].split("; or ")) == remedies

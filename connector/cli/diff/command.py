@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from connector.cli.diff.files import LARGEST_FILE, Header, check_of, fates_of, header_of, is_ours, key_of, write
-from connector.cli.diff.reading import Ranges, fate_of, in_order, ranges_of
+from connector.cli.diff.reading import PASSED_OVER_CODE, Ranges, fate_of, in_order, ranges_of
 from connector.cli.loading import load_without_password
 from connector.cli.options import ConfigFile, json_option
 from connector.cli.sampling import Sample, Since, Stretch, Topic
@@ -138,8 +138,13 @@ def _lines(name: str, names: tuple[str, str], found: Comparison) -> Iterator[str
 def _said(kind: Kind, names: tuple[str, str]) -> str:
     if kind.field is not None:
         return kind.field
-    ours, theirs = (f"refused as {code}" if code else "posted" for code in (kind.one, kind.other))
-    return f"{ours} with {names[0]}, {theirs} with {names[1]}"
+    return f"{_fate(kind.one)} with {names[0]}, {_fate(kind.other)} with {names[1]}"
+
+
+def _fate(code: str | None) -> str:
+    if not code:
+        return "posted"
+    return "passed over" if code == PASSED_OVER_CODE else f"refused as {code}"
 
 
 def _places(difference: Difference) -> Iterator[str]:

@@ -14,7 +14,7 @@ from connector.core.record import Partition, Record
 from connector.edge.kafka.scan import Scan
 
 _EVERY = 1000
-_PASSED_OVER = "passed_over"
+PASSED_OVER_CODE = "passed_over"
 Ranges = Mapping[int, tuple[int, int]]
 """Partition → the first offset to read, and the one after the last."""
 
@@ -51,7 +51,7 @@ def fate_of(record: Record, judge: Judge) -> Fate:
     """What becomes of it, whenever that is. Never raises, whatever the bytes."""
     made = judge.made(record, record.timestamp_ms)
     if made.refusal is PASSED_OVER:
-        return Fate(None, _PASSED_OVER)
+        return Fate(None, PASSED_OVER_CODE)
     if made.event is None or made.request is None:
         return Fate(None, "refused" if made.refusal is None else made.refusal.code)
     return Fate(values_of(made.request, made.event.event_id, made.expires_ms))

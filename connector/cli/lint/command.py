@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -25,7 +26,7 @@ from connector.config.openmarket import Timeouts
 from connector.config.sections import Delivery, Retry
 from connector.config.settings import Settings
 from connector.core.destination import Policy
-from connector.core.lint.findings import Report, Severity
+from connector.core.lint.findings import Place, Report, Severity
 from connector.core.lint.tally import Expectations, Lint
 from connector.core.request import RequestRules
 from connector.core.schedule import RetryPlan
@@ -82,7 +83,7 @@ def lint(
         settings = load_without_password(config, os.environ)
         name = topic or settings.kafka.topics.main
         report = of_topic(settings, name, Stretch(sample, since), producer_header)
-        source = Source(name, is_file=False, look=f"connector render --config {config} --topic {name}")
+        source = Source(name, is_file=False, look=partial(_look, f"--config {config} --topic {name}", settings))
     typer.echo(json.dumps(document(source, report), indent=2) if as_json else _shown(source, report, output, strict))
     if any(strict or each.severity is Severity.REFUSED for each in report.findings):
         raise typer.Exit(1)
@@ -119,6 +120,13 @@ def of_file(file: Path, settings: Settings | None) -> Report:
         for seen in Lines(rules, policy, now_ms).seen(stream):
             tally.add(seen)
     return tally.report()
+
+
+def _look(options: str, settings: Settings, place: Place) -> str:
+    """What shows a record: where there is a mapping, its way through it, since most that is wrong is wrong there."""
+    if settings.mapping is not None:
+        return f"connector map {options} --explain {place}"
+    return f"connector render {options} --partition {place.partition} --offset {place.number}"
 
 
 def _expectations(settings: Settings | None, now_ms: int) -> Expectations:

@@ -54,7 +54,7 @@ class Records:
         return Seen(
             Place(record.partition.number, record.offset),
             producer_of(record, self._headers),
-            self._schema(record, made.fields is not None),
+            self._schema(record, made.refusal is None or made.refusal.stage is not Stage.DECODE),
             lambda: _view(made.fields),
             self._now_ms if record.timestamp_ms is None else record.timestamp_ms,
             record.key,

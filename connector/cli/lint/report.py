@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
-from connector.core.lint.findings import Finding, Report, Severity
+from connector.core.lint.findings import Finding, Place, Report, Severity
 
 _NAMES_SHOWN = 5
 
 
 class Source(NamedTuple):
-    """What was read: a topic, or a file. `look` is the command that shows a record of it."""
+    """What was read: a topic, or a file. `look` says the command that shows the record at a place."""
 
     name: str
     is_file: bool
-    look: str = ""
+    look: Callable[[Place], str] | None = None
 
 
 def lines(source: Source, report: Report) -> Iterator[str]:
@@ -31,8 +31,8 @@ def lines(source: Source, report: Report) -> Iterator[str]:
         for finding in findings:
             yield from _finding(finding, source)
     place = next((each.places[0] for each in report.findings if each.places), None)
-    if source.look and place is not None:
-        yield f"\nto see the first of them: {source.look} --partition {place.partition} --offset {place.number}"
+    if source.look is not None and place is not None:
+        yield f"\nto see the first of them: {source.look(place)}"
 
 
 def document(source: Source, report: Report) -> Mapping[str, object]:

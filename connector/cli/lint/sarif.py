@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from urllib.parse import quote
 
@@ -18,7 +18,9 @@ Json = dict[str, object]
 
 def sarif(source: Source, report: Report) -> Mapping[str, object]:
     """One run with a rule for each class that was found, and a result for each finding: its count, and where it is."""
-    rules = {each.rule: each for each in report.findings}
+    rules: dict[str, list[Finding]] = {}
+    for each in report.findings:
+        rules.setdefault(each.rule, []).append(each)
     places = {name: number for number, name in enumerate(rules)}
     driver = {
         "name": "connector lint",
@@ -33,12 +35,14 @@ def sarif(source: Source, report: Report) -> Mapping[str, object]:
     }
 
 
-def _rule(finding: Finding) -> Json:
+def _rule(findings: Sequence[Finding]) -> Json:
+    """A class of a mapping has a remedy for each function: the help of its rule has all that were found."""
+    first = findings[0]
     return {
-        "id": finding.rule,
-        "shortDescription": {"text": finding.rule.replace("_", " ")},
-        "help": {"text": finding.remedy},
-        "defaultConfiguration": {"level": _LEVELS[finding.severity]},
+        "id": first.rule,
+        "shortDescription": {"text": first.rule.replace("_", " ")},
+        "help": {"text": "; or ".join(dict.fromkeys(each.remedy for each in findings))},
+        "defaultConfiguration": {"level": _LEVELS[first.severity]},
     }
 
 
