@@ -99,6 +99,12 @@ class Commits:
         return self.uncommitted + self.waiting_copies >= self._bound_now
 
     @property
+    def stop_posting(self) -> bool:
+        """Whether posting waits for more than the commit under way, as it does for milliseconds at full speed."""
+        in_doubt = self._refused or self._bound_now == self._bound_in_doubt
+        return self.full and (in_doubt or self.at_rest)
+
+    @property
     def exposed(self) -> int:
         """Records that are answered and in no acknowledged commit, also those that wait for their copies."""
         return self.uncommitted + self.waiting_copies

@@ -45,6 +45,7 @@ TOPIC_PARTITION = (
 PARTITION_REASONS = (
     "due_time",
     "hold",
+    "commit",
     "fault",
     "map",
     "paused",

@@ -55,9 +55,9 @@ TABLE: tuple[Definition, ...] = (
     Definition(
         "partitions_waiting",
         G,
-        "Partitions that take nothing new: their head is not due, a hold keeps what they have, a bug of ours stopped "
-        "them, their map is nearly full, somebody paused them, too much of them waits in hand, a schema is missing, a "
-        "copy is not written, the ledger is asked what was accepted.",
+        "Partitions that take nothing new: their head is not due, a hold keeps what they have, posting waits for a "
+        "commit, a bug of ours stopped them, their map is nearly full, somebody paused them, too much of them waits in "
+        "hand, a schema is missing, a copy is not written, the ledger is asked what was accepted.",
         (Label("reason", labels.PARTITION_REASONS),),
     ),
     Definition(

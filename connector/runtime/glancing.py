@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from connector import __version__
@@ -16,7 +16,7 @@ from connector.engine.holds import Hold
 from connector.engine.partition import Assignment
 from connector.engine.ports import Clock
 from connector.observe.metrics import Metrics
-from connector.observe.page.glance import DUE, Answered, Glance, Held, Place, Times, Wait
+from connector.observe.page.glance import COMMIT, DUE, Answered, Glance, Held, Place, Times, Wait
 from connector.observe.page.html import Page, page
 from connector.observe.recent import Recent, Since
 from connector.runtime.commands import EngineCommands
@@ -130,11 +130,18 @@ class Glancer:
 
     def _see_waits(self) -> Mapping[tuple[Partition, str], int]:
         """All but for the holds, which know since when they are."""
-        assignments = self._looked.engine.assignments.items()
+        engine = self._looked.engine
+        assignments = engine.assignments.items()
+        of_all = (COMMIT,) if engine.commits.stop_posting else ()
         return self._since.look(
             self._clock.now_ms(),
-            ((p, reason) for p, a in assignments for reason in (a.blocks or ((DUE,) if a.asleep else ()))),
+            ((p, reason) for p, a in assignments for reason in (*_own(a), *of_all)),
         )
+
+
+def _own(assignment: Assignment) -> Iterable[str]:
+    """Why it waits when no other does."""
+    return assignment.blocks or ((DUE,) if assignment.asleep else ())
 
 
 def _due_ms(assignment: Assignment) -> int | None:

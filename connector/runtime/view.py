@@ -15,6 +15,7 @@ from connector.engine.engine import Engine
 from connector.engine.partition import Assignment
 from connector.engine.ports import Clock
 from connector.observe.metrics import Metrics
+from connector.observe.page.glance import COMMIT, DUE, HOLD
 from connector.observe.retries import Copies
 from connector.runtime.commands import EngineCommands
 from connector.runtime.health import Health
@@ -167,9 +168,13 @@ class View:
         """Why it takes nothing new; empty when it does, or has nothing."""
         reasons: list[str] = sorted(assignment.blocks)
         if not reasons and assignment.asleep:
-            return ["due time"]
+            return [DUE]
         has_some = assignment.open or assignment.queue or lags.get(partition)
-        return [*reasons, "hold"] if has_some and self._engine.holds.active else reasons
+        if not has_some:
+            return reasons
+        if self._engine.holds.active:
+            return [*reasons, HOLD]
+        return [*reasons, COMMIT] if self._engine.commits.stop_posting else reasons
 
     def _commit_age(self) -> float:
         commits = self._engine.commits

@@ -84,6 +84,23 @@ async def test_in_peace_it_delivers_and_says_how_much(clock: VirtualClock, setti
     assert "a post takes half ≤ 0.1 s" in page
 
 
+@run_virtual
+async def test_posting_that_waits_for_a_commit_is_what_the_page_begins_with(
+    clock: VirtualClock, settings: Settings
+) -> None:
+    kafka, vendor = broker(clock), ScriptedVendor(always(ACCEPTED))
+    kafka.commit_error = "coordinator_not_available"
+    async with running(Connector(kafka, vendor, clock)) as connector, glanced(connector, clock, settings) as words:
+        await asyncio.sleep(10)
+        for n in range(100):
+            feed(kafka, event(n))
+        await asyncio.sleep(120)
+        page = words()
+    assert "Not delivering: commits For 1 min " in page
+    assert "commit, for 1 min" in page
+    assert "Partitions that take nothing new" not in page
+
+
 HOLDS: dict[str, tuple[Answer, str]] = {
     "deployment": (FORBIDDEN, "unauthorized"),
     "endpoint": (NoReply(Failure.CONNECT, False), "connect_failed"),

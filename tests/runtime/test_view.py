@@ -19,12 +19,14 @@ from connector.edge.kafka.bounds import Bounds
 from connector.edge.kafka.source import KafkaSource
 from connector.edge.kafka.transactions import Behind
 from connector.edge.kafka.watermarks import Watermarks
+from connector.engine.commits import IN_DOUBT
 from connector.engine.limits import PaceRules
 from connector.runtime.commands import EngineCommands
 from connector.runtime.health import Health
 from connector.runtime.view import View
 from tests.engine.stage import (
     ACCEPTED,
+    BOUNDS,
     FORBIDDEN,
     MAIN,
     RETRY,
@@ -159,6 +161,55 @@ async def test_the_commits_age_counts_from_when_something_was_uncommitted(
         kafka.commit_error = None
         await asyncio.sleep(30)
         assert (shows("uncommitted"), shows("last_commit_age_seconds")) == (0, 0)
+
+
+@pytest.mark.parametrize("how", ["refused", "late"])
+@run_virtual
+async def test_posting_that_waits_for_a_commit_says_so_while_it_does(
+    clock: VirtualClock, settings: Settings, how: str
+) -> None:
+    """No hold, nothing blocked, nothing under way: without it nobody could see why nothing is posted."""
+    kafka, vendor = broker(clock), ScriptedVendor(always(ACCEPTED))
+    async with running(Connector(kafka, vendor, clock)) as connector:
+        shows = Shown(connector, clock, settings)
+        for n in range(40):
+            feed(kafka, event(n))
+        await asyncio.sleep(2)
+        assert shows.waits_for() == []
+        kafka.commit_error, kafka.commit_delay = (
+            ("coordinator_not_available", 0.0) if how == "refused" else (None, 30.0)
+        )
+        for n in range(200):
+            feed(kafka, event(n, "again"))
+        await asyncio.sleep(10)
+        posts = len(vendor.posted)
+        await asyncio.sleep(10)
+        assert len(vendor.posted) == posts < 240
+        assert shows("uncommitted") >= BOUNDS.uncommitted * IN_DOUBT
+        assert (shows("in_flight"), shows.waits_for()) == (0, ["commit"])
+        assert shows("partitions_waiting", "commit") == 1
+        assert shows.waits_for(Partition(RETRY, 0)) == []
+        kafka.commit_error, kafka.commit_delay = None, 0.0
+        await asyncio.sleep(60)
+        assert len(vendor.posted) == 240
+        assert (shows("partitions_waiting", "commit"), shows.waits_for()) == (0, [])
+
+
+@run_virtual
+async def test_commits_that_are_answered_soon_are_nothing_to_wait_for(clock: VirtualClock, settings: Settings) -> None:
+    """At the bound posting waits for some milliseconds, again and again: that is full speed."""
+    kafka, vendor = broker(clock), ScriptedVendor(always(ACCEPTED), latency=0.01)
+    kafka.commit_delay = 0.05
+    bounds, seen = BOUNDS._replace(uncommitted=2), set[bool]()
+    for n in range(200):
+        feed(kafka, event(n))
+    async with running(Connector(kafka, vendor, clock, bounds=bounds)) as connector:
+        shows = Shown(connector, clock, settings)
+        while connector.engine.commits.last_acknowledged == 0 or len(vendor.posted) < 200:
+            await asyncio.sleep(0.003)
+            seen.add(connector.engine.commits.full)
+            assert shows.waits_for() == []
+    assert seen == {False, True}
 
 
 @run_virtual

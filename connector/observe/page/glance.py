@@ -16,6 +16,10 @@ HOLD = "hold"
 """Why a partition waits during a hold that stops posting: the hold is shown itself."""
 
 
+COMMIT = "commit"
+"""Why a partition waits while as much is in no acknowledged commit as may be: so do all, as in a hold."""
+
+
 class Wait(NamedTuple):
     """Why a partition takes nothing new, since when, and when its next record is due, where that is why."""
 
@@ -36,7 +40,7 @@ class Place(NamedTuple):
     @property
     def is_stuck(self) -> bool:
         """Whether it waits for a reason of its own, and not for the time that its retry is due."""
-        return any(wait.reason not in {DUE, HOLD} for wait in self.waits)
+        return any(wait.reason not in {DUE, HOLD, COMMIT} for wait in self.waits)
 
 
 class Held(NamedTuple):

@@ -6,7 +6,7 @@ from enum import StrEnum
 from itertools import repeat
 from typing import NamedTuple
 
-from connector.observe.page.glance import DUE, Glance, Held, Place
+from connector.observe.page.glance import COMMIT, DUE, Glance, Held, Place
 from connector.observe.page.words import count, span
 
 PATIENCE = 60.0
@@ -50,7 +50,7 @@ def verdict(glance: Glance) -> Verdict:
 
 
 def _as_if_delivering(glance: Glance) -> Verdict:
-    for look in (_apart, _held, _blocked, _silent, _partly):
+    for look in (_apart, _held, _uncommitted, _blocked, _silent, _partly):
         if (found := look(glance)) is not None:
             return found
     if not glance.places:
@@ -83,6 +83,16 @@ def _held(glance: Glance) -> Verdict | None:
     first = min(broken or stopping, key=lambda hold: hold.since_ms)
     mood = Mood.BAD if broken else Mood.WATCH
     return Verdict(mood, "Not delivering: held", f"For {_lasts(glance, first)}: {first.why}.")
+
+
+def _uncommitted(glance: Glance) -> Verdict | None:
+    since = [wait.since_ms for place in glance.places for wait in place.waits if wait.reason == COMMIT]
+    if not since:
+        return None
+    seconds = (glance.now_ms - min(since)) / 1000
+    mood = Mood.BAD if seconds >= PATIENCE else Mood.WATCH
+    what = "as much is answered and not committed as a crash may post again"
+    return Verdict(mood, "Not delivering: commits", f"For {span(seconds)}: {what}.")
 
 
 def _blocked(glance: Glance) -> Verdict | None:
