@@ -24,7 +24,7 @@ from connector.core.mapping.getters import Fields, Getter, Lenient
 from connector.core.mapping.opening import opened, outer_first
 from connector.core.mapping.paths import Path, getter, type_around
 from connector.core.mapping.rules import Condition, Event, From, Rules, Source, completed
-from connector.core.mapping.types import ANYTHING, Kind, Leaf, Type, meant, resolved
+from connector.core.mapping.types import ANYTHING, Kind, Leaf, Type, Where, meant, resolved
 from connector.core.record import Record
 from connector.core.redact import safe_name
 from connector.core.refusal import Problem, Refusal, Stage
@@ -233,7 +233,12 @@ def _remedy_of_null(field: str, event: Event) -> str:
     if field == "serviceId":
         return "write it, or give the mapping a default"
     origin = event.sources[field].origin
-    return f"write it, or {LEAVE_OUT.format(origin.path if isinstance(origin, From) else '…')}"
+    return f"write it, or {LEAVE_OUT.format(_in_braces(origin.path.text) if isinstance(origin, From) else '…')}"
+
+
+def _in_braces(path: str) -> str:
+    """As YAML takes it there: a path with brackets has to stand in quotes."""
+    return f"'{path}'" if "[" in path else path
 
 
 def _misfit(field: str, source: Source, error: MisfitError) -> str:
@@ -285,6 +290,8 @@ def _incomparable(found: Type, value: steps.Scalar) -> str | None:
 def _no_text(path: Path, whole: Type, texts: Texts) -> list[str]:
     if path.around is not None:
         return [f"json: {path}: only what lies in the event can be opened"]
+    if any(isinstance(part, Where) for part in path.parts):
+        return [f"json: {path}: name the item by its place; one that is searched for cannot be opened"]
     found = resolved(whole, path.parts, texts)
     if isinstance(found, str):
         return [f"json: {path}: {found}"]

@@ -12,7 +12,7 @@ from typing import Any
 from typing_extensions import override
 
 from connector.core.mapping.errors import UnmappableError
-from connector.core.mapping.types import Part
+from connector.core.mapping.types import Part, Where
 from connector.core.record import Record
 
 Fields = dict[str, Any]
@@ -91,11 +91,21 @@ class Deep(Getter):
         for part in self._parts:
             if isinstance(here, dict):
                 here = here.get(part)
-            elif isinstance(here, list) and isinstance(part, int):
+            elif not isinstance(here, list) or isinstance(part, str):
+                return None
+            elif isinstance(part, int):
                 here = here[part] if part < len(here) else None
             else:
-                return None
+                here = _item(here, part)
         return here
+
+
+def _item(items: list[Any], where: Where) -> Any:
+    """The first one whose field is the text; null for none."""
+    for item in items:
+        if isinstance(item, dict) and item.get(where.field) == where.value:
+            return item
+    return None
 
 
 class Linked(Getter):

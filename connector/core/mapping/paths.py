@@ -10,7 +10,7 @@ from typing_extensions import override
 
 from connector.core.mapping.errors import UnmappableError
 from connector.core.mapping.getters import Deep, Field, FieldOfField, Getter, OfRecord
-from connector.core.mapping.types import Kind, Part, Type, leaf
+from connector.core.mapping.types import Kind, Part, Type, Where, leaf
 from connector.core.record import Record
 
 
@@ -37,9 +37,17 @@ class Path(NamedTuple):
         return self.text
 
 
-_TOKEN = re.compile(r"""(?P<dot>\.)?(?:(?P<name>[^.\[\]"$\s]+)|\[(?P<place>[0-9]{1,4})\]|\["(?P<key>[^"]+)"\])""")
+_TOKEN = re.compile(
+    r"""(?P<dot>\.)?(?:
+        (?P<name>[^.\[\]"$\s]+)
+        |\[(?P<place>[0-9]{1,4})\]
+        |\["(?P<key>[^"]+)"\]
+        |\[(?P<field>[^.\[\]"=$\s]+)=(?:(?P<word>[^\[\]"\s]+)|"(?P<text>[^"]+)")\]
+    )""",
+    re.VERBOSE,
+)
 _HEADER = "$header."
-_HOW = 'write it like booking.passenger.phone, passengers[0].phone or attributes["a.key"]'
+_HOW = 'write it like booking.passenger.phone, passengers[0].phone, contacts[kind=MOBILE].number or attributes["a.key"]'
 _LONGEST = 512
 _DEEPEST = 32
 
@@ -55,11 +63,17 @@ def path_of(text: str) -> Path:
         # A dot stands between two names, and nowhere else.
         if token is None or (token["dot"] is not None) != (bool(parts) and token["name"] is not None):
             break
-        parts.append(int(token["place"]) if token["place"] is not None else token["name"] or token["key"])
+        parts.append(_part(token))
         at = token.end()
-    if at < len(text) or not parts or isinstance(parts[0], int):
+    if at < len(text) or not parts or not isinstance(parts[0], str):
         raise ValueError(f"is not a path: {_HOW}")
     return Path(text, tuple(parts))
+
+
+def _part(token: re.Match[str]) -> Part:
+    if token["field"] is not None:
+        return Where(token["field"], token["word"] or token["text"])
+    return int(token["place"]) if token["place"] is not None else token["name"] or token["key"]
 
 
 def _around(text: str) -> Path:

@@ -11,8 +11,16 @@ from connector.core.redact import safe_name
 
 _T = TypeVar("_T")
 
-Part = str | int
-"""A field or a map's key; or the place of an item, from 0."""
+
+class Where(NamedTuple):
+    """The first item of an array whose field is this text."""
+
+    field: str
+    value: str
+
+
+Part = str | int | Where
+"""A field or a map's key; or the place of an item, from 0, or which one it is."""
 
 
 class Kind(StrEnum):
@@ -98,6 +106,8 @@ def resolved(whole: Type, parts: Sequence[Part], texts: frozenset[tuple[Part, ..
     for place, part in enumerate(parts):
         if tuple(parts[:place]) in texts:
             return ANYTHING
+        if isinstance(part, Where) and (why := _unfindable(here, part)) is not None:
+            return f"{_named(parts[:place])} {why}"
         found = [inner for branch in here.branches if (inner := _inside(branch, part)) is not None]
         if not found:
             return f"{_named(parts[:place])} {_lacks(here, part)}"
@@ -126,7 +136,7 @@ def _inside(branch: Branch, part: Part) -> Type | None:
             return fields.get(part)
         case Values(of), str():
             return of._replace(nullable=True)  # a key may be missing in any map
-        case Items(of), int():
+        case Items(of), int() | Where():
             return of._replace(nullable=True)
         case Anything(), _:
             return ANYTHING
@@ -136,9 +146,30 @@ def _inside(branch: Branch, part: Part) -> Type | None:
 
 def _lacks(here: Type, part: Part) -> str:
     names = [name for branch in here.branches if isinstance(branch, Fields) for name in branch.fields]
-    if not names or isinstance(part, int):
-        return f"is {here.shown}, which has no {'items' if isinstance(part, int) else 'fields'}"
+    if not names or not isinstance(part, str):
+        return f"is {here.shown}, which has no {'fields' if isinstance(part, str) else 'items'}"
     return f"has no field {part}; {meant(part, names)}"
+
+
+def _unfindable(here: Type, part: Where) -> str | None:
+    """Why no item can be the one; None: some can, or nobody knows, or there are no items at all."""
+    items = [branch.of for branch in here.branches if isinstance(branch, Items)]
+    if here.is_unknown or not items or any(of.is_unknown for of in items):
+        return None
+    found = [inner for of in items for branch in of.branches if (inner := _inside(branch, part.field)) is not None]
+    if not found:
+        return f"has items, of which each {_lacks(items[0], part.field)}"
+    texts = [each for inner in found for each in inner.branches if isinstance(each, Leaf) and each.kind is Kind.TEXT]
+    if any(inner.is_unknown for inner in found):
+        return None
+    if not texts:
+        return f"has items whose {part.field} is {found[0].shown}, and is compared with text"
+    if all(each.symbols is not None and part.value not in each.symbols for each in texts):
+        known = sorted(frozenset().union(*(each.symbols or () for each in texts)))
+        return (
+            f"has items whose {part.field} is {found[0].shown}, which has no {part.value}; {meant(part.value, known)}"
+        )
+    return None
 
 
 def meant(name: str, known: Sequence[str]) -> str:
@@ -155,4 +186,10 @@ _MOST_NAMES = 12
 
 
 def _named(parts: Sequence[Part]) -> str:
-    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts).removeprefix(".") or "it"
+    return "".join(map(_written, parts)).removeprefix(".") or "it"
+
+
+def _written(part: Part) -> str:
+    if isinstance(part, Where):
+        return f"[{part.field}={part.value}]"
+    return f".{part}" if isinstance(part, str) else f"[{part}]"

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from connector.core.mapping.rules import Rules, paths_of
-from connector.core.mapping.types import Fields, Items, Kind, Leaf, Part, Type, Values, distinct
+from connector.core.mapping.types import Fields, Items, Kind, Leaf, Part, Type, Values, Where, distinct
 from connector.edge.avro import complex_types
 from connector.edge.avro.decoding import TypeReader
 from connector.edge.avro.logical import Logical, can_be_text, logical_of
@@ -55,6 +55,8 @@ def wanted_of(rules: Rules, name: str) -> Wanted:
             here = here.setdefault(part, {})
             if number == len(parts):
                 here.clear()
+            elif isinstance(part, Where):
+                here.setdefault(part.field, {})  # by which the item is found
     return whole
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from hypothesis import given
@@ -53,6 +53,21 @@ def union(*kinds: Kind, nullable: bool = False) -> Type:
 PASSENGER = Type(
     (Fields({"phone": leaf(Kind.TEXT, "string"), "age": leaf(Kind.INTEGER, "int")}),), False, "a passenger"
 )
+CONTACT = Type(
+    (
+        Fields(
+            {
+                "kind": Type((Leaf(Kind.TEXT, frozenset({"MOBILE", "MAIL"})),), False, "enum Kind"),
+                "use": leaf(Kind.TEXT, "string"),
+                "rank": leaf(Kind.INTEGER, "int"),
+                "number": leaf(Kind.TEXT, "string"),
+            }
+        ),
+    ),
+    False,
+    "a contact",
+)
+PARTLY = Type((Fields({"kind": ANYTHING, "number": leaf(Kind.TEXT, "string")}),), False, "a contact")
 WHOLE = Type(
     (
         Fields(
@@ -70,6 +85,10 @@ WHOLE = Type(
                 "note": leaf(Kind.TEXT, "string", nullable=True),
                 "passenger": PASSENGER._replace(nullable=True),
                 "passengers": Type((Items(PASSENGER),), False, "an array"),
+                "contacts": Type((Items(CONTACT),), False, "an array"),
+                "words": Type((Items(leaf(Kind.TEXT, "string")),), False, "an array"),
+                "loose": Type((Items(ANYTHING),), False, "an array"),
+                "partly": Type((Items(PARTLY),), False, "an array"),
                 "labels": Type((Values(leaf(Kind.TEXT)),), False, "a map"),
                 "free": ANYTHING,
                 "either": Type(
@@ -505,6 +524,15 @@ class TestMisfit:
             (path("id.x"), "id is string, which has no fields"),
             (path("id[0]"), "id is string, which has no items"),
             (path("passengers[0].fone"), "passengers[0] has no field fone"),
+            (path("contacts[kind=MOBILE].numbr"), "contacts[kind=MOBILE] has no field numbr; did you mean number?"),
+            (path("contacts[kin=MOBILE].number"), "contacts has items, of which each has no field kin; did you mean"),
+            (path("contacts[rank=1].number"), "contacts has items whose rank is int, and is compared with text"),
+            (
+                path("contacts[kind=MOBIL].number"),
+                "contacts has items whose kind is enum Kind, which has no MOBIL; did you mean MOBILE?",
+            ),
+            (path("passenger[kind=MOBILE].number"), "passenger is a passenger, which has no items"),
+            (path("words[kind=MOBILE]"), "words has items, of which each is string, which has no fields"),
             (path("passenger"), "it is a passenger, and a simple value is needed"),
             (path("raw"), "raw is bytes; boolean or double or integer or text is needed, not bytes; then: [text]"),
             (path("paid", steps.digits()), "paid is boolean; digits takes integer or text, not boolean"),
@@ -533,6 +561,10 @@ class TestMisfit:
         found = unfit(event(variables__session__v=source, phoneNumber=path("paid")))
         assert words in found
         assert "phoneNumber: paid is boolean; text is needed, not boolean; name a function" in found
+
+    def test_json_cannot_be_opened_in_an_item_that_is_searched_for(self) -> None:
+        words = "json: contacts[kind=MAIL].number: name the item by its place"
+        assert words in unfit(event(json=["contacts[kind=MAIL].number"]))
 
     def test_a_path_that_a_schema_may_lack_is_checked_where_it_is_there(self) -> None:
         assert "a simple value is needed" in unfit(event(variables__user__v=path("passenger", optional=True)))
@@ -820,3 +852,32 @@ def test_each_condition_inside_json_has_to_hold() -> None:
     assert isinstance(mapping(one).of({**FIELDS, "id": '{"key": "k", "more": 1}'}, RECORD), dict)
     found = mapping(one, skips_others=True).of({**FIELDS, "id": '{"key": "k"}'}, RECORD)
     assert found == NotOurs(CONDITION)
+
+
+class TestItem:
+    """An item of an array by a field of it: which of a person's numbers is the mobile one."""
+
+    CONTACTS: ClassVar = [
+        {"kind": "MAIL", "use": "at work", "rank": 1, "number": "a@example.com"},
+        {"kind": "MOBILE", "use": "at home", "rank": 2, "number": "491705550149"},
+    ]
+
+    @pytest.mark.parametrize("text", ["contacts[kind=MOBILE].number", 'contacts[use="at home"].number'])
+    def test_its_number_is_taken(self, text: str) -> None:
+        assert mapped(event(phoneNumber=path(text)), contacts=self.CONTACTS)["phoneNumber"] == "491705550149"
+
+    def test_an_event_without_it_is_refused_or_left_out(self) -> None:
+        """Never another item's number."""
+        one = event(phoneNumber=path("contacts[kind=MOBILE].number"))
+        refusal = refused(one, contacts=self.CONTACTS[:1])
+        assert refusal.code == NULL
+        assert "[{path: 'contacts[kind=MOBILE].number', present: true}]" in refusal.problems[0].remedy
+        when = [Condition(path_of("contacts[kind=MOBILE]"), present=True)]
+        left_out = mapping(one._replace(when=tuple(when)), skips_others=True)
+        assert isinstance(left_out.of({**FIELDS, "contacts": []}, RECORD), NotOurs)
+
+    @pytest.mark.parametrize("array", ["loose", "partly", "free"])
+    def test_what_no_schema_tells_is_searched_when_it_comes(self, array: str) -> None:
+        source = path(f"{array}[kind=MOBILE].number")
+        assert value_of(source, WHOLE, **{array: self.CONTACTS}) == "491705550149"
+        assert value_of(source, WHOLE, **{array: []}) is None

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from connector.core.mapping.errors import UnmappableError
 from connector.core.mapping.paths import Path, getter, path_of
+from connector.core.mapping.types import Part, Where
 from connector.core.record import Partition, Record
 
 RECORD = Record(
@@ -35,16 +36,39 @@ def got(text: str, fields: dict[str, object]) -> object:
         ("passengers[0].phone", ("passengers", 0, "phone")),
         ('attributes["com.example.kind"]', ("attributes", "com.example.kind")),
         ('a[1]["b c"].d', ("a", 1, "b c", "d")),
+        ("contacts[kind=MOBILE].number", ("contacts", Where("kind", "MOBILE"), "number")),
+        ('contacts[use="at home"]', ("contacts", Where("use", "at home"))),
+        ("a[b=0][c=d=e]", ("a", Where("b", "0"), Where("c", "d=e"))),
     ],
 )
-def test_a_path_is_read(text: str, parts: tuple[str | int, ...]) -> None:
+def test_a_path_is_read(text: str, parts: tuple[Part, ...]) -> None:
     assert path_of(text) == Path(text, parts)
     assert str(path_of(text)) == text
 
 
 @pytest.mark.parametrize(
     "text",
-    ["", ".", "a.", ".a", "a..b", "[0]", "[0].a", "a[", "a[x]", "a b", 'a.["b"]', 'a""', "a." * 600, "$", "$keys"],
+    [
+        "",
+        ".",
+        "a.",
+        ".a",
+        "a..b",
+        "[0]",
+        "[0].a",
+        "a[",
+        "a[x]",
+        "a b",
+        'a.["b"]',
+        'a""',
+        "a." * 600,
+        "$",
+        "$keys",
+        "[a=b]",
+        "a[b=]",
+        "a[=b]",
+        "a[b=c d]",
+    ],
 )
 def test_what_is_no_path_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"is not a path|is nothing of a record"):
@@ -113,3 +137,23 @@ def test_a_record_without_a_key_has_none() -> None:
 def test_a_header_that_is_no_text_cannot_be_taken() -> None:
     with pytest.raises(UnmappableError, match="1 bytes"):
         got("$header.raw", {})
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("c[k=b].v", 2),
+        ("c[k=a].v", 1),
+        ("c[k=b]", {"k": "b", "v": 2}),
+        ("c[k=d].v", None),
+        ("c[k=7].v", None),
+        ("c[z=b].v", None),
+        ("c[k=b].v.w", None),
+        ("m[k=b].v", None),
+        ("x[k=b].v", None),
+    ],
+)
+def test_an_item_is_found_by_a_field_of_it(text: str, value: object) -> None:
+    """The first one; null where there is none, or nothing to search."""
+    items = ["b", None, {}, {"k": 7, "v": 0}, {"k": "a", "v": 1}, {"k": "b", "v": 2}, {"k": "b", "v": 3}]
+    assert got(text, {"c": items, "m": {"k": "b", "v": 9}}) == value

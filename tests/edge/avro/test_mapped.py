@@ -19,7 +19,7 @@ from connector.config import mapping as config
 from connector.core.mapping.errors import NOT_OURS, OTHER_TYPE, NotOurs
 from connector.core.mapping.paths import path_of
 from connector.core.mapping.rules import Event, From, Rules, Source
-from connector.core.mapping.types import Kind, Type, resolved
+from connector.core.mapping.types import Kind, Type, Where, resolved
 from connector.core.refusal import Refusal
 from connector.edge.avro.codec import MisfitError, Reader, Writer, encode
 from connector.edge.avro.decoder import AvroDecoder
@@ -124,6 +124,7 @@ values = st.fixed_dictionaries(
     }
 )
 leaves = ["id", "one.a", "one.b", "maybe.b", "many[0].a", "many[1].b", "named.x.a", "either.a", "either.c", "last"]
+leaves += ["many[a=x].b", "many[b=x]"]
 
 
 @given(values, st.lists(st.sampled_from(leaves), max_size=6))
@@ -140,7 +141,9 @@ def test_what_is_read_has_the_same_at_every_path_as_the_whole(value: dict[str, A
 
 def _at(fields: Any, path: str) -> object:
     for step in path_of(path).parts:
-        if isinstance(fields, dict):
+        if isinstance(step, Where):
+            fields = next((each for each in fields if each[step.field] == step.value), None)
+        elif isinstance(fields, dict):
             fields = fields.get(step)
         else:
             fields = fields[step] if isinstance(fields, list) and isinstance(step, int) and step < len(fields) else None
@@ -154,6 +157,9 @@ def test_only_what_is_wanted_is_read() -> None:
         "many": {0: {"b": {}}, 1: {"a": {}}},
     }
     assert wanted_of(rules("one.a", "one"), NAME)["one"] == {}
+    found_by = wanted_of(rules("many[a=x].b", "named[a=x]"), NAME)
+    assert found_by["many"] == {Where("a", "x"): {"a": {}, "b": {}}}
+    assert found_by["named"] == {Where("a", "x"): {}}
 
 
 class TestWriter:
