@@ -23,10 +23,10 @@ COMPILED = [
             "made",
             "offsets",
             "outcome",
+            "poison",
             "record",
             "redact",
             "settled_map",
-            "suspects",
             "usual",
             "window",
         )

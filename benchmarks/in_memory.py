@@ -29,8 +29,8 @@ from connector.core.trace import TraceContext
 from connector.edge.clock import SystemClock
 from connector.engine.copies import Targets
 from connector.engine.engine import Engine, Topics
+from connector.engine.pipeline import Pipeline, PipelineRules
 from connector.engine.ports import Clock
-from connector.engine.road import Road, Rules
 from connector.engine.timers import Now
 from connector.observe.events import Events
 from connector.observe.logs import Logs
@@ -203,11 +203,11 @@ class Run:
         events = Events(metrics, logs.logger, log_accepted=True, accepted_line=logs.accepted_line)
         decoder = parts.decoder(settings, clock, None)
         source, sink, decode = self._source, _Copies(), self._tracing.decoder(decoder)
-        rules = Rules(policies.request_rules(settings.openmarket), table, policies.policy(settings))
+        rules = PipelineRules(policies.request_rules(settings.openmarket), table, policies.policy(settings))
         delivery = settings.delivery
         now = Now(clock.monotonic(), clock.now_ms())
         engine = Engine(
-            Road(rules, decode, now, events, lambda: 0.5),
+            Pipeline(rules, decode, now, events, lambda: 0.5),
             Topics(frozenset({RETRY}), Targets(RETRY, DEAD, Names("bench"))),
             policies.bounds(settings),
             policies.engine_rules(settings),

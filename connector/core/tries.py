@@ -37,7 +37,7 @@ class Tries:
         self._changed = float("-inf")
         self.made = 0
         self.due = self.due_for_others = now
-        self._put_off(now, chance)
+        self._wait_longer(now, chance)
         if others_at_once:
             self.due_for_others = now
             self._wait = intervals.first
@@ -50,7 +50,7 @@ class Tries:
         if self.made < self._trickle and self.made % _AT_A_TIME:
             self.due = self.due_for_others = now
         else:
-            self._put_off(now, chance)
+            self._wait_longer(now, chance)
 
     def at_once(self, now: float) -> None:
         """Something changed: the next try is due now."""
@@ -58,7 +58,7 @@ class Tries:
         self.due = min(self.due, now)
         self.due_for_others = min(self.due_for_others, now)
 
-    def _put_off(self, now: float, chance: float) -> None:
+    def _wait_longer(self, now: float, chance: float) -> None:
         self.due = self.due_for_others = now + self._wait * (1 + _JITTER * (2 * chance - 1))
         if self.made >= self._trickle:
             self._wait = min(self._wait * 2, self._longest)

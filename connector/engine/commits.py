@@ -40,7 +40,7 @@ IN_DOUBT = 0.1
 """The share of the bound that may be uncommitted while commits are in doubt."""
 
 CROWDED, ROOMY = 0.75, 0.5
-"""The share of a map's bound from which on its partition takes nothing new (what is on the road then still fits), and
+"""The share of a map's bound from which on its partition takes nothing new (what is under way then still fits), and
 below which it goes on: each time it waits, what was prefetched for it is thrown away."""
 
 _SHORTEST_MAP = 128

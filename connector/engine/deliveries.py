@@ -14,15 +14,15 @@ from connector.engine.ledger import ACCEPTED
 from connector.engine.messages import Fetch, Noted, Post, Write
 from connector.engine.partition import Block, Delivery
 from connector.engine.parts import Parts
-from connector.engine.road import Road
+from connector.engine.pipeline import Pipeline
 
 
 class Deliveries:
     """`at_work`: what was begun and is not put down yet. A bug of ours on a record's way stops its partition, with the
     record in its place."""
 
-    def __init__(self, parts: Parts, road: Road) -> None:
-        self._road = road
+    def __init__(self, parts: Parts, pipeline: Pipeline) -> None:
+        self._pipeline = pipeline
         self._now, _, self._outbox, self._events = parts.context
         self._budget, self._blocks, self._commits, self._limits = (
             parts.budget,
@@ -42,7 +42,7 @@ class Deliveries:
             self._pass_duplicate(delivery)
         elif delivery.request is not None:
             self._limits.begin(delivery)
-            self._road.begin(delivery)
+            self._pipeline.begin(delivery)
             self._outbox.append(made(Post, (delivery,)))
         else:
             self.answered(delivery, None)
@@ -51,7 +51,7 @@ class Deliveries:
         """It was posted, and this came back; None: it was refused, and goes to the dead letters without a post."""
         probed = answer is not None and self._limits.end(delivery)
         try:
-            destination = delivery.refused if answer is None else self._road.answered(delivery, answer)
+            destination = delivery.refused if answer is None else self._pipeline.answered(delivery, answer)
             assert destination is not None
             found = self._judge.answered(delivery, destination, probed=probed)
             is_over = found is None or self._carry_out(delivery, found)

@@ -55,8 +55,8 @@ from connector.engine.messages import (
 from connector.engine.partition import Assignment, Delivery
 from connector.engine.parts import Parts
 from connector.engine.pauses import Pauser
+from connector.engine.pipeline import Pipeline
 from connector.engine.recent import Recent
-from connector.engine.road import Road
 from connector.engine.schedule import Ordering, Schedule, TurnRules
 from connector.engine.shares import Shares
 from connector.engine.stops import Blocked, Faulty, NeedsSchema, NotDue, Stop
@@ -76,7 +76,7 @@ class Topics(NamedTuple):
     targets: Targets
 
 
-class Rules(NamedTuple):
+class EngineRules(NamedTuple):
     """How records wait: for their next attempt, for each other, for the vendor's sake, and while something is wrong.
 
     `ledger`: what is settled is noted there; "required": before it counts as settled. None: there is none.
@@ -103,10 +103,10 @@ class Engine:
 
     def __init__(
         self,
-        road: Road,
+        pipeline: Pipeline,
         topics: Topics,
         bounds: Bounds,
-        rules: Rules,
+        rules: EngineRules,
         limit: Limit,
         now: Now,
         events: Events,
@@ -127,9 +127,9 @@ class Engine:
         self._blocks = blocks = Blocks(Turns(), budget, rules.plan, context)
         self.commits = commits = Commits(bounds.uncommitted, blocks, context)
         self.limits = limits = Limits(rules.pace, limit, bounds, self.holds, commits, self.assignments, now)
-        self._heads = heads = Heads(blocks, budget, commits, road, context)
-        self._schedule = Schedule(turn_rules, heads, budget, limits, road, context)
-        self.judge = Judge(rules.hold, self.holds, limits, self._schedule, context, road.chance)
+        self._heads = heads = Heads(blocks, budget, commits, pipeline, context)
+        self._schedule = Schedule(turn_rules, heads, budget, limits, pipeline, context)
+        self.judge = Judge(rules.hold, self.holds, limits, self._schedule, context, pipeline.chance)
         self.pauser = Pauser(self.holds, blocks, self._schedule, self.assignments, now, events)
         copies = Copies(topics.targets, blocks, commits, context)
         required = rules.ledger == "required"
@@ -150,7 +150,7 @@ class Engine:
             holds=self.holds,
             assignments=self.assignments,
         )
-        self._deliveries = Deliveries(parts, road)
+        self._deliveries = Deliveries(parts, pipeline)
         self._at_work = self._deliveries.at_work
         self._shares = Shares(topics.delayed, now, self._timers)
         self._handover = Handover(parts, self._deliveries, self.pauser, self._shares, topics.delayed, rules.translated)
@@ -178,7 +178,7 @@ class Engine:
         return {
             "lane": sum(len(waiting) for waiting in lanes if waiting),
             "service": self._schedule.kept_back,
-            "next_try": self._schedule.put_off,
+            "next_try": self._schedule.not_due,
             "hold": self.judge.aside,
         }
 

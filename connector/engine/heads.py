@@ -13,7 +13,7 @@ from connector.engine.budget import Budget
 from connector.engine.commits import Commits
 from connector.engine.context import Context
 from connector.engine.partition import Assignment, Block, Delivery
-from connector.engine.road import Road
+from connector.engine.pipeline import Pipeline
 from connector.engine.stops import Blocked, Faulty, NeedsSchema, NotDue, Stop
 
 
@@ -21,11 +21,11 @@ class Heads:
     """Takes the heads of partitions, of as many as there are `turns_left`: so that one look at many that wait for each
     other cannot take all the time."""
 
-    def __init__(self, blocks: Blocks, budget: Budget, commits: Commits, road: Road, context: Context) -> None:
+    def __init__(self, blocks: Blocks, budget: Budget, commits: Commits, pipeline: Pipeline, context: Context) -> None:
         self._blocks = blocks
         self._budget = budget
         self._commits = commits
-        self._road = road
+        self._pipeline = pipeline
         self._events = context.events
         self.fresh, self.delayed = blocks.turns.fresh, blocks.turns.delayed
         self.turns_left = 0
@@ -85,7 +85,7 @@ class Heads:
         if assignment.delayed and (wait_ms := self._blocks.due_in_ms(assignment, record)) > 0:
             return NotDue(assignment, record.offset, wait_ms)
         try:
-            prepared = self._road.prepare(record, assignment)
+            prepared = self._pipeline.prepare(record, assignment)
         except Exception as error:  # a bug of ours: the partition stops with the record in its place
             return Faulty(assignment, error)
         if isinstance(prepared, SchemaNeeded):

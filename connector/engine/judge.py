@@ -10,8 +10,8 @@ from typing import Literal, NamedTuple
 
 from connector.core.destination import KEEP, SETTLED, Again, Destination, refused_alone
 from connector.core.outcome import Delivered, Fate, Outcome
+from connector.core.poison import PoisonIsolation
 from connector.core.retry_after import seconds_of
-from connector.core.suspects import Suspects
 from connector.core.tries import Intervals, Tried, Tries
 from connector.engine.brake import Brake, BrakeRules
 from connector.engine.context import Context
@@ -24,7 +24,7 @@ from connector.engine.schedule import Schedule
 from connector.engine.timers import Timer
 
 _NOBODY_PASSED = 5.0
-"""Seconds without a witness after which a record that seemed to be refused alone is taken for one of many."""
+"""Seconds in which no other record passes, after which one that seemed to be refused alone is taken for one of many."""
 
 
 class HoldRules(NamedTuple):
@@ -56,7 +56,7 @@ class Judge:
         self._chance = chance
         self.brake = Brake(rules.brake, rules.canary, holds, schedule, context, chance)
         self._endpoint = Endpoint(rules.endpoint, holds, limits, context.now, chance)
-        self._suspects: Suspects[Delivery] = Suspects()
+        self._poison: PoisonIsolation[Delivery] = PoisonIsolation()
         self._alone: dict[Delivery, Timer] = {}
         self._pause: Timer | None = None
         self._last_chances = LastChances(context.timers)
@@ -75,7 +75,7 @@ class Judge:
             self._limits.answered(delivery)
             self._endpoint.accepted(now)
             self.brake.passed(now)
-            if self._holds.active or self._suspects or self._endpoint.streak:
+            if self._holds.active or self._poison or self._endpoint.streak:
                 self._passes(delivery, probed)
             return destination
         if delivery.assignment.gone:
@@ -84,7 +84,7 @@ class Judge:
             return destination
         outcome = delivery.outcome
         if delivery.request is None or outcome is None:
-            self._suspects.acquit(delivery)
+            self._poison.clear(delivery)
             return self._letter(delivery, destination, Delivered.NEVER_SENT)
         self.brake.posted()
         if outcome.overloaded and outcome.delivered is not Delivered.NEVER_SENT:
@@ -92,7 +92,7 @@ class Judge:
         elif outcome.delivered is not Delivered.NEVER_SENT:
             self._limits.answered(delivery)
         if outcome.fate is not Fate.HOLD or outcome.delivered is Delivered.MAYBE:
-            self._suspects.acquit(delivery)
+            self._poison.clear(delivery)
         found = self._of_fate(delivery, destination, outcome, probed)
         if outcome.delivered is Delivered.MAYBE and ("endpoint" in self._holds or "deployment" in self._holds):
             self._last_chances.spare()
@@ -134,7 +134,7 @@ class Judge:
 
     def forget_gone(self) -> None:
         """Partitions left: what waits here of them is not ours any more."""
-        self._suspects.forget(lambda delivery: delivery.assignment.gone)
+        self._poison.forget(lambda delivery: delivery.assignment.gone)
         for delivery in [delivery for delivery in self._alone if delivery.assignment.gone]:
             self._alone.pop(delivery).cancel()
         self.brake.forget_gone()
@@ -171,13 +171,13 @@ class Judge:
             return self._letter(delivery, destination, outcome.delivered)
         if outcome.delivered is Delivered.NEVER_SENT:
             # Before a byte of it was sent: no record's fault, even when others pass on connections that stand.
-            self._suspects.acquit(delivery)
+            self._poison.clear(delivery)
             self._hold_deployment(delivery, outcome, now)
             return KEEP
-        if self._suspects.refused(delivery, now):
+        if self._poison.refused(delivery, now):
             self._hold_deployment(delivery, outcome, now)
             return KEEP
-        self._wait_for_witness(delivery, outcome)
+        self._wait_for_others(delivery, outcome)
         return None
 
     def _failed(self, delivery: Delivery, destination: Destination, outcome: Outcome) -> Destination | None:
@@ -268,19 +268,19 @@ class Judge:
         """The vendor let the account in: a record that is refused now is refused alone."""
         if probed:
             self._end("deployment", delivery)
-        for suspect, wait in self._suspects.passed(delivery, delivery.began):
-            if wait is None and not suspect.posting:
-                self._condemn(suspect)
+        for refused, wait in self._poison.passed(delivery, delivery.began):
+            if wait is None and not refused.posting:
+                self._confirm_poison(refused)
                 wait = 0.0
-            if (waiting := self._alone.pop(suspect, None)) is not None:
+            if (waiting := self._alone.pop(refused, None)) is not None:
                 waiting.cancel()
-                self._alone[suspect] = self._timers.after(wait or 0.0, self._try_again, suspect)
+                self._alone[refused] = self._timers.after(wait or 0.0, self._try_again, refused)
 
-    def _condemn(self, delivery: Delivery) -> None:
+    def _confirm_poison(self, delivery: Delivery) -> None:
         """It was refused alone often enough: a dead letter, whenever its turn comes."""
         assert delivery.outcome is not None
-        refusals = self._suspects.refusals(delivery)
-        self._suspects.acquit(delivery)
+        refusals = self._poison.refusals(delivery)
+        self._poison.clear(delivery)
         delivery.refused = refused_alone(delivery.history, delivery.outcome, refusals, self._now.ms)
         delivery.request = None
 
@@ -288,13 +288,13 @@ class Judge:
         del self._alone[delivery]
         self._schedule.requeue(delivery)
 
-    def _wait_for_witness(self, delivery: Delivery, outcome: Outcome) -> None:
+    def _wait_for_others(self, delivery: Delivery, outcome: Outcome) -> None:
         waiting = self._timers.after(_NOBODY_PASSED, self._nobody_passed, delivery, outcome)
         self._alone[delivery] = waiting
 
     def _nobody_passed(self, delivery: Delivery, outcome: Outcome) -> None:
         if self._holds.active and self._holds.next_tries() is None:
-            self._wait_for_witness(delivery, outcome)  # during a pause nobody can
+            self._wait_for_others(delivery, outcome)  # during a pause nobody can
             return
         self._hold_deployment(delivery, outcome, self._now.seconds)
         self._try_again(delivery)

@@ -13,7 +13,7 @@ from connector.engine.context import Context
 from connector.engine.heads import Heads
 from connector.engine.limits import GO, Admission, Limits
 from connector.engine.partition import Assignment, Block, Delivery
-from connector.engine.road import Road
+from connector.engine.pipeline import Pipeline
 from connector.engine.side import Side
 from connector.engine.stops import Stop
 from connector.engine.timers import Timer
@@ -46,7 +46,7 @@ class Schedule:
         heads: Heads,
         budget: Budget,
         limits: Limits,
-        road: Road,
+        pipeline: Pipeline,
         context: Context,
     ) -> None:
         self._ordering, self._retry_share, self._enough = rules
@@ -54,7 +54,7 @@ class Schedule:
         self._budget = budget
         self._limits = limits
         self._services = limits.services
-        self._road = road
+        self._pipeline = pipeline
         self._timers = context.timers
         self._fresh, self._delayed = self._sides = Side(heads.fresh), Side(heads.delayed)
         # What the retry topics are owed: below 0, they had more than their share.
@@ -106,7 +106,7 @@ class Schedule:
         return sum(len(waiting) for side in self._sides for waiting in side.kept_back.values())
 
     @property
-    def put_off(self) -> int:
+    def not_due(self) -> int:
         """Records that wait for the time of their next try."""
         return len(self._later)
 
@@ -152,7 +152,7 @@ class Schedule:
             if isinstance(taken, Delivery):
                 if not self._enters_lane(taken):
                     continue
-                self._road.look_at_time(taken)
+                self._pipeline.look_at_time(taken)
                 if self._has_part(taken):
                     return taken
                 if (delivery := self._borrowing(side, 1)) is not None:
@@ -168,7 +168,7 @@ class Schedule:
         if delivery.assignment.blocks and Block.PAUSED in delivery.assignment.blocks:
             delivery.assignment.parked.append(delivery)
             return False
-        self._road.look_at_time(delivery)
+        self._pipeline.look_at_time(delivery)
         return True
 
     def _has_part(self, delivery: Delivery) -> bool:
@@ -250,7 +250,7 @@ class Schedule:
                 continue
             if must_free_commit and not delivery.holds_commit_back:
                 continue
-            self._road.look_at_time(delivery)
+            self._pipeline.look_at_time(delivery)
             if delivery.refused is None:
                 if another and delivery.trials:
                     continue
@@ -270,7 +270,7 @@ class Schedule:
             if delivery is None or not delivery.waits or not delivery.is_wanted or Block.PAUSED in assignment.blocks:
                 continue
             self._side(assignment).remove(delivery)
-            self._road.look_at_time(delivery)
+            self._pipeline.look_at_time(delivery)
             return delivery
         return None
 

@@ -19,7 +19,7 @@ from connector.core.schedule import RetryPlan
 from connector.core.tries import Intervals
 from connector.engine.brake import BrakeRules
 from connector.engine.endpoint import EndpointRules
-from connector.engine.engine import Rules
+from connector.engine.engine import EngineRules
 from connector.engine.judge import HoldRules
 from connector.engine.limits import Bounds, Limit, PaceRules
 
@@ -63,9 +63,9 @@ def policy(settings: Settings) -> Policy:
     )
 
 
-def engine_rules(settings: Settings) -> Rules:
+def engine_rules(settings: Settings) -> EngineRules:
     """How records wait."""
-    return Rules(
+    return EngineRules(
         policy(settings).retry,
         settings.delivery.ordering,
         _pace(settings),

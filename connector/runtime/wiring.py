@@ -24,7 +24,7 @@ from connector.edge.kafka.watermarks import Watermarks
 from connector.edge.paused_file import PausedFile
 from connector.edge.watch import Content, FileWatch, look
 from connector.engine.engine import Engine
-from connector.engine.road import Road, Rules
+from connector.engine.pipeline import Pipeline, PipelineRules
 from connector.engine.timers import Now
 from connector.observe.events import AcceptedLine, Logger
 from connector.observe.metrics import Series
@@ -133,11 +133,11 @@ class _Process:
             lambda: self._driver.renewed(),
             (lambda _: None) if entries is None else entries.renew_key,
         )
-        rules = Rules(policies.request_rules(settings.openmarket), table, policies.policy(settings))
+        rules = PipelineRules(policies.request_rules(settings.openmarket), table, policies.policy(settings))
         now = Now(self._clock.monotonic(), self._clock.now_ms())
         decoder = self._tracing.decoder(self._decoder)
         self._engine = Engine(
-            Road(rules, decoder, now, self._events, random.random),
+            Pipeline(rules, decoder, now, self._events, random.random),
             kafka_parts.topics(settings),
             policies.bounds(settings),
             engine_rules,

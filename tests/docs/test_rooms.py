@@ -33,14 +33,14 @@ class Intruder(NamedTuple):
 INTRUDERS = {
     "an edge knows the engine": Intruder("edge/clock.py", "import connector.engine.ports", ROOMS),
     "a low room knows a high one": Intruder("observe/logs.py", "import connector.cli.main", ROOMS),
-    "the engine knows a neighbour": Intruder("engine/road.py", "import connector.edge.clock", PORTS),
+    "the engine knows a neighbour": Intruder("engine/pipeline.py", "import connector.edge.clock", PORTS),
     "a room that nobody declared": Intruder("helpers/__init__.py", "", ROOMS),
     "a station that looks ahead": Intruder("core/record.py", "import connector.core.event", ROAD),
     "a station that nobody declared": Intruder("core/helpers.py", "", ROAD),
     "waiting in the core": Intruder("core/outcome.py", "import asyncio", PURE),
     "a clock in the core": Intruder("core/schedule.py", "import time", PURE),
     "a library in a new file of the core": Intruder("core/helpers.py", "import aiohttp", PURE),
-    "a library in the engine": Intruder("engine/road.py", "import aiohttp", PORTS),
+    "a library in the engine": Intruder("engine/pipeline.py", "import aiohttp", PORTS),
     "a simulator that knows our rules": Intruder("simulator/rules.py", "import connector.core.request", SIMULATOR),
     "two stations that know each other": Intruder("core/event.py", "import connector.core.request", CYCLES),
 }

@@ -24,7 +24,7 @@ from connector.core.request import RequestRules
 from connector.core.settled_map import LogIdentity
 from connector.core.signals import Asleep, Assigned, Commit, Committed, Lost, Revoking, Taken, WriteFailed
 from connector.engine.copies import Targets
-from connector.engine.engine import Engine, Rules, Topics
+from connector.engine.engine import Engine, EngineRules, Topics
 from connector.engine.limits import Bounds, PaceRules
 from connector.engine.messages import (
     Answered,
@@ -43,8 +43,7 @@ from connector.engine.messages import (
     Wake,
     Write,
 )
-from connector.engine.road import Road
-from connector.engine.road import Rules as RoadRules
+from connector.engine.pipeline import Pipeline, PipelineRules
 from connector.engine.timers import Now
 from connector.engine.translated import Translated
 from connector.observe.events import Events
@@ -90,8 +89,8 @@ class Around:
         self.closes: list[Close] = []
         self.now = Now(0.0, 1_800_000_000_000)
         events = Events(Metrics(), structlog.wrap_logger(structlog.ReturnLogger(), processors=[]), log_accepted=False)
-        road = Road(
-            RoadRules(RequestRules(service_ids=service_ids), table, POLICY),
+        pipeline = Pipeline(
+            PipelineRules(RequestRules(service_ids=service_ids), table, POLICY),
             JsonDecoder(),
             self.now,
             events,
@@ -99,10 +98,10 @@ class Around:
         )
         pace = pace or PaceRules(service_share=chance.choice((0.5, 1.0)))
         hmac_of = None if ledger is None else str.encode
-        rules = Rules(POLICY.retry, "end_user", pace, HOLD, ledger, deduplicate_ms, translated, hmac_of)
+        rules = EngineRules(POLICY.retry, "end_user", pace, HOLD, ledger, deduplicate_ms, translated, hmac_of)
         topics = Targets(RETRY, DEAD, Names("c"))
         self.engine = Engine(
-            road, Topics(frozenset({RETRY}), topics), bounds, rules, Fixed(bounds.in_flight), self.now, events
+            pipeline, Topics(frozenset({RETRY}), topics), bounds, rules, Fixed(bounds.in_flight), self.now, events
         )
         self.logs: dict[Partition, list[bytes]] = {partition: [] for partition in PARTITIONS}
         self.position: dict[Partition, int] = {}

@@ -26,12 +26,11 @@ from connector.core.tries import Intervals
 from connector.engine.brake import BrakeRules
 from connector.engine.copies import Targets
 from connector.engine.endpoint import EndpointRules
-from connector.engine.engine import Engine, Topics
-from connector.engine.engine import Rules as EngineRules
+from connector.engine.engine import Engine, EngineRules, Topics
 from connector.engine.judge import HoldRules
 from connector.engine.limits import Bounds, Limit, PaceRules
+from connector.engine.pipeline import Pipeline, PipelineRules
 from connector.engine.ports import Clock, Decoder, Ledger
-from connector.engine.road import Road, Rules
 from connector.engine.schedule import Ordering
 from connector.engine.timers import Now
 from connector.engine.translated import Translated
@@ -219,12 +218,12 @@ class Connector:
         self.events = Events(self.metrics, logger, log_accepted=True, monotonic=clock.monotonic)
         self.source = MemorySource(broker, frozenset({MAIN, RETRY}))
         self.decoder = tracing.decoder(decoder or JsonDecoder())
-        rules = Rules(RequestRules(service_ids=None), DEFAULT_TABLE, policy)
+        rules = PipelineRules(RequestRules(service_ids=None), DEFAULT_TABLE, policy)
         now = Now(clock.monotonic(), clock.now_ms())
-        road = Road(rules, self.decoder, now, self.events, chance=lambda: 0.5)
+        pipeline = Pipeline(rules, self.decoder, now, self.events, chance=lambda: 0.5)
         topics = Topics(frozenset({RETRY}), Targets(RETRY, DEAD, Names("invoke-connector")))
         self.engine = Engine(
-            road,
+            pipeline,
             topics,
             bounds,
             EngineRules(

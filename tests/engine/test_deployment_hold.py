@@ -9,10 +9,10 @@ from collections import Counter
 
 import pytest
 
+from connector.core.poison import WAITS
 from connector.core.record import Partition
 from connector.core.reply import Answer, Failure, NoReply, Reply
 from connector.core.request import InvokeRequest
-from connector.core.suspects import WAITS
 from connector.core.trace import TraceContext
 from connector.core.tries import Intervals
 from connector.engine.limits import PaceRules
@@ -273,7 +273,7 @@ async def test_one_poisoned_record_among_many_is_refused_alone(clock: VirtualClo
     "failure",
     [Failure.PROXY_CREDENTIALS, Failure.PROXY_REFUSED, Failure.SERVER_CERTIFICATE, Failure.CLIENT_CERTIFICATE],
 )
-def test_who_needs_a_new_connection_that_is_refused_is_never_the_culprit(failure: Failure) -> None:
+def test_who_needs_a_new_connection_that_is_refused_is_never_poison(failure: Failure) -> None:
     """Others pass on connections that stand, which says nothing about a record of which not a byte was sent."""
 
     @run_virtual
@@ -299,7 +299,7 @@ def test_who_needs_a_new_connection_that_is_refused_is_never_the_culprit(failure
 async def test_a_poisoned_record_does_not_keep_others_of_its_service_that_wait_at_their_bulkhead(
     clock: VirtualClock,
 ) -> None:
-    """They are the only witnesses there are."""
+    """Nothing else can show that the account is let in."""
     kafka, vendor = broker(clock), Vendor(clock)
     vendor.script = lambda who, _before: FORBIDDEN if who == number(100) else ACCEPTED
     for n in range(500):
@@ -392,8 +392,8 @@ async def test_a_record_that_is_all_there_is_stays_until_it_expires(clock: Virtu
 
 
 @run_virtual
-async def test_a_lone_culprit_is_held_and_not_condemned_while_nothing_else_comes(clock: VirtualClock) -> None:
-    """It waits aside for a witness for some seconds; then it is shown as a hold, with itself as its canary."""
+async def test_a_record_refused_alone_is_held_and_no_dead_letter_while_nothing_else_comes(clock: VirtualClock) -> None:
+    """It waits aside for some seconds for another one to pass; then it is a hold, with itself as its canary."""
     kafka, vendor = broker(clock), Vendor(clock)
     vendor.script = lambda who, _before: FORBIDDEN if who == number(1) else ACCEPTED
     feed(kafka, event(0))
@@ -412,7 +412,7 @@ async def test_a_lone_culprit_is_held_and_not_condemned_while_nothing_else_comes
 
 
 @run_virtual
-async def test_nobody_is_condemned_when_the_credentials_fail_again(clock: VirtualClock) -> None:
+async def test_no_record_is_poison_when_the_credentials_fail_again(clock: VirtualClock) -> None:
     """Refused twice, with a good hour in between: both times it was the password."""
     kafka, vendor = broker(clock), Vendor(clock)
     async with running(Connector(kafka, vendor, clock)) as connector:

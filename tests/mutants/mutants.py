@@ -178,7 +178,7 @@ MUTANTS = (
     ),
     Mutant(
         "what has expired is posted",
-        "engine/road.py",
+        "engine/pipeline.py",
         "if late_ms >= 0:",
         "if False:",
         f"{_ENGINE}_loop.py::test_an_expired_event_is_not_posted",
@@ -191,11 +191,11 @@ MUTANTS = (
         f"{_ENGINE}_pause.py::test_no_canary_is_tried_while_everything_is_paused",
     ),
     Mutant(
-        "a record is condemned for refusals that nobody was witness of",
-        "core/suspects.py",
-        "if not known.witnessed and known.at <= began:",
-        "if not known.witnessed:",
-        "pytest tests/core/test_suspects.py::test_a_post_that_began_before_the_refusal_is_no_witness",
+        "a record is poison for refusals after which no other has passed",
+        "core/poison.py",
+        "if not known.others_passed and known.at <= began:",
+        "if not known.others_passed:",
+        "pytest tests/core/test_poison.py::test_a_post_that_began_before_the_refusal_proves_nothing",
     ),
     Mutant(
         "the canary is the same record each time",

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import trustme
 
-from connector.core.suspects import WAITS
+from connector.core.poison import WAITS
 from connector.simulator.rules import PASSWORD
 from connector.simulator.server import SimulatorServer
 from tests.support.authority import Authority

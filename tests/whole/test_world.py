@@ -14,7 +14,7 @@ HISTORIES = 240
 """Of each fortune but two. `tests/engine/test_engine.py` tells the engine as many again by inputs alone."""
 
 HELD_HISTORIES = 48
-"""Of each of the two; these are longer: each goes on until whoever finds no witness has expired."""
+"""Of each of the two; these are longer: each goes on until what is refused and sees no other pass has expired."""
 
 BLOCKS = 12
 
@@ -55,7 +55,7 @@ def test_clean_stops_and_rebalances_repeat_nothing(block: int) -> None:
 
 
 @pytest.mark.parametrize("block", OURS)
-def test_bad_days_at_the_vendor_cost_few_posts_and_condemn_nobody_who_is_well(block: int) -> None:
+def test_bad_days_at_the_vendor_cost_few_posts_and_no_record_that_is_well(block: int) -> None:
     """Wrong passwords, outages, pauses: posts meanwhile are few, and only who is refused for ever is refused alone."""
     for seed in range(block, HELD_HISTORIES, BLOCKS):
         live(seed, "held")

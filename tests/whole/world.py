@@ -328,8 +328,8 @@ class World:
             connector.driver.release_brake()  # a vendor who rejected whatever came may have set it
         if self.fortune in ("held", "odd"):
             await self.resume()
-            await self.witnesses()
-            for turn in range(140):  # whoever finds no witness expires, and lets others go on
+            await self.others_that_pass()
+            for turn in range(140):  # what is refused and sees no other pass expires, and lets others go on
                 await asyncio.sleep(POLICY.max_event_age_ms / 100_000)
                 if self.fortune == "odd" and turn > 100:
                     self.produce_one(good=True)  # a hold may have nobody left to try
@@ -337,7 +337,7 @@ class World:
                     connector.driver.release_brake()
         await asyncio.sleep(QUIET)
 
-    async def witnesses(self) -> None:
+    async def others_that_pass(self) -> None:
         """Whoever is refused alone is known by others that pass."""
         for _ in range(WITNESSES):
             self.produce_one(good=True)

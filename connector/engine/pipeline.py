@@ -1,4 +1,4 @@
-"""ONE record's road, top to bottom: decode, event, build, invoke, classify, route."""
+"""What one record passes, top to bottom: decode, event, build, post, classify, route."""
 
 from __future__ import annotations
 
@@ -35,20 +35,20 @@ _ACCEPTED: Final = Fate.ACCEPTED
 """By this name for every event: a member costs a look-up each time that it is named."""
 
 
-class Rules(NamedTuple):
-    """What the road decides by: the vendor's limits, the table of outcomes, and the policy for failures."""
+class PipelineRules(NamedTuple):
+    """What the pipeline decides by: the vendor's limits, the table of outcomes, and the policy for failures."""
 
     request: RequestRules
     outcomes: Table
     policy: Policy
 
 
-class Road:
+class Pipeline:
     """Takes a record from bytes to a destination. Knows nothing of offsets, topics or other records."""
 
     def __init__(
         self,
-        rules: Rules,
+        rules: PipelineRules,
         decoder: Decoder,
         now: Now,
         events: Events,
