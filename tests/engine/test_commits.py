@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping
+from random import Random
 
 import structlog
+from hypothesis import given
+from hypothesis import strategies as st
 
 from connector.core.record import Partition, Record
 from connector.core.schedule import RetryPlan
-from connector.core.settled_map import LogIdentity, Run, encode
+from connector.core.settled_map import LogIdentity, Run, SettledMap, encode, read
 from connector.core.signals import Commit, Committed
 from connector.engine.blocks import Blocks
 from connector.engine.budget import Budget
@@ -91,6 +94,42 @@ class Desk:
         """The broker's word on the last commit."""
         offsets = {partition: commit.offset for partition, commit in self.commits[-1].items()}
         self.committer.answered(Committed(offsets, error))
+
+
+def covered_by(commit: Commit) -> set[int]:
+    """The offsets that whoever gets this commit does not post."""
+    found = read(commit.metadata) if commit.metadata else None
+    runs = found.runs if isinstance(found, SettledMap) else ()
+    return set(range(commit.offset)).union(*(range(run.first, run.last + 1) for run in runs))
+
+
+@given(st.integers(0, 1 << 32))
+def test_what_counts_as_uncommitted_is_what_the_last_acknowledged_commit_does_not_cover(seed: int) -> None:
+    """Also when a shorter map took a longer one's place. One commit is under way at a time, and none passes a record
+    that is not settled."""
+    desk, chance = Desk(), Random(seed)
+    taken, settled, covered, answered = 0, set[int](), set[int](), 0
+    for _ in range(400):
+        what = chance.choice(("take", "take", "settle", "settle", "wait", "answer"))
+        if what == "take":
+            desk.take(taken)
+            taken += 1
+        elif what == "settle" and (unsettled := sorted(set(range(taken)) - settled)):
+            offset = chance.choice(unsettled)
+            settled.add(offset)
+            desk.settle(offset)
+        elif what == "wait":
+            desk.wait(chance.choice((0.001, CADENCE, 10.0)))
+        elif what == "answer" and len(desk.commits) > answered:
+            answered += 1
+            commit = desk.commits[-1][PLACE]
+            error = chance.choice((None, None, None, "offset_metadata_too_large", "coordinator_not_available"))
+            if error is None:
+                covered = covered_by(commit)
+            desk.answer(error)
+        assert len(desk.commits) - answered <= 1
+        assert all(covered_by(sent[PLACE]) <= settled for sent in desk.commits[answered:])
+        assert desk.committer.uncommitted == len(settled - covered)
 
 
 def test_what_an_acknowledged_map_covers_is_committed() -> None:
