@@ -78,3 +78,9 @@ def test_the_values_of_a_request_have_the_names_of_its_fields() -> None:
         "variables.session.seat": b'"12A"',
         "variables.session.[2]": b"1",
     }
+
+
+def test_a_record_that_is_gone_is_none_that_differs() -> None:
+    comparison = Comparison()
+    comparison.missing()
+    assert (comparison.gone, comparison.records, comparison.differing) == (1, 0, 0)

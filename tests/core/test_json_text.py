@@ -26,3 +26,13 @@ def test_the_first_name_that_comes_again_is_named() -> None:
     with pytest.raises(DuplicateNameError) as raised:
         read(b'{"a": 1, "b": 2, "c": 3, "b": 4, "a": 5}')
     assert raised.value.name == "b"
+
+
+@pytest.mark.parametrize(("text", "plain", "mapped"), [(b"0.25", 0.25, 0.25), (b"7.0", 7.0, 7), (b"1e3", 1000.0, 1000)])
+def test_a_fraction_stays_one_and_is_a_whole_number_for_a_mapping_where_it_is_one(
+    text: bytes, plain: float, mapped: float
+) -> None:
+    """A producer in JavaScript has no other numbers."""
+    for found, due in ((read(text), plain), (read(text, for_mapping=True), mapped)):
+        assert found == due
+        assert type(found) is type(due)

@@ -200,3 +200,9 @@ def test_the_earliest_time_is_known_only_when_every_time_is() -> None:
 
 
 GOLDEN = "fdd9983e2ca9ba4a0bf6772ae27ac017"
+
+
+def test_what_others_wrote_behind_the_source_is_told_by_its_first_record() -> None:
+    """It is posted; only where a record of the source comes after it, nobody knows what it is."""
+    marks = list(marks_of(map(record, range(10)), 5, (), 100))
+    assert walked(marks, mirrored([0, 1, 77, 78, 2, 3, 4, 5])) == Unfound("foreign", 2)

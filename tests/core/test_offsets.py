@@ -261,3 +261,24 @@ def test_its_repr_tells_what_is_open() -> None:
     tracker = OffsetTracker(3)
     tracker.start(3)
     assert repr(tracker) == "OffsetTracker(committable=3, open=1, settled=0)"
+
+
+def test_news_is_what_a_commit_would_say() -> None:
+    tracker = OffsetTracker(5, (Run(7, 7, 1),))
+    assert (tracker.has_news, tracker.knows_more) == (False, True)
+    tracker.start(5, 1)
+    tracker.finish(5)
+    assert tracker.has_news
+    assert not tracker.is_settled(8, 1)
+    assert not tracker.knows_more, "nothing at 7 will come any more"
+
+
+def test_an_epoch_is_forgotten_with_the_last_of_its_records() -> None:
+    tracker = OffsetTracker(0)
+    for offset, epoch in ((0, 1), (1, 2), (2, 2)):
+        tracker.start(offset, epoch)
+    tracker.finish(2)
+    assert tracker.progress().ahead == (Run(2, 2, 2),)
+    tracker.finish(0)
+    assert tracker.progress() == (1, (Run(2, 2, 2),), (1,))
+    assert [each.epoch for each in tracker._epochs] == [2]

@@ -202,3 +202,12 @@ def test_a_part_of_what_is_paused_as_a_whole_cannot_be_resumed() -> None:
 def test_a_pause_is_shown_with_source_and_time() -> None:
     shown = Paused(Target("a", 1), Source.COMMAND, 5, "gates moved").shown()
     assert shown == {"target": "a:1", "source": "command", "since_ms": 5, "reason": "gates moved"}
+
+
+def test_everything_is_read_and_else_what_is_of_a_topic_that_is_read() -> None:
+    """A pause of a topic that nobody reads is a slip of the pen, which has to be told."""
+    assert EVERYTHING.is_everything
+    assert EVERYTHING.is_read(())
+    assert Target("a", 1).is_read({"a"})
+    assert not Target("b").is_read({"a"})
+    assert not Target("b").is_everything

@@ -22,6 +22,7 @@ from connector.core.settled_map import (
     encode,
     is_deliverers,
     is_shadows,
+    names_cluster,
     read,
     says_ahead,
     without_shadow,
@@ -225,3 +226,17 @@ def test_a_shadows_text_is_nobody_elses_and_comes_back_as_it_was(
     assert is_deliverers(text) == bool(text)
     assert len(shadows) <= BOUND
     assert read(shadows) == decode(shadows, base, IDENTITY, END) == "foreign"
+
+
+def test_metadata_of_ours_names_the_cluster_and_no_other_does() -> None:
+    assert names_cluster(encode(3, (), IDENTITY, BOUND)[0])
+    assert not names_cluster("")
+    assert not names_cluster("somebody else's")
+
+
+def test_where_half_of_a_map_fits_more_than_half_of_it_is_tried() -> None:
+    runs = [Run(offset, offset, 1) for offset in range(1, 2000, 7)]
+    whole = len(encode(0, runs, IDENTITY, 10_000)[0])
+    text, inside = encode(0, runs, IDENTITY, whole * 3 // 4)
+    assert len(runs) // 2 < inside < len(runs)
+    assert decode(text, 0, IDENTITY, END) == tuple(runs[:inside])

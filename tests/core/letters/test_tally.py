@@ -14,7 +14,7 @@ from connector.core.envelope import Cause, History, Names, Origin
 from connector.core.letters.marks import mark
 from connector.core.letters.remedies import remedy_of
 from connector.core.letters.report import report
-from connector.core.letters.tally import HOUR_MS, NOT_DECODED, OTHER, Tally
+from connector.core.letters.tally import HOUR_MS, NOT_DECODED, OTHER, Tally, schema_text
 from connector.core.record import Headers, Partition, Record
 from connector.core.refusal import Stage
 
@@ -221,3 +221,9 @@ def test_a_kind_without_an_example_is_taken_too() -> None:
     add(second, 0, headers("rejected"))
     first.take(second.counted()._replace(examples={}))
     assert sum(first.counted().kinds.values()) == 1
+
+
+def test_the_schema_of_a_value_is_said_by_its_first_bytes() -> None:
+    assert schema_text(None) == "null value"
+    assert schema_text(b"{}") == "none"
+    assert schema_text(b"\x00\x00\x00\x00\x07...") == "id 7"

@@ -49,3 +49,10 @@ def test_counts_lose_nothing_and_know_the_first_names(stream: list[str], most: i
     assert sum(found.values()) == len(stream)
     assert len(set(found) - {OTHER}) <= most
     assert all(Counter(stream)[text] == count for text, count in found.items() if text != OTHER)
+
+
+def test_texts_beyond_the_most_are_counted_together() -> None:
+    counts = Counts(2)
+    for text in "abcbd":
+        counts.add(text)
+    assert counts.most_common() == {"b": 2, OTHER: 2, "a": 1}

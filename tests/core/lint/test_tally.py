@@ -312,3 +312,15 @@ def test_of_many_producers_the_partitioners_of_the_first_fifty_are_explained() -
         for number in range(8):
             found.add(f"p{producer}", number % 4, b"k%d" % number, Place(0, number))
     assert len(found._different) == 50
+
+
+def test_a_record_that_run_leaves_alone_is_counted_and_not_looked_at() -> None:
+    lint = Lint(Expectations(NOW_MS, 30_000, has_allow_list=True), OfAmerica(), None)
+    lint.pass_over()
+    report = lint.report()
+    assert (report.records, report.passed_over, report.refused, report.findings) == (1, 1, 0, ())
+
+
+def test_a_place_is_said_as_other_commands_take_it() -> None:
+    assert str(Place(2, 17)) == "2:17"
+    assert str(Place(None, 17)) == "line 17"
