@@ -31,7 +31,7 @@ class Link(NamedTuple):
 
 class Chain(NamedTuple):
     """A source: where it starts, what is done then, and all of it as one. `parts` are those of a join or a first.
-    `kinds` is what can come out, besides null; `unknown`: nobody knows."""
+    `kinds` is what can come out, besides null; `unknown`: nobody knows; `is_local`: a date or time without a zone."""
 
     says: str
     parts: tuple[Chain, ...]
@@ -42,6 +42,7 @@ class Chain(NamedTuple):
     unknown: bool
     shown: str
     getter: Getter
+    is_local: bool = False
 
 
 class Target(NamedTuple):
@@ -60,6 +61,7 @@ _AS_DIALLED = Link("as dialled", lambda value, _: phones.as_dialled(value))
 TEXT = Target(frozenset({Kind.TEXT}), {Kind.INTEGER: _AS_TEXT})
 INTEGER = Target(frozenset({Kind.INTEGER}), remedy="then: [number] reads it from text")
 TIME = Target(frozenset({Kind.INTEGER, Kind.TIME}), remedy="then: [{time: iso}] reads it from text")
+_NAME_ZONE = "then: [{time: {format: iso, zone: Europe/Berlin}}] reads it as a time there"
 VARIABLE = Target(
     frozenset({Kind.TEXT, Kind.INTEGER, Kind.DOUBLE, Kind.BOOLEAN}),
     {Kind.TIME: _ISO},
@@ -100,7 +102,10 @@ def _begun(source: Source, whole: Type, texts: Texts) -> Chain:
             if not found.is_simple:
                 raise MisfitError(f"{path}: it is {found.shown}, and a simple value is needed")
             return _start(str(path), getter(path))._replace(
-                kinds=found.kinds, unknown=found.is_unknown, shown=f"{path} is {found.shown}"
+                kinds=found.kinds,
+                unknown=found.is_unknown,
+                shown=f"{path} is {found.shown}",
+                is_local=found.is_local,
             )
         case Constant(value):
             kinds = frozenset() if value is None else frozenset({steps.kind_of(value)})
@@ -154,6 +159,8 @@ def _with_step(chain: Chain, step: Step, whole: Type, texts: Texts, *, strict: b
     if chain.kinds == {Kind.TIME} and step.reads_numbers and not chain.unknown:
         leave = "; leave it out" if Kind.TIME in step.gives else ""
         raise MisfitError(f"{chain.shown}, which is a time already; {step.says} reads a number{leave}")
+    if chain.is_local and step.needs_zone:
+        raise MisfitError(f"{chain.shown}, which has no zone; {_NAME_ZONE}")
     if Kind.TIME in chain.kinds and Kind.TIME not in step.takes:
         chain = _turned(chain, Kind.TIME, _ISO)
     wrong = chain.kinds - step.takes
@@ -170,6 +177,7 @@ def _with_step(chain: Chain, step: Step, whole: Type, texts: Texts, *, strict: b
         kinds=step.gives,
         unknown=False,
         shown=f"{step.says} gives {_listed(step.gives)}",
+        is_local=False,
     )
 
 
@@ -177,7 +185,8 @@ def _fitted(chain: Chain, target: Target) -> Chain:
     takes = target.takes.union(target.turned)
     wrong = chain.kinds - takes
     if wrong and wrong == chain.kinds and not chain.unknown:
-        raise MisfitError(f"{chain.shown}; {_listed(target.takes)} is needed, not {_listed(wrong)}; {target.remedy}")
+        remedy = _NAME_ZONE if chain.is_local and target is TIME else target.remedy
+        raise MisfitError(f"{chain.shown}; {_listed(target.takes)} is needed, not {_listed(wrong)}; {remedy}")
     if chain.unknown:
         if Kind.TIME in chain.kinds - target.takes:
             raise _untold(chain)

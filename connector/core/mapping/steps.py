@@ -30,7 +30,8 @@ _LONGEST_NUMBER = 20
 class Step(NamedTuple):
     """One function with its arguments. `run` takes the value, which is never null, and what `other` names of the event:
     null without it. It raises UnmappableError. `dials`: what it takes is a phone number. `reads_numbers`: of texts it
-    takes those of a number, so that it would refuse a time's text, whatever the time."""
+    takes those of a number, so that it would refuse a time's text, whatever the time. `needs_zone`: it refuses texts
+    that have none."""
 
     says: str
     takes: frozenset[Kind]
@@ -40,6 +41,7 @@ class Step(NamedTuple):
     table: Mapping[str, Scalar] | None = None
     dials: bool = False
     reads_numbers: bool = False
+    needs_zone: bool = False
 
 
 def _text_step(says: str, run: Callable[[Any], str]) -> Step:
@@ -136,7 +138,9 @@ def time(layout: str, zone: str | None, zone_from: Path | None) -> Step:
     counted = layout in times.PER_MS
     takes = frozenset({Kind.INTEGER, Kind.DOUBLE, Kind.TEXT}) if counted else _TEXTS
     says = " ".join(filter(None, ("time", layout, zone, zone_from and str(zone_from))))
-    return Step(says, takes, frozenset({Kind.TIME}), _zoned(read, fixed, zone_from), zone_from, reads_numbers=counted)
+    run, gives = _zoned(read, fixed, zone_from), frozenset({Kind.TIME})
+    needs_zone = not counted and zone is None and zone_from is None
+    return Step(says, takes, gives, run, zone_from, reads_numbers=counted, needs_zone=needs_zone)
 
 
 def format_time(layout: str, zone: str | None, zone_from: Path | None) -> Step:

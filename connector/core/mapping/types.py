@@ -35,10 +35,11 @@ class Kind(StrEnum):
 
 
 class Leaf(NamedTuple):
-    """A simple value. `symbols`: all the texts that it can be."""
+    """A simple value. `symbols`: all the texts that it can be. `is_local`: a date, or a time, that never has a zone."""
 
     kind: Kind
     symbols: frozenset[str] | None = None
+    is_local: bool = False
 
 
 class Fields(NamedTuple):
@@ -82,6 +83,11 @@ class Type(NamedTuple):
     def kinds(self) -> frozenset[Kind]:
         """The kinds of simple values."""
         return frozenset(branch.kind for branch in self.branches if isinstance(branch, Leaf))
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it can be nothing but dates and times without a zone."""
+        return bool(self.branches) and all(isinstance(each, Leaf) and each.is_local for each in self.branches)
 
     @property
     def is_simple(self) -> bool:

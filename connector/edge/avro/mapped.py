@@ -90,7 +90,8 @@ def _type(schema: Tree, named: Mapping[str, Any]) -> Type:
         return Type((Leaf(_KINDS[kind_of(given)]),), False, shown)
     if logical.name in _TIMESTAMPS:
         return Type((Leaf(Kind.TIME),), False, shown)
-    return Type((Leaf(Kind.TEXT if can_be_text(logical) else Kind.BYTES),), False, shown)
+    is_local = logical.name == "date" or logical.name.startswith("local-timestamp")
+    return Type((Leaf(Kind.TEXT if can_be_text(logical) else Kind.BYTES, is_local=is_local),), False, shown)
 
 
 def _is_mixed(branches: Iterable[Tree], named: Mapping[str, Any]) -> bool:

@@ -79,6 +79,8 @@ WHOLE = Type(
                 "raw": leaf(Kind.BYTES, "bytes"),
                 "at": leaf(Kind.TIME, "long (timestamp-millis)"),
                 "status": Type((Leaf(Kind.TEXT, frozenset({"NEW", "PAID"})),), False, "enum Status"),
+                "day": Type((Leaf(Kind.TEXT, is_local=True),), True, "int (date)"),
+                "dated": Type((Leaf(Kind.TEXT, is_local=True), Leaf(Kind.TEXT)), False, "[int (date), string]"),
                 "mixed": union(Kind.TEXT, Kind.BYTES),
                 "timed": union(Kind.TEXT, Kind.TIME),
                 "unclear": union(Kind.INTEGER, Kind.TIME),
@@ -546,6 +548,7 @@ class TestMisfit:
                 "at is long (timestamp-millis), which is a time already; number reads a number",
             ),
             (path("at", steps.digits()), "which is a time already; digits reads a number"),
+            (path("day", steps.time("iso", None, None)), "day is int (date), which has no zone; then: [{time: {format"),
             (path("at", steps.phone("DE", None)), "which is a time already; phone DE reads a number"),
             (path("unclear"), "nothing tells a time from another number"),
             (Source(First((path("at"), path("free")))), "nothing tells a time from another number; format_time makes"),
@@ -561,6 +564,17 @@ class TestMisfit:
         found = unfit(event(variables__session__v=source, phoneNumber=path("paid")))
         assert words in found
         assert "phoneNumber: paid is boolean; text is needed, not boolean; name a function" in found
+
+    def test_a_date_becomes_a_time_in_a_zone_only(self) -> None:
+        """Without one every event would be refused when it comes; of a union the text may have its own."""
+        words = (
+            "day is int (date); integer or time is needed, not text; then: [{time: {format: iso, zone: Europe/Berlin}}]"
+        )
+        assert words in unfit(event(createdAt=path("day")))
+        in_berlin = event(createdAt=path("day", steps.time("iso", "Europe/Berlin", None)))
+        assert mapped(in_berlin, day="2026-12-01")["createdAt"] == 1_796_079_600_000
+        either = event(createdAt=path("dated", steps.time("iso", None, None)))
+        assert mapped(either, dated="2026-12-01T00:00:00Z")["createdAt"] == 1_796_083_200_000
 
     def test_json_cannot_be_opened_in_an_item_that_is_searched_for(self) -> None:
         words = "json: contacts[kind=MAIL].number: name the item by its place"

@@ -86,6 +86,22 @@ def test_a_value_is_known_and_read_as_what_it_means(kind: Any, value: object, kn
     assert reader_of(tree, {"x": {}}).read(written(text, {"id": "i", "x": value}), 0)[0] == {"x": read}
 
 
+@pytest.mark.parametrize(
+    ("kind", "is_local"),
+    [
+        (logical("int", "date"), True),
+        (["null", logical("long", "local-timestamp-micros")], True),
+        (["string", logical("int", "date")], False),
+        (logical("long", "timestamp-micros"), False),
+        (logical("string", "uuid"), False),
+    ],
+)
+def test_a_date_is_known_to_have_no_zone(kind: Any, is_local: bool) -> None:
+    found = resolved(type_of(vet(schema(("x", kind)))), ("x",))
+    assert isinstance(found, Type)
+    assert found.is_local is is_local
+
+
 def test_in_a_union_with_other_numbers_a_time_is_read_as_text() -> None:
     """Nothing else would tell 1500 the time from 1500 the number."""
     kind = ["null", "int", logical("long", "timestamp-millis")]
