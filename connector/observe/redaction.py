@@ -60,7 +60,8 @@ class Redaction:
                 return [self._clean(item) for item in value]
             case None | bool() | int() | float():
                 return value
-        return type(value).__name__  # a repr could show anything
+            case _:
+                return type(value).__name__  # a repr could show anything
 
     def _known(self, value: object) -> object:
         return self._without_secrets(value) if isinstance(value, str) else value

@@ -32,7 +32,8 @@ class EngineCommands:
                 return self._driver.release_brake()
             case "deployment" | "endpoint":
                 return self._driver.try_now(kind)
-        return False
+            case _:
+                return False
 
     def paused(self) -> Collection[Paused]:
         """The pauses in force."""

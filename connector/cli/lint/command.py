@@ -148,4 +148,5 @@ def _shown(source: Source, report: Report, output: Format, strict: bool) -> str:
             return json.dumps(sarif(source, report), indent=2, ensure_ascii=False)
         case Format.JUNIT:
             return junit(source, report, strict=strict)
-    return "\n".join(lines(source, report))
+        case Format.TEXT:
+            return "\n".join(lines(source, report))

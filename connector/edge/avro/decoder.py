@@ -135,8 +135,9 @@ class AvroDecoder:
             case NotNamed():
                 assert self._bare is not None
                 return _fields(self._bare, value, 0, record)
-        foreign = without_frame(value, record.headers)
-        return _BAD_FRAME if foreign is None else _refusal("bad_frame", *foreign)
+            case None:
+                foreign = without_frame(value, record.headers)
+                return _BAD_FRAME if foreign is None else _refusal("bad_frame", *foreign)
 
     def _passed_over(self, name: Name, value: bytes, found: NotOurs, record: Record) -> Decoded:
         """A header may have been copied from a record of another type: only what its schema reads is passed over, and
@@ -153,7 +154,8 @@ class AvroDecoder:
                 return _TWO_NAMES
             case ByFingerprint(fingerprint) if not isinstance(self._lookup.by_fingerprint(fingerprint), Refusal):
                 return _TWO_NAMES
-        return found
+            case _:
+                return found
 
     def _by_name(self, record: Record, value: bytes, frame: ByName) -> Decoded | SchemaNeeded:
         writer = self._lookup.by_name(frame.name)

@@ -93,7 +93,8 @@ def frame_of(value: bytes, framing: Framing) -> Frame | None:
             return _single_object(value)
         case Framing.CONFLUENT:
             return confluent_name(value)
-    return confluent_name(value) or _single_object(value) or _glue(value)
+        case Framing.AUTO | Framing.HEADER:
+            return confluent_name(value) or _single_object(value) or _glue(value)
 
 
 def confluent_name(value: bytes) -> ByName | None:
@@ -138,7 +139,8 @@ def head_of(frame: Frame) -> bytes:
             return _CONFLUENT_MAGIC + int(text).to_bytes(4, "big", signed=True)
         case ByFingerprint(fingerprint):
             return _SINGLE_OBJECT_MAGIC + fingerprint
-    return b""
+        case ByName() | NotNamed():
+            return b""
 
 
 class UnpackError(Exception):
