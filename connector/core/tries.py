@@ -24,8 +24,8 @@ class Intervals(NamedTuple):
 class Tries:
     """Growing waits between tries. `chance` in [0, 1) places a wait within ± 20 %.
 
-    `due`: when any record may be tried; `due_for_others`, never later: one that was not refused yet. `trickle`: of what
-    passes for some, three are tried one after the other, at waits that grow only once so many tries were in vain.
+    `due`: when any record may be tried; `due_for_others`, never later: one that was not refused yet. `trickle`: where
+    some posts pass, three records are tried one after the other, and waits grow only after so many tries in vain.
     """
 
     def __init__(

@@ -29,7 +29,7 @@ class Budget:
         self.freed_bytes += sum(record.size for record in records)
 
     def take(self, assignment: Assignment, size: int) -> None:
-        """One more record of this partition is in hand; its room in memory it had since it arrived."""
+        """One more record of this partition is in hand; it has had its room in memory since it arrived."""
         self._records += 1
         self._bytes += size
         assignment.open_bytes += size

@@ -56,12 +56,12 @@ class Endpoint:
         self._passed_since += 1
 
     def answered(self, delivery: Delivery) -> None:
-        """A post was answered with a verdict on it, if not with a kind one."""
+        """A post was answered with a verdict on its record, though not accepted."""
         self._posts.add(self._now.seconds, marked=False)
         self.ends_streak(delivery)
 
     def failed(self) -> None:
-        """A post came to nothing that its record is to blame for."""
+        """A post failed, and its record is not to blame."""
         self._posts.add(self._now.seconds, marked=True)
 
     def asks_everybody(self) -> bool:
@@ -76,8 +76,8 @@ class Endpoint:
             self._limits.begin_anew()
 
     def is_suspected(self, delivery: Delivery, outcome: Outcome) -> bool:
-        """It failed, too: see whether the endpoint is down, which begins a hold, or seems to be: then what is under way
-        is waited for, as somebody may pass."""
+        """One more post failed. Begin a hold if the endpoint is down. True: it only seems to be; nothing new is posted
+        until all that is under way is answered, since one of them may pass."""
         now, rules = self._now.seconds, self._rules
         failures, counts = self.streak.failed(delivery.began, now), self._posts.counts(now)
         if counts.total >= rules.minimum and counts.surely_above(rules.share):

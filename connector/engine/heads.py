@@ -18,8 +18,8 @@ from connector.engine.stops import Blocked, Faulty, NeedsSchema, NotDue, Stop
 
 
 class Heads:
-    """Takes the heads of partitions, of as many as there are `turns_left`: so that one look at many that wait for each
-    other cannot take all the time."""
+    """Takes the heads of partitions, `turns_left` of them at most: records that wait for each other, however many, must
+    not take all the time of one input."""
 
     def __init__(self, blocks: Blocks, budget: Budget, commits: Commits, pipeline: Pipeline, context: Context) -> None:
         self._blocks = blocks

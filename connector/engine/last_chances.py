@@ -6,9 +6,9 @@ from connector.engine.timers import Timer, Timers
 
 _FIRST, _LONGEST = 900.0, 3600.0
 """Seconds of a hold after which a record that may have been delivered before is tried for it, when there is no other;
-then at waits that double up to the longest. Each such try may make a dead letter, so they are few, whatever there is;
-and a hold ends within an hour of what it is for. Without a hold its retry would come as soon as the first of them, by
-the vendor's advice of 15 minutes."""
+then at waits that double up to the longest. Each such try may make a dead letter, so they are few, however many wait;
+and a hold ends within an hour of the end of its cause. Without a hold such a record is retried after as long as
+the first wait, by the vendor's advice of 15 minutes."""
 
 
 class LastChances:

@@ -233,7 +233,7 @@ class Limits:
         self._set_limit()
 
     def pass_time(self) -> None:
-        """One more for each second without an answer: the first one may be slow, and nobody has been refused."""
+        """One more for each second without an answer: the first one may be slow, and none has been refused."""
         if self._ramp and self.under_way >= self._part and self._now.seconds >= self._ramp_at + _PATIENCE:
             self._widen()
 

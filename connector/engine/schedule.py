@@ -194,7 +194,7 @@ class Schedule:
         return None
 
     def _borrowing(self, side: Side, enough: int) -> Delivery | None:
-        """One beyond the part of its service, of which so many wait: nobody else does, who had room."""
+        """One of a service that has all its part, and `enough` waiting: no service that has room has any waiting."""
         assert self._services is not None
         for service_id, waiting in list(side.kept_back.items()):
             if len(waiting) >= enough and self._services.may_borrow(service_id):
@@ -218,7 +218,7 @@ class Schedule:
     def _to_try(self, rank: Rank, *, another: bool) -> Delivery | Stop | None:
         """The record to try during a hold: one that was not refused before, of another service and partition.
 
-        As far as there is one; with `another`, none else.
+        The nearest to that; with `another`, none that was refused before.
         """
         found = self._best_to_try(chain(self._fresh, self._delayed), rank, another)
         for side in self._sides:
@@ -240,7 +240,7 @@ class Schedule:
     def _best_to_try(self, among: Iterable[Delivery], rank: Rank, another: bool) -> Delivery | None:
         """Past what is refused, which no hold lets go: unless it has taken half the room, or no hold would ever end.
 
-        When only one that holds its partition back makes room again, it is one of these.
+        Where only a record that holds its partition's commit back would make room again, it is one of those.
         """
         must_free_commit = self._limits.must_free_commit
         best: Delivery | None = None

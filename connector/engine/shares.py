@@ -14,7 +14,7 @@ _EVERYBODY_KNOWS = 30.0
 """Seconds after which every process has been told that a topic has more partitions: each asks every ten."""
 
 _PATIENCE = 10.0
-"""Seconds without a count after which nobody will tell it, as librdkafka's mock cluster does not."""
+"""Seconds without a count after which none is expected: librdkafka's mock cluster never tells it."""
 
 
 class _View(NamedTuple):
@@ -64,7 +64,7 @@ class Shares:
         return share_of(Part(mine[False], all_of[False]), Part(mine[True], all_of[True]))
 
     def _guesses(self, ours: Iterable[Partition], now: float) -> Mapping[str, int]:
-        """What is ours is all there is, of a topic that Kafka has told nothing of for long enough."""
+        """Where Kafka has told nothing of a topic for long enough, what is ours counts as all there is."""
         guesses: dict[str, int] = {}
         for topic, number in ours:
             if topic not in self._counts:
