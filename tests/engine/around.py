@@ -25,6 +25,7 @@ from connector.core.settled_map import LogIdentity
 from connector.core.signals import Asleep, Assigned, Commit, Committed, Lost, Revoking, Taken, WriteFailed
 from connector.engine.copies import Targets
 from connector.engine.engine import Engine, EngineRules, Topics
+from connector.engine.judge import HoldRules
 from connector.engine.limits import Bounds, PaceRules
 from connector.engine.messages import (
     Answered,
@@ -83,6 +84,7 @@ class Around:
         ledger: Literal["required", "optional"] | None = None,
         deduplicate_ms: int | None = None,
         translated: Translated = "stop",
+        hold: HoldRules = HOLD,
     ) -> None:
         self.chance = chance
         self.bounds = bounds
@@ -98,7 +100,7 @@ class Around:
         )
         pace = pace or PaceRules(service_share=chance.choice((0.5, 1.0)))
         hmac_of = None if ledger is None else str.encode
-        rules = EngineRules(POLICY.retry, "end_user", pace, HOLD, ledger, deduplicate_ms, translated, hmac_of)
+        rules = EngineRules(POLICY.retry, "end_user", pace, hold, ledger, deduplicate_ms, translated, hmac_of)
         topics = Targets(RETRY, DEAD, Names("c"))
         self.engine = Engine(
             pipeline, Topics(frozenset({RETRY}), topics), bounds, rules, Fixed(bounds.in_flight), self.now, events

@@ -9,11 +9,14 @@ from random import Random
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from typing_extensions import override
 
 from connector.core.codes import DEFAULT_TABLE
 from connector.core.outcome import Delivered, Fate, Row
 from connector.core.reply import Reply
 from connector.core.signals import Lost
+from connector.engine.brake import BrakeRules
+from connector.engine.endpoint import EndpointRules
 from connector.engine.limits import PaceRules
 from connector.engine.messages import (
     Answered,
@@ -21,10 +24,11 @@ from connector.engine.messages import (
     Leave,
     Tick,
 )
-from tests.engine.around import BOUNDS, PARTITIONS, Around, history
+from tests.engine.around import BOUNDS, PARTITIONS, UNSENT, Around, history, lived
 from tests.engine.stage import (
     ACCEPTED,
     FORBIDDEN,
+    HOLD,
     PERMANENT,
     event,
 )
@@ -41,6 +45,57 @@ GATEWAY_TIMEOUT_IS_FINAL = Row(
 def test_whatever_happens_nothing_is_passed_over_or_forgotten(seed: int) -> None:
     """A commit never passes a record that is not settled; at rest all are, and all room in memory is given back."""
     history(seed)
+
+
+class Refusing(Around):
+    """The vendor refuses the account now and then; a few failures are an outage, and a few dead letters too many."""
+
+    def __init__(self, chance: Random) -> None:
+        few = HOLD._replace(
+            endpoint=EndpointRules(10.0, 0.9, 4, HOLD.endpoint.probes), brake=BrakeRules(True, 60.0, 0.5, 4)
+        )
+        super().__init__(chance, hold=few)
+
+    def refuse(self) -> None:
+        """One post shows that the account is not let in, as far as one can tell."""
+        if self.posts:
+            self.tell(Answered(self.posts.pop(self.chance.randrange(len(self.posts))).delivery, FORBIDDEN))
+
+    def outage(self) -> None:
+        """Nothing reaches the vendor for some posts."""
+        for _ in range(6):
+            if self.posts:
+                self.tell(Answered(self.posts.pop(0).delivery, UNSENT))
+
+    def release(self) -> None:
+        """Somebody lets the dead letters go."""
+        self.engine.judge.brake.release()
+        self.tell(Tick())
+
+    @override
+    def peace(self) -> None:
+        """The brake lasts until other records pass, and when none come, until somebody lets the dead letters go."""
+        super().peace()
+        self.release()
+        super().peace()
+
+    @override
+    def check(self) -> None:
+        """As always; and a hold of all posts lets one record at a time be tried."""
+        super().check()
+        holds = [hold for kind in ("deployment", "endpoint") if (hold := self.engine.holds[kind]) is not None]
+        if holds:
+            began = min(hold.began for hold in holds)
+            assert sum(post.delivery.began > began for post in self.posts) <= 1, "two tried at once"
+
+
+@pytest.mark.no_cover  # as above
+@settings(max_examples=200)
+@given(st.integers(0, 1 << 32))
+def test_whatever_is_held_nothing_is_forgotten_and_one_record_at_a_time_is_tried(seed: int) -> None:
+    """Holds of the deployment and the endpoint, the brake, and records refused alone, however they come together."""
+    around = Refusing(Random(seed))
+    lived(around, [around.refuse, around.refuse, around.outage, around.release])
 
 
 def test_an_answer_to_a_post_of_a_partition_that_left_changes_nothing() -> None:
