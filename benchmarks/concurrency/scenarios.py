@@ -46,6 +46,11 @@ SCENARIOS = (
     Scenario("5 % fail whatever the load", Vendor(((0.0, 100),), failing=0.05)),
     Scenario("hangs for 30 s", Vendor(((0.0, 100),), hangs=(20.0, 50.0)), seconds=120),
     Scenario("100 ms, times scatter widely", Vendor(((0.0, 100),), ((0.0, _WIDE),))),
+    Scenario(
+        "ten times as long from 30 s on, too",
+        Vendor(((0.0, 200),), ((0.0, _WIDE), (30.0, Lognormal(p50=1.0, p99=6.0)))),
+        seconds=90,
+    ),
 )
 
 LIMITS: dict[str, Callable[[], Limiter]] = {

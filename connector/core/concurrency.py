@@ -36,6 +36,10 @@ _SMALL_SHARE, _LARGE_SHARE = 1 / 3, 1 / 2
 _FALL, _CUT = 0.75, 0.7
 """What the limit is multiplied by when too many wait, and when the vendor refuses for overload."""
 
+_AS_SLOW = 0.75
+"""The share of what an answer took when the limit began to fall above which, with half the limit, it takes as long as
+then: the answers did not wait for each other, and the vendor has become slower."""
+
 _BAND, _PATIENCE = 0.85, 3.0
 """From this share on of the limit at which the vendor last refused, and as far beyond, it grows by one in so many
 seconds: what was too much is probably still too much."""
@@ -63,6 +67,8 @@ class Adaptive:
         "_cut_at",
         "_enough",
         "_failures",
+        "_fell_at",
+        "_fell_from",
         "_floor",
         "_full",
         "_grow_at",
@@ -90,6 +96,9 @@ class Adaptive:
         self._look_at = inf
         # The limit before a look; 0 while there is none.
         self._looked_from = 0
+        # The limit before it began to fall, 0 while it does not, and the mean at which that was.
+        self._fell_from = 0
+        self._fell_at = 0.0
         self._clear(0.0, 0.0)
 
     def answered(self, now: float, seconds: float, under_way: int, kept_back: bool = False) -> None:
@@ -141,8 +150,10 @@ class Adaptive:
         self._base = min(self._base, mean)
         waiting = used * (1 - max(self._base, _UNSEEN) / max(mean, _UNSEEN))
         if waiting > max(_LARGE_QUEUE, used * _LARGE_SHARE):
-            self._set(now, mean, int(self.limit * _FALL))
-        elif full and now >= self._look_at and mean > _UNSEEN:
+            self._fall(now, mean)
+            return
+        self._fell_from = 0
+        if full and now >= self._look_at and mean > _UNSEEN:
             self._looked_from = self.limit
             self._set(now, mean, self.limit // 2)
         elif full and now >= self._grow_at and (room := max(_SMALL_QUEUE, used * _SMALL_SHARE) - waiting) >= 0:
@@ -151,6 +162,16 @@ class Adaptive:
             self._clear(now, mean)
         if self._look_at == inf:
             self._look_at = now + max(_LOOK_EVERY, _LOOK_ROUND_TRIPS * mean)
+
+    def _fall(self, now: float, mean: float) -> None:
+        """By a quarter; half of where it began is as good as a look."""
+        if not self._fell_from:
+            self._fell_from, self._fell_at = self.limit, mean
+        elif self.limit * 2 <= self._fell_from and mean > self._fell_at * _AS_SLOW:
+            self._looked_from, self._fell_from = self._fell_from, 0
+            self._end_look(now, mean)
+            return
+        self._set(now, mean, int(self.limit * _FALL))
 
     def _grow(self, now: float, mean: float, room: float) -> None:
         """By half of what may wait besides what does, or by one where the vendor refused before."""
@@ -167,15 +188,18 @@ class Adaptive:
 
     def _cut(self, now: float) -> None:
         self._struck = max(self.limit, self._looked_from)
-        self._looked_from = 0
+        self._looked_from = self._fell_from = 0
         self._refused = 0.0
         self._cut_at = now
         self._grow_at = now + _PATIENCE
         self._set(now, 0.0, int(self.limit * _CUT))
 
     def _set(self, now: float, mean: float, limit: int) -> None:
-        self.limit = max(self._floor, min(self._ceiling, limit))
-        self._since = now
+        limit = max(self._floor, min(self._ceiling, limit))
+        if limit != self.limit:
+            # Not where it stays: of what is posted from now on, the quickest are answered first.
+            self.limit = limit
+            self._since = now
         self._clear(now, mean)
 
     def _clear(self, now: float, mean: float) -> None:

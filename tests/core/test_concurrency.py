@@ -147,3 +147,23 @@ def test_it_is_near_what_the_vendor_can_do_on_every_other_day(scenario: Scenario
     for phase in phases(scenario, lambda: Adaptive(1, 64), seed=1):
         assert phase.used >= 0.75
         assert phase.failed < 0.06
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("times", [Lognormal(p50=0.5, p99=1.0), Lognormal(p50=0.5, p99=3.0)], ids=["some", "long tail"])
+def test_a_vendor_that_becomes_ten_times_slower_is_not_taken_for_a_queue(times: Lognormal, seed: int) -> None:
+    """From 30 s on as many are under way as before: with half of them each took as long."""
+    quick = Lognormal(p50=times.p50 / 10, p99=times.p99 / 10)
+    vendor = Vendor(((0.0, 200),), ((0.0, quick), (60.0, times)))
+    answers = Simulation(vendor, [Process(Adaptive(1, 64), 0.0, slow_start=True)], Load(), seed).run(150.0)
+    used = sum(answer.work for answer in answers if answer.at >= 90.0) / (60 * vendor.capacity_at(90.0, 64))
+    assert used >= 0.85
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_at_its_ceiling_a_window_counts_slow_answers_too(seed: int) -> None:
+    """If it counted only what was posted since it began, it would see the quickest, and then a queue where none is."""
+    vendor = Vendor(((0.0, 200),), ((0.0, Lognormal(p50=0.05, p99=0.3)),))
+    simulation = Simulation(vendor, [Process(Adaptive(1, 64), 0.0, slow_start=True)], Load(), seed)
+    simulation.run(150.0)
+    assert min(limit for at, _, limit in simulation.limits if at >= 30.0) >= 32, "no less than a look"
