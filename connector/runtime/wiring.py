@@ -181,10 +181,11 @@ class _Process:
         """Start the neighbours, run the engine, and let go of all of them."""
         settings, admin = self._settings, self._settings.admin
         with _needs("admin.host and admin.port: an address of this machine, and a port that nobody else has"):
-            await self._admin.start(admin.host, admin.port)
+            port = await self._admin.start(admin.host, admin.port)
         with _needs(control.TAKEN):
-            port = await self._control.start(admin.control_host, admin.control_port)
-        self._events.starting({**reporting.summary(settings), "control_port": port}, settings.openmarket.is_cie)
+            control_port = await self._control.start(admin.control_host, admin.control_port)
+        ports = {"port": port, "control_port": control_port}
+        self._events.starting({**reporting.summary(settings), **ports}, settings.openmarket.is_cie)
         if settings.is_shadow:
             self._events.shadow(settings.posts)
         stop = asyncio.Event()

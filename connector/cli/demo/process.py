@@ -6,9 +6,9 @@ import asyncio
 import json
 import os
 import signal
-import socket
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +33,7 @@ class ConnectorProcess:
         self._config = folder / "connector.yaml"
         self._password = folder / "password"
         self._schemas = folder / "schemas"  # stays empty: our own schema comes with the package
-        self._admin_port = _free_port()
+        self._admin_port: int | None = None
         self._process: asyncio.subprocess.Process | None = None
         self._http: aiohttp.ClientSession | None = None
 
@@ -56,7 +56,7 @@ class ConnectorProcess:
                 "service_ids": list(ALLOWED_SERVICE_IDS),
             },
             "retry": {"delay": f"{RETRY_SECONDS}s", "window": "1h"},
-            "admin": {"host": "127.0.0.1", "port": self._admin_port, "control_port": 0},
+            "admin": {"host": "127.0.0.1", "port": 0, "control_port": 0},
             "log": {"format": "json"},
         }
         self._config.write_text(json.dumps(settings, indent=2))  # JSON is YAML
@@ -81,7 +81,9 @@ class ConnectorProcess:
 
     async def status(self) -> Mapping[str, Any]:
         """What it says of itself on `/status`; empty while it does not answer."""
-        if self._http is None:
+        if self._admin_port is None:
+            self._admin_port = self._told_port()
+        if self._http is None or self._admin_port is None:
             return {}
         try:
             async with self._http.get(f"http://127.0.0.1:{self._admin_port}/status") as answer:
@@ -105,6 +107,15 @@ class ConnectorProcess:
             await process.wait()
             return None
 
+    def _told_port(self) -> int | None:
+        """The port that it took, by its log: one that was chosen for it could be taken before it starts."""
+        for line in self.log.read_text(errors="replace").splitlines():
+            with suppress(ValueError):
+                said = json.loads(line)
+                if said["event"] == "starting":
+                    return int(said["settings"]["port"])
+        return None
+
     def last_words(self) -> str:
         """The end of its log, which holds no phone number and no value."""
         return self.log.read_bytes()[-_LOG_TAIL:].decode(errors="replace")
@@ -113,9 +124,3 @@ class ConnectorProcess:
 def _environ() -> dict[str, str]:
     """Without settings for another connector, which would win over ours."""
     return {name: value for name, value in os.environ.items() if not name.upper().startswith(PREFIX)}
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port: int = free.getsockname()[1]
-        return port
