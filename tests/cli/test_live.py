@@ -216,8 +216,7 @@ def test_a_missing_right_fails_the_check(connector: Run, config: Path, kafka: Ka
         AclOperation.READ,
         AclPermissionType.ALLOW,
     )
-    for future in kafka.admin().create_acls([only_read]).values():
-        future.result(10)
+    kafka.rule(only_read)
     found = lines(connector("check", "--live", "--config", config).stdout, "dead letter topic rights")
     assert "we may not WRITE" in found[0]
 
@@ -324,7 +323,7 @@ def test_a_mapped_event_is_explained_and_found_by_its_own_id(
     producer = Producer({"bootstrap.servers": kafka.bootstrap_servers})
     value = b"\xc3\x01" + fingerprint(text) + encoded(text, [], json.loads((examples / "event.json").read_text()))
     producer.produce(main, value, b"4711", partition=0)
-    assert producer.flush(20) == 0
+    assert producer.flush(60) == 0
     settings = config_file(
         kafka={"bootstrap_servers": kafka.bootstrap_servers, "topics": {"main": main}},
         schemas={"folder": str(tmp_path / "schemas")},

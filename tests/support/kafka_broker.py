@@ -13,8 +13,9 @@ from confluent_kafka.admin._resource import ResourcePatternType, ResourceType
 from confluent_kafka.cimpl import NewTopic
 
 from tests.support.apache_kafka import ApacheKafka
+from tests.support.deadline import wait_until
 
-_ANSWER_SECONDS, _POLL_SECONDS = 20.0, 0.05
+_ANSWER_SECONDS, _POLL_SECONDS = 60.0, 0.05
 
 # Nobody is refused anything until a test writes an ACL for one topic or group.
 _ACLS_BY_TOPIC = {
@@ -66,27 +67,32 @@ class Kafka:
         """Delete a topic and wait for the broker's word."""
         self.admin().delete_topics([name], operation_timeout=_ANSWER_SECONDS)[name].result(_ANSWER_SECONDS)
 
+    def rule(self, *rules: AclBinding) -> None:
+        """Add rules about what clients may do, and wait until they hold: the controller answers a moment before."""
+        for answer in self.admin().create_acls(list(rules)).values():
+            answer.result(_ANSWER_SECONDS)
+        wait_until(lambda: set(rules) <= self._rules(), _ANSWER_SECONDS, "the rules hold")
+
     def refuse_writes(self, topic: str) -> None:
         """Let nobody write to this topic (TOPIC_AUTHORIZATION_FAILED) until `accept_writes`."""
-        rule = AclBinding(*_writes_to(topic), AclPermissionType.DENY)
-        self.admin().create_acls([rule])[rule].result(_ANSWER_SECONDS)
+        self.rule(AclBinding(*_writes_to(topic), AclPermissionType.DENY))
 
     def accept_writes(self, topic: str) -> None:
         """Take back `refuse_writes`."""
         rule = AclBindingFilter(*_writes_to(topic), AclPermissionType.DENY)
         self.admin().delete_acls([rule])[rule].result(_ANSWER_SECONDS)
+        gone = AclBinding(*_writes_to(topic), AclPermissionType.DENY)
+        wait_until(lambda: gone not in self._rules(), _ANSWER_SECONDS, "the rule is gone")
 
     def refuse_transactions(self, transactional_id: str) -> None:
         """Let nobody write in transactions of this id (TRANSACTIONAL_ID_AUTHORIZATION_FAILED)."""
         who = ("User:ANONYMOUS", "*", AclOperation.WRITE, AclPermissionType.DENY)
-        rule = AclBinding(ResourceType.TRANSACTIONAL_ID, transactional_id, ResourcePatternType.LITERAL, *who)
-        self.admin().create_acls([rule])[rule].result(_ANSWER_SECONDS)
+        self.rule(AclBinding(ResourceType.TRANSACTIONAL_ID, transactional_id, ResourcePatternType.LITERAL, *who))
 
     def refuse_group(self, group: str) -> None:
         """Let nobody be a member of this group (GROUP_AUTHORIZATION_FAILED)."""
         who = ("User:ANONYMOUS", "*", AclOperation.READ, AclPermissionType.DENY)
-        rule = AclBinding(ResourceType.GROUP, group, ResourcePatternType.LITERAL, *who)
-        self.admin().create_acls([rule])[rule].result(_ANSWER_SECONDS)
+        self.rule(AclBinding(ResourceType.GROUP, group, ResourcePatternType.LITERAL, *who))
 
     def allow_only(self, *rights: tuple[str, str, str]) -> None:
         """From now on clients may do nothing but this: (`TOPIC`, name, `READ`), for topics, groups and transactions.
@@ -98,13 +104,11 @@ class Kafka:
         own += [("TOPIC", name, "CREATE") for name in ("__consumer_offsets", "__transaction_state")]
         # Whatever somebody is allowed, all others are refused.
         rules = [_allowed(kind, "*", "READ", "User:nobody") for kind in kinds]
-        rules += [_allowed(*right) for right in (*rights, *own)]
-        for answer in self.admin().create_acls(rules).values():
-            answer.result(_ANSWER_SECONDS)
-        deadline = time.monotonic() + _ANSWER_SECONDS
-        while not set(rules) <= set(self.admin().describe_acls(_EVERY_ACL).result(_ANSWER_SECONDS)):
-            assert time.monotonic() < deadline, "the rules were taken and are not there"
-            time.sleep(_POLL_SECONDS)
+        self.rule(*rules, *(_allowed(*right) for right in (*rights, *own)))
+
+    def _rules(self) -> set[AclBinding]:
+        """Those that hold, by the broker's own word."""
+        return set(self.admin().describe_acls(_EVERY_ACL).result(_ANSWER_SECONDS))
 
 
 class KafkaBroker(Kafka):
