@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -14,6 +13,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import trustme
+
+from tests.support.ports import free_port, free_ports
 
 # `odd` answers one post in a hundred with the vendor's temporary error, and one with a rejection.
 _CONFIGURATION = """\
@@ -119,7 +120,7 @@ class Sink(_Server):
         authority = trustme.CA()
         authority.cert_pem.write_to_path(self.ca_file)
         authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(folder / "server.pem")
-        plain, tls, odd = (_free_port() for _ in range(3))
+        plain, tls, odd = free_ports(3)
         file = folder / "nginx.conf"
         file.write_text(_CONFIGURATION.format(folder=folder, plain=plain, tls=tls, odd=odd))
         command = [program, "-p", str(folder), "-c", str(file), "-e", str(folder / "error.log")]
@@ -132,10 +133,5 @@ class SlowSink(_Server):
 
     def __init__(self, folder: Path, seconds: float) -> None:
         folder.mkdir()
-        port = _free_port()
+        port = free_port()
         super().__init__(folder, [sys.executable, "-m", "benchmarks.slow_sink", f"{port}", f"{seconds}"], port)
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return int(free.getsockname()[1])
