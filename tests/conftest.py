@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.support.jars import UnavailableError
-from tests.support.kafka_broker import Kafka, KafkaBroker
+from tests.support.kafka_broker import NEVER_FENCED, Kafka, KafkaBroker
 
 # The schema registry's fixture lives beside what starts it.
 pytest_plugins = ["tests.support.registry"] if find_spec("tests.support.registry") else []
@@ -49,7 +49,7 @@ def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kafka]:
     if given:
         yield Kafka(given)
         return
-    yield from _started(tmp_path_factory.mktemp("kafka"))
+    yield from _started(tmp_path_factory.mktemp("kafka"), NEVER_FENCED)
 
 
 @pytest.fixture
@@ -76,8 +76,8 @@ def topic(topics: Callable[..., str]) -> str:
     return topics()
 
 
-def _started(folder: Path) -> Iterator[KafkaBroker]:
-    broker = KafkaBroker(folder)
+def _started(folder: Path, settings: dict[str, str] | None = None) -> Iterator[KafkaBroker]:
+    broker = KafkaBroker(folder, settings)
     try:
         broker.start()
     except UnavailableError as why:

@@ -23,6 +23,10 @@ _ACLS_BY_TOPIC = {
     "allow.everyone.if.no.acl.found": "true",
 }
 
+NEVER_FENCED = {"broker.session.timeout.ms": "60000"}
+"""For a broker that is not started again, which would have to wait for the end of its session. A busy machine is late
+with a broker's heartbeats, and a fenced one leads no partition and coordinates no group for a while."""
+
 _ANY = (ResourceType.ANY, None, ResourcePatternType.ANY, None, None, AclOperation.ANY, AclPermissionType.ANY)
 _EVERY_ACL = AclBindingFilter(*_ANY)  # type: ignore[arg-type]  # typed as texts; None is any
 
