@@ -150,17 +150,17 @@ async def _mirrored(here: Stage, target: ApacheKafka, events: int) -> int:
     places = [TopicPartition(here.main, number) for number in range(_PARTITIONS)]
 
     def is_whole() -> bool:
-        if here.main not in consumer.list_topics(timeout=20).topics:
+        if here.main not in consumer.list_topics(timeout=60).topics:
             return False
         try:
-            ends = [consumer.get_watermark_offsets(each, timeout=20)[1] for each in places]
-            return sum(ends) == events and all(each.offset >= 0 for each in consumer.committed(places, timeout=20))
+            ends = [consumer.get_watermark_offsets(each, timeout=60)[1] for each in places]
+            return sum(ends) == events and all(each.offset >= 0 for each in consumer.committed(places, timeout=60))
         except KafkaException:  # a topic that was just created has no leader that is known
             return False
 
     await eventually(is_whole, _PATIENCE, "the mirror")
     await asyncio.sleep(5)  # MirrorMaker's last commits and entries: what they are decides about figures only
-    commits = sum(each.offset for each in consumer.committed(places, timeout=20))
+    commits = sum(each.offset for each in consumer.committed(places, timeout=60))
     consumer.close()
     return commits
 

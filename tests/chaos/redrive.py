@@ -29,7 +29,7 @@ def _written(stage: Topics) -> int:
     latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]  # the client's classes have no types
     asked = {TopicPartition(stage.main, number): latest for number in range(_PARTITIONS)}
     found = stage.kafka.admin().list_offsets(asked, isolation_level=IsolationLevel.READ_COMMITTED)
-    return sum(answer.result(20).offset for answer in found.values())
+    return sum(answer.result(60).offset for answer in found.values())
 
 
 def _killed(stage: Topics, command: list[str], share: int) -> int:

@@ -102,11 +102,11 @@ def own_loop() -> Iterator[asyncio.AbstractEventLoop]:
 def simulator() -> Iterator[Simulator]:
     """The vendor, which knows our account."""
     with own_loop() as loop:
-        server = asyncio.run_coroutine_threadsafe(_vendor(), loop).result(10)
+        server = asyncio.run_coroutine_threadsafe(_vendor(), loop).result(60)
         try:
-            yield Simulator(asyncio.run_coroutine_threadsafe(server.start(), loop).result(10), server.ledger)
+            yield Simulator(asyncio.run_coroutine_threadsafe(server.start(), loop).result(60), server.ledger)
         finally:
-            asyncio.run_coroutine_threadsafe(server.stop(), loop).result(10)
+            asyncio.run_coroutine_threadsafe(server.stop(), loop).result(60)
 
 
 async def _vendor() -> SimulatorServer:

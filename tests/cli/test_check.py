@@ -41,11 +41,11 @@ DAY = 86400.0
 def running_proxy(loop: asyncio.AbstractEventLoop) -> Iterator[ConnectProxy]:
     """A proxy on that event loop."""
     context = connect_proxy()
-    proxy = asyncio.run_coroutine_threadsafe(context.__aenter__(), loop).result(10)
+    proxy = asyncio.run_coroutine_threadsafe(context.__aenter__(), loop).result(60)
     try:
         yield proxy
     finally:
-        asyncio.run_coroutine_threadsafe(context.__aexit__(None, None, None), loop).result(10)
+        asyncio.run_coroutine_threadsafe(context.__aexit__(None, None, None), loop).result(60)
 
 
 def configured(write: Configure, **openmarket: object) -> Settings:

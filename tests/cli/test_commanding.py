@@ -41,11 +41,11 @@ def listening(config_file: WriteConfig, **admin: object) -> Iterator[Stage]:
     told = Told()
     server = control.server(load(config, {}), told)
     with own_loop() as loop:
-        asyncio.run_coroutine_threadsafe(server.start("127.0.0.1", port), loop).result(10)
+        asyncio.run_coroutine_threadsafe(server.start("127.0.0.1", port), loop).result(60)
         try:
             yield Stage(told, config, f"http://127.0.0.1:{port}")
         finally:
-            asyncio.run_coroutine_threadsafe(server.stop(), loop).result(10)
+            asyncio.run_coroutine_threadsafe(server.stop(), loop).result(60)
 
 
 @pytest.fixture
@@ -261,8 +261,8 @@ def test_somebody_else_who_answers_is_told_apart(
     app.router.add_route("*", "/{path:.*}", answer)
     listener = Listener()
     with own_loop() as loop:
-        port = asyncio.run_coroutine_threadsafe(listener.start(app, "127.0.0.1", 0), loop).result(10)
+        port = asyncio.run_coroutine_threadsafe(listener.start(app, "127.0.0.1", 0), loop).result(60)
         run = connector("pause", "--config", config_file(admin={"control_port": port}))
-        asyncio.run_coroutine_threadsafe(listener.stop(), loop).result(10)
+        asyncio.run_coroutine_threadsafe(listener.stop(), loop).result(60)
     assert run.exit_code == 1
     assert words in run.stderr

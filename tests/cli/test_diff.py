@@ -29,7 +29,7 @@ def stage(kafka: Kafka, tmp_path_factory: pytest.TempPathFactory) -> Topics:
     for number, fields in enumerate(values):
         producer.produce(stage.main, ENCODE(fields), PHONE, partition=number % 2)
     producer.produce(stage.main, b"no event", PHONE, partition=0)
-    assert producer.flush(20) == 0
+    assert producer.flush(60) == 0
     return stage
 
 
@@ -178,7 +178,7 @@ def bookings(kafka: Kafka, tmp_path_factory: pytest.TempPathFactory) -> Topics:
     producer = Producer({"bootstrap.servers": kafka.bootstrap_servers})
     for value in values:
         producer.produce(stage.main, value, PHONE, partition=0)
-    assert producer.flush(20) == 0
+    assert producer.flush(60) == 0
     settings = json.loads(stage.config.read_text()) | {"schemas": {"folder": str(folder / "schemas")}}
     for file, seat in ((stage.config, "not yet assigned"), (folder / "next.yaml", "none")):
         file.write_text(json.dumps(settings | {"mapping": mapping(seat)}))

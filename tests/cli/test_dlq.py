@@ -116,7 +116,7 @@ def test_retry_shows_what_the_group_has_still_to_post(topics_: Topics, connector
         headers = list(next(retry_headers((), history, GONE_WRONG, NOW_MS)))
         value = ENCODE(event(f"ev-{number}"))
         producer.produce(retry, value, PHONE.encode(), partition=0, headers=headers)  # type: ignore[arg-type]  # None is a value
-    assert producer.flush(20) == 0
+    assert producer.flush(60) == 0
     groups = KafkaGroups({"bootstrap.servers": topics_.kafka.bootstrap_servers})
     groups.set(f"{topics_.main}-group", {Partition(retry, 0): Commit(1, "")})
     listed = json.loads(connector("retry", "list", "--config", topics_.config, "--json").output)

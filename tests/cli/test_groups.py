@@ -232,7 +232,7 @@ def test_status_counts_what_can_be_read_and_tells_an_open_transaction_apart(
     producer.begin_transaction()
     for _ in range(3):
         producer.produce(stage.partition.topic, b"x", partition=0)
-    assert producer.flush(20) == 0
+    assert producer.flush(60) == 0
     shown = lines_of(connector("status", "--config", stage.config).stdout)
     producer.abort_transaction(20)
     assert f"{stage.partition} none 0 to 13 10 nothing" in shown

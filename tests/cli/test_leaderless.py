@@ -130,7 +130,7 @@ def test_a_question_about_a_topic_that_is_not_there_does_not_create_it(stage: St
     client, absent = asking_client(stage.properties), Partition("absent", 0)
     for _ in range(2):
         assert look(client, [absent], 20).absent == {absent}
-    assert absent.topic not in client.list_topics(timeout=20).topics
+    assert absent.topic not in client.list_topics(timeout=60).topics
 
 
 def test_the_logs_that_have_leaders_are_identified(stage: Stage) -> None:

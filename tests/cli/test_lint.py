@@ -30,7 +30,7 @@ def write(kafka: Kafka, topic: str, producer: str, values: Iterable[tuple[str | 
     client = Producer({"bootstrap.servers": kafka.bootstrap_servers, "partitioner": PARTITIONER_OF[producer]})
     for key, value in values:
         client.produce(topic, value, key, headers=[("x-app", producer.encode())])
-    assert client.flush(20) == 0
+    assert client.flush(60) == 0
 
 
 @pytest.fixture(scope="module")

@@ -75,7 +75,7 @@ def stage(kafka: Kafka, tmp_path_factory: pytest.TempPathFactory) -> Topics:
     ]
     for partition, value in entries:
         producer.produce(f"{stage.main}.ledger", value, partition=partition)
-    assert producer.flush(20) == 0
+    assert producer.flush(60) == 0
     properties = {"bootstrap.servers": kafka.bootstrap_servers}
     identities = LogIdentities(properties)
     identities.ask(stage.main)

@@ -67,7 +67,7 @@ class Copies(NamedTuple):
             headers = next(retry_headers((TRACE,), history, cause, now_ms))
             value = ENCODE(event(f"ev-{number}"))
             producer.produce(self.retry, value, PHONE.encode(), partition, headers=list(headers))
-        assert producer.flush(20) == 0
+        assert producer.flush(60) == 0
         return now_ms
 
     def commit(self, offset: int, metadata: str = "", partition: int = 0) -> None:
@@ -283,7 +283,7 @@ def test_the_member_reads_all_topics_of_the_group(copies: Copies, protocol: str)
     """The coordinator may forget commits of what no member reads. A topic that is not there is nobody's."""
     joining = {**copies.properties, "group.id": copies.group, "group.protocol": protocol}
     with SoleMember(joining, copies.retry, 2, [copies.topics.main, f"{copies.retry}.gone"]) as member:
-        asked = copies.topics.kafka.admin().describe_consumer_groups([copies.group])[copies.group].result(20)
+        asked = copies.topics.kafka.admin().describe_consumer_groups([copies.group])[copies.group].result(60)
         assert {each.topic for each in asked.members[0].assignment.topic_partitions} == {
             copies.retry,
             copies.topics.main,
@@ -362,7 +362,7 @@ def test_whoever_starts_while_a_commit_is_open_waits_for_its_end(copies: Copies)
         starting.committed([place], timeout=1)
     producer.commit_transaction(20)
     assert waited.value.args[0].code() == KafkaError._TIMED_OUT
-    assert starting.committed([place], timeout=20)[0].offset == 7
+    assert starting.committed([place], timeout=60)[0].offset == 7
     starting.close()
 
 

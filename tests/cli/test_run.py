@@ -21,7 +21,7 @@ def started(config: Path, **variables: str) -> subprocess.CompletedProcess[str]:
     """Runs until it ends by itself."""
     command = [sys.executable, "-m", "connector", "run", "--config", str(config)]
     environment = {**os.environ, **variables}
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=50, check=False)
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
 
 
 def test_a_kafka_property_that_does_not_exist_is_a_problem_of_the_configuration(config_file: Configure) -> None:
@@ -48,7 +48,7 @@ def test_too_few_open_files_for_the_posts_in_flight_are_told_before_the_first_re
     """Later each post that has no file would be one that never went, and the vendor would be held to blame."""
     config = config_file(VENDOR, kafka=BROKER, admin={"port": 0}, delivery={"in_flight": 5000})
     run = f'ulimit -n 5000 && exec "{sys.executable}" -m connector run --config "{config}"'
-    ended = subprocess.run(["sh", "-c", run], capture_output=True, text=True, timeout=50, check=False)
+    ended = subprocess.run(["sh", "-c", run], capture_output=True, text=True, timeout=120, check=False)
     assert ended.returncode == 1
     (line,) = [found for text in ended.stderr.splitlines() if (found := orjson.loads(text))["event"] == "cannot_start"]
     assert "open 5,000 files" in line["reason"]

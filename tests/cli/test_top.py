@@ -158,11 +158,11 @@ def process(status: Callable[[], Mapping[str, object]]) -> Iterator[str]:
         page=lambda: Page("", ""),
     )
     with own_loop() as loop:
-        port = asyncio.run_coroutine_threadsafe(server.start("127.0.0.1", 0), loop).result(10)
+        port = asyncio.run_coroutine_threadsafe(server.start("127.0.0.1", 0), loop).result(60)
         try:
             yield f"http://127.0.0.1:{port}"
         finally:
-            asyncio.run_coroutine_threadsafe(server.stop(), loop).result(10)
+            asyncio.run_coroutine_threadsafe(server.stop(), loop).result(60)
 
 
 def counting() -> Callable[[], Mapping[str, object]]:
@@ -233,8 +233,8 @@ def test_another_listener_is_no_connector(connector: Run) -> None:
         return runner, runner.addresses[0][1]
 
     with own_loop() as loop, ExitStack() as ends:
-        runner, port = asyncio.run_coroutine_threadsafe(serve(), loop).result(10)
-        ends.callback(lambda: asyncio.run_coroutine_threadsafe(runner.cleanup(), loop).result(10))
+        runner, port = asyncio.run_coroutine_threadsafe(serve(), loop).result(60)
+        ends.callback(lambda: asyncio.run_coroutine_threadsafe(runner.cleanup(), loop).result(60))
         run = once_answered(connector, "--url", f"http://127.0.0.1:{port}", "--once")
     assert run.exit_code == 1
     assert "no connector's listener" in run.output

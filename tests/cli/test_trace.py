@@ -23,7 +23,7 @@ def stage(kafka: Kafka, tmp_path_factory: pytest.TempPathFactory) -> Topics:
     producer = Producer({"bootstrap.servers": kafka.bootstrap_servers})
     for number in range(3):
         producer.produce(stage.main, ENCODE(event(f"ev-{number}")), PHONE.encode(), partition=0)
-    assert producer.flush(20) == 0
+    assert producer.flush(60) == 0
     stage.write([Letter(ENCODE(event("ev-0")))])
     groups = KafkaGroups({"bootstrap.servers": kafka.bootstrap_servers})
     groups.set(f"{stage.main}-group", {Partition(stage.main, 0): Commit(2, "")})

@@ -58,14 +58,14 @@ class Side(NamedTuple):
         for number, value in enumerate(values):
             key, headers = b"phone-%d" % (number % 7), [("traceparent", b"00")]
             producer.produce(self.partition.topic, value, key, partition=0, headers=list(headers))
-        assert producer.flush(20) == 0
+        assert producer.flush(60) == 0
         if in_transaction:
             producer.commit_transaction(20)
             self.wait_for(number + 2)
 
     def wait_for(self, end: int) -> None:
         """The broker writes the marker of a transaction after it has said that it is over."""
-        wait_until(lambda: self.cluster.end(self.partition) == end, 20, "no marker")
+        wait_until(lambda: self.cluster.end(self.partition) == end, 60, "no marker")
 
     def skipped(self) -> set[bytes | None]:
         """The values of the records that a connector which starts here does not post."""
@@ -192,7 +192,7 @@ def test_what_a_mirror_copied_of_an_aborted_transaction_is_known(
     producer.init_transactions(20)
     producer.begin_transaction()
     producer.produce(source.partition.topic, b"aborted", partition=0)
-    assert producer.flush(20) == 0
+    assert producer.flush(60) == 0
     mirror(source.end, target.end, uncommitted=True)
     producer.abort_transaction(20)
     source.wait_for(COUNT + 2)
@@ -213,7 +213,7 @@ def test_an_aborted_record_and_its_repetition_cannot_be_told_apart(
     for end in (producer.abort_transaction, producer.commit_transaction):
         producer.begin_transaction()
         producer.produce(source.partition.topic, b"again", partition=0, timestamp=1_000)
-        assert producer.flush(20) == 0
+        assert producer.flush(60) == 0
         end(20)
     source.wait_for(COUNT + 4)
     source.commit(COUNT + 2)

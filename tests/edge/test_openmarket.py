@@ -280,7 +280,7 @@ class InvokerSuite:
 
         async with raw_server(huge) as server, self.open(server.url) as invoker:
             assert await invoker.invoke(REQUEST) == Reply(400, None, b"x" * 65536, None, False)
-            await asyncio.wait_for(dropped.wait(), 10)
+            await asyncio.wait_for(dropped.wait(), 60)
 
     async def test_a_compressed_answer_is_never_inflated(self) -> None:
         compressed = gzip.compress(b"no more than this")
@@ -435,11 +435,11 @@ class InvokerSuite:
 
         async with raw_server(silent) as server, self.open(server.url) as invoker:
             post = asyncio.create_task(_invoke(invoker))
-            await asyncio.wait_for(read.wait(), 10)
+            await asyncio.wait_for(read.wait(), 60)
             post.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await post
-            await asyncio.wait_for(dropped.wait(), 10)
+            await asyncio.wait_for(dropped.wait(), 60)
 
     # No answer: never sent.
 
@@ -466,7 +466,7 @@ class InvokerSuite:
 
         async with raw_server(late) as server, self.open(server.url) as invoker:
             first = asyncio.create_task(_invoke(invoker))
-            await asyncio.wait_for(read.wait(), 10)
+            await asyncio.wait_for(read.wait(), 60)
             with no_file_left():
                 assert await invoker.invoke(REQUEST) == NoReply(Failure.OPEN_FILES, sent=False)
                 others = [asyncio.create_task(_invoke(invoker)) for _ in range(3)]
@@ -497,10 +497,10 @@ class InvokerSuite:
 
         async with (
             raw_server(silent) as server,
-            self.open(server.url, Options(in_flight=1, connect_timeout=SHORT)) as invoker,
+            self.open(server.url, Options(in_flight=1, connect_timeout=WRITTEN)) as invoker,
         ):
             first = asyncio.create_task(_invoke(invoker))
-            await asyncio.wait_for(read.wait(), 10)
+            await asyncio.wait_for(read.wait(), 60)
             assert await invoker.invoke(REQUEST) == NoReply(Failure.TIMEOUT, sent=False)
             first.cancel()
             await asyncio.gather(first, return_exceptions=True)
@@ -518,7 +518,7 @@ class InvokerSuite:
 
         async with raw_server(once) as server, self.open(server.url) as invoker:
             assert await invoker.invoke(REQUEST) == Reply(202, None, b"")
-            await asyncio.wait_for(closed.wait(), 10)
+            await asyncio.wait_for(closed.wait(), 60)
             assert await invoker.invoke(REQUEST) == Reply(202, None, b"")
         assert (server.connections, len(server.requests)) == (2, 2)
 
@@ -607,7 +607,7 @@ class InvokerSuite:
 
                 for _ in range(4):
                     invoker.post(REQUEST, first)
-                await asyncio.wait_for(told.wait(), 10)
+                await asyncio.wait_for(told.wait(), 60)
                 await invoker.invoke(REQUEST)
         assert answers == [Reply(202, "id-1", b"")] * 3
 
@@ -630,7 +630,7 @@ class InvokerSuite:
             await asyncio.gather(*(invoker.invoke(REQUEST) for _ in range(4)))
             for on_answer in (fail, *[answers.put_nowait] * 3):
                 invoker.post(REQUEST, on_answer)
-            came = [await asyncio.wait_for(answers.get(), 5) for _ in range(3)]
+            came = [await asyncio.wait_for(answers.get(), 60) for _ in range(3)]
         assert came == [Reply(202, "id-1", b"")] * 3
         assert raised == [bug]
 
@@ -642,7 +642,7 @@ class InvokerSuite:
             asyncio.get_running_loop().call_soon(time.sleep, 1.1)
             for _ in range(4):
                 invoker.post(REQUEST, answers.put_nowait)
-            came = [await asyncio.wait_for(answers.get(), 10) for _ in range(4)]
+            came = [await asyncio.wait_for(answers.get(), 60) for _ in range(4)]
             assert came == [NoReply(Failure.TIMEOUT, sent=False)] * 4
             assert await invoker.invoke(REQUEST) == Reply(202, "id-1", b"")
         assert len(server.requests) == 2
@@ -667,7 +667,7 @@ class InvokerSuite:
         async with raw_server(silent) as server:
             async with self.open(server.url, Options(in_flight=1)) as invoker:
                 posts = [asyncio.create_task(_invoke(invoker)) for _ in range(2)]
-                await asyncio.wait_for(read.wait(), 10)
+                await asyncio.wait_for(read.wait(), 60)
             assert await asyncio.gather(*posts) == [NoReply(Failure.RESET, sent) for sent in (True, False)]
 
     # TLS.
@@ -801,7 +801,7 @@ class TestRenewal:
             self.open(server.url, Options(tls=certificates.client())) as invoker,
         ):
             under_way = asyncio.create_task(_invoke(invoker, TraceContext(TRACE)))
-            await asyncio.wait_for(read.wait(), 10)
+            await asyncio.wait_for(read.wait(), 60)
             await invoker.renew_tls(certificates.client())
             assert await invoker.invoke(REQUEST) == Reply(202, "id-1", b"")
             answered.set()
@@ -840,10 +840,10 @@ class TestRenewal:
 
         async with (
             raw_server(silent, tls=certificates.server()) as server,
-            self.open(server.url, Options(1, SHORT, tls=Tls(certificates.ca_file))) as invoker,
+            self.open(server.url, Options(1, WRITTEN, tls=Tls(certificates.ca_file))) as invoker,
         ):
             under_way = asyncio.create_task(_invoke(invoker))
-            await asyncio.wait_for(read.wait(), 10)
+            await asyncio.wait_for(read.wait(), 60)
             await invoker.renew_tls(Tls(certificates.ca_file))
             assert await invoker.invoke(REQUEST) == NoReply(Failure.TIMEOUT, sent=False)
             under_way.cancel()
@@ -935,7 +935,7 @@ class TestRenewal:
             go_on.clear()
             under_way = [asyncio.create_task(_invoke(invoker, trace)) for trace in (TraceContext(TRACE), None)]
             for _ in range(3):
-                await asyncio.wait_for(read.get(), 10)
+                await asyncio.wait_for(read.get(), 60)
             await invoker.renew_tls(certificates.client())
             go_on.set()
             assert await asyncio.gather(*under_way) == [Reply(202, None, b""), NoReply(Failure.RESET, sent=True)]

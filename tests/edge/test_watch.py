@@ -254,5 +254,5 @@ async def main():
         print("gave up")
 {runner}.run(main())
 """
-        ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=False)
+        ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)
         assert (ended.returncode, ended.stdout, ended.stderr) == (0, "gave up\n", "")

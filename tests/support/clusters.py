@@ -36,7 +36,7 @@ from tests.support.memory import MemoryBroker, MemorySink, MemorySource
 ROOM, SIZE = 10_000, 1 << 24
 """Credit in records and bytes that no test uses up by accident."""
 
-_ANSWER_SECONDS, _POLL_SECONDS = 20.0, 0.1
+_ANSWER_SECONDS, _POLL_SECONDS = 60.0, 0.1
 
 _PASSES = {
     KafkaError.NOT_COORDINATOR,

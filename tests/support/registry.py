@@ -44,7 +44,7 @@ class Apicurio:
 
     def global_id(self, subject: str) -> int:
         """Apicurio's own id of a subject's newest version."""
-        with urllib.request.urlopen(f"{self.own_url}/groups/default/artifacts/{subject}/meta", timeout=20) as answer:
+        with urllib.request.urlopen(f"{self.own_url}/groups/default/artifacts/{subject}/meta", timeout=60) as answer:
             return int(json.load(answer)["globalId"])
 
     def start(self) -> None:
@@ -79,7 +79,7 @@ class Apicurio:
         request = urllib.request.Request(  # our own loopback address
             f"{self.url}/subjects/{subject}/versions", body, {"Content-Type": "application/json"}
         )
-        with urllib.request.urlopen(request, timeout=20) as answer:
+        with urllib.request.urlopen(request, timeout=60) as answer:
             return int(json.load(answer)["id"])
 
     def _is_up(self) -> bool:

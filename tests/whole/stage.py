@@ -137,7 +137,7 @@ class Stage:
         """Change a setting of a topic."""
         entry = ConfigEntry(name, value, incremental_operation=AlterConfigOpType.SET)
         resource = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=[entry])
-        self.cluster.kafka.admin().incremental_alter_configs([resource])[resource].result(20)
+        self.cluster.kafka.admin().incremental_alter_configs([resource])[resource].result(60)
 
     def scenario(self, **content: Any) -> None:
         """The vendor's day from now on, as in a scenario file."""
@@ -192,7 +192,7 @@ class Stage:
         consumer = Consumer({"bootstrap.servers": self.cluster.kafka.bootstrap_servers, "group.id": "dead-letters"})
         try:
             partition = TopicPartition(self.dead_letter, 0, 0)
-            _, end = consumer.get_watermark_offsets(partition, timeout=20)
+            _, end = consumer.get_watermark_offsets(partition, timeout=60)
             consumer.assign([partition])
             values = [message.value() for message in consumer.consume(end, 20)] if end else []
         finally:
@@ -223,7 +223,7 @@ class Stage:
         self._producer.poll(0)
 
     def _flush(self) -> None:
-        assert self._producer.flush(20) == 0
+        assert self._producer.flush(120) == 0  # a broker that was killed needs a while to come back
 
 
 def books_balance(metrics: Mapping[str, float]) -> bool:

@@ -35,7 +35,7 @@ def _too_large(stage: Stage, take: str) -> None:
     compressing = {"compression.type": "zstd", "message.max.bytes": 10_000_000}
     producer = Producer({"bootstrap.servers": stage.cluster.kafka.bootstrap_servers} | compressing)
     producer.produce(stage.main, LARGE, b"key", headers=[("mine", b"x")])
-    assert producer.flush(20) == 0
+    assert producer.flush(60) == 0
 
 
 async def _beats(connector: ConnectorProcess) -> None:

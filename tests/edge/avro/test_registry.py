@@ -759,7 +759,7 @@ class TestRenewal:
 
         async with raw_server(script) as server, closing(ConfluentRegistry(server.url, Access("u:1"))) as client:
             under_way = asyncio.create_task(client.schema(7))
-            await asyncio.wait_for(read.wait(), 10)
+            await asyncio.wait_for(read.wait(), 60)
             await client.renew(Access("u:2"))
             answer.set()
             assert await under_way == Found(CURRENT, ())

@@ -22,7 +22,7 @@ from tests.support.clusters import Cluster, Member, MemoryCluster, RealCluster
 from tests.support.deadline import eventually
 from tests.support.kafka_broker import Kafka
 
-PATIENCE = 30.0
+PATIENCE = 60.0
 SHAPES = ((4, 4), (12, 1))
 """Partitions of the main and of the retry topic."""
 

@@ -113,7 +113,7 @@ def test_a_process_with_threads_counts_alone(letters: tuple[Kafka, str]) -> None
     """The clients of these tests have some."""
     kafka, topic = letters
     properties, tally = {"bootstrap.servers": kafka.bootstrap_servers}, Tally(lambda value, headers: "first", record_of)
-    assert kafka.admin().list_topics(timeout=20) is not None
+    assert kafka.admin().list_topics(timeout=60) is not None
     with (
         Helper(properties, topic, lambda: Tally(lambda value, headers: "second", record_of), many=1) as helper,
         Scan(properties, topic) as scan,

@@ -122,7 +122,7 @@ async def test_a_write_that_was_given_up_is_not_done_later() -> None:
 def _values(mock: MockCluster, topic: str, count: int) -> list[bytes | None]:
     """All that is in partition 0, of which so many records are expected."""
     consumer = Consumer({"bootstrap.servers": mock.bootstrap_servers, "group.id": "reader"})
-    _, end = consumer.get_watermark_offsets(TopicPartition(topic, 0), timeout=20)
+    _, end = consumer.get_watermark_offsets(TopicPartition(topic, 0), timeout=60)
     assert end == count
     consumer.assign([TopicPartition(topic, 0, 0)])
     values = [message.value() for message in consumer.consume(end, 20)]

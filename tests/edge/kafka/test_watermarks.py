@@ -65,12 +65,12 @@ async def test_what_an_open_transaction_keeps_back_is_no_lag_and_is_shown(kafka:
     plain, transactional = Producer(servers), Producer(servers | {"transactional.id": topic})
     for _ in range(10):
         plain.produce(topic, b"x")
-    assert plain.flush(20) == 0
+    assert plain.flush(60) == 0
     await asyncio.to_thread(transactional.init_transactions, 20)
     transactional.begin_transaction()
     for _ in range(5):
         transactional.produce(topic, b"x")
-    assert transactional.flush(20) == 0
+    assert transactional.flush(60) == 0
     watermarks = Watermarks(servers, lambda: [partition], lambda error: None, _unheard)
     looking = asyncio.create_task(watermarks.run())
     await eventually(lambda: watermarks.bounds, 60, "the bounds are known")
