@@ -222,7 +222,7 @@ async def _turned_away(stage: Stage, count: int) -> tuple[list[str], ConnectorPr
 
 async def test_two_processes_keep_the_rate_of_the_deployment_together(stage: Stage) -> None:
     """Each takes the part that its partitions are of all: of twice the rate nothing is to be seen."""
-    rate, count = 100, 200
+    rate, count = 100, 400
     stage.create_topics(partitions=4)
     connectors = [stage.connector(pace={"rate": rate}, log={"accepted": False}) for _ in range(2)]
     await asyncio.gather(*(connector.start() for connector in connectors))
