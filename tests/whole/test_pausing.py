@@ -41,7 +41,8 @@ async def _rest(connector: ConnectorProcess, *partitions: str) -> None:
 
     def rest(status: Mapping[str, Any]) -> bool:
         found = status.get("partitions", {})
-        return all(found.get(partition, {}).get("waits_for") == ["paused"] for partition in partitions)
+        # Not only: a pause of everything is a hold, too, of what is known to wait.
+        return all("paused" in found.get(partition, {}).get("waits_for", ()) for partition in partitions)
 
     await connector.status_when(rest)
 
