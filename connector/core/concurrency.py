@@ -67,8 +67,8 @@ class Adaptive:
         "_cut_at",
         "_enough",
         "_failures",
-        "_fell_at",
         "_fell_from",
+        "_fell_mean",
         "_floor",
         "_full",
         "_grow_at",
@@ -98,7 +98,7 @@ class Adaptive:
         self._looked_from = 0
         # The limit before it began to fall, 0 while it does not, and the mean at which that was.
         self._fell_from = 0
-        self._fell_at = 0.0
+        self._fell_mean = 0.0
         self._clear(0.0, 0.0)
 
     def answered(self, now: float, seconds: float, under_way: int, kept_back: bool = False) -> None:
@@ -145,7 +145,7 @@ class Adaptive:
         used = self._under_way / self._answers
         full = self._full * 2 >= self._answers
         if self._looked_from:
-            self._end_look(now, mean)
+            self._end_look(now, mean, self._looked_from)
             return
         self._base = min(self._base, mean)
         waiting = used * (1 - max(self._base, _UNSEEN) / max(mean, _UNSEEN))
@@ -166,10 +166,9 @@ class Adaptive:
     def _fall(self, now: float, mean: float) -> None:
         """By a quarter; half of where it began is as good as a look."""
         if not self._fell_from:
-            self._fell_from, self._fell_at = self.limit, mean
-        elif self.limit * 2 <= self._fell_from and mean > self._fell_at * _AS_SLOW:
-            self._looked_from, self._fell_from = self._fell_from, 0
-            self._end_look(now, mean)
+            self._fell_from, self._fell_mean = self.limit, mean
+        elif self.limit * 2 <= self._fell_from and mean > self._fell_mean * _AS_SLOW:
+            self._end_look(now, mean, self._fell_from)
             return
         self._set(now, mean, int(self.limit * _FALL))
 
@@ -180,11 +179,12 @@ class Adaptive:
             room = 0.0
         self._set(now, mean, self.limit + max(1, int(room / 2)))
 
-    def _end_look(self, now: float, mean: float) -> None:
+    def _end_look(self, now: float, mean: float, before: int) -> None:
+        """An answer takes so long when nobody waits: the limit is again what it was `before`."""
         self._base = mean
         self._look_at = now + max(_LOOK_EVERY, _LOOK_ROUND_TRIPS * mean)
-        limit, self._looked_from = self._looked_from, 0
-        self._set(now, mean, limit)
+        self._looked_from = self._fell_from = 0
+        self._set(now, mean, before)
 
     def _cut(self, now: float) -> None:
         self._struck = max(self.limit, self._looked_from)

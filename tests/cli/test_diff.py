@@ -203,7 +203,7 @@ def changed(bookings: Topics, file: Path, others: str, **event: object) -> Path:
     """The bookings' settings with another mapping, in a file beside them."""
     settings = json.loads(bookings.config.read_text())
     rules = mapping("none")
-    rules["events"] = [{**rules["events"][0], **event}]  # type: ignore[index]
+    rules["events"] = [{**rules["events"][0], **event}]  # type: ignore[index]  # what a mapping holds is any JSON
     file.write_text(json.dumps(settings | {"mapping": rules | {"others": others}}))
     return file
 
